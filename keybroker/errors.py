@@ -1,0 +1,201 @@
+"""Every way of saying no, and every way of failing.
+
+Two families. A *Refusal*: we decided not to; asking again the same is pointless. A *Fault*: we could
+not; nothing was decided against the caller.
+
+    KeybrokerError
+    ├── Refusal
+    │   ├── CallerUnknown            no verified TLS peer in the caller table
+    │   ├── RequestMalformed         a field missing, too large or of the wrong form
+    │   ├── RequestRepeated          a request_id taken by another request or another caller
+    │   ├── ContentMalformed         the octets are not what they were declared to be
+    │   │   ├── ContentAlreadySigned   a signature stands where none may be
+    │   │   ├── ContentMacWrapped      a general-ciphering APDU (0xDD): the MAC is put on after the signature
+    │   │   ├── ContentIsResponse      CRA flag 0x02
+    │   │   ├── ContentIsAlert         CRA flag 0x03
+    │   │   └── MessageCodeUnknown     a Message Code that is in no table
+    │   ├── NotPermitted             the rules refused; carries every finding (also: a key unknown to this caller)
+    │   └── GateShut                 what must have happened outside has not
+    │       ├── GateNotEnforceable     the purpose names a gate that is not built yet (live deployments)
+    │       ├── KeyNotServed           the module does not hold the key as the register and its purpose demand
+    │       └── ThresholdExceeded      a limit on use is reached
+    └── Fault
+        ├── ModuleFault
+        │   ├── ModuleUnavailable      the token is away, or logged out; it may come back
+        │   ├── ModuleBusy             no session or no place in the queue in time
+        │   └── ModuleDisagrees        what the module returned does not verify, or is not the key we know
+        ├── LedgerFault
+        │   ├── LedgerUnavailable      nothing was written; nothing was signed or nothing is released
+        │   ├── OutcomeUnknown         the key may have been used and we cannot say how it ended
+        │   └── LedgerBroken           the ledger contradicts itself, or what is remembered outside it
+        ├── BrokerStopping             draining; ask another worker or later
+        └── ConfigurationInvalid       never on the wire: the broker does not start (exit 78)
+
+Leaves carry a stable ``reason``. ``server/status.py`` maps every leaf to google.rpc.Status, and a test walks this tree.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from keybroker.terms import Finding
+
+
+class KeybrokerError(Exception):
+    """What keybroker says when it does not do what was asked.
+
+    ``reason`` is stable and upper case; ``sentence`` tells the caller or operator what was expected,
+    what was found and what to do next. Neither ever holds a secret, a handle, a path or a CKR code.
+    """
+
+    reason: ClassVar[str]
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+
+class Refusal(KeybrokerError):
+    """We decided not to."""
+
+
+class Fault(KeybrokerError):
+    """We could not."""
+
+
+class CallerUnknown(Refusal):
+    reason = "CALLER_UNKNOWN"
+
+
+class RequestMalformed(Refusal):
+    """``field`` is the path of the offending field, as in google.rpc.BadRequest."""
+
+    reason = "REQUEST_MALFORMED"
+
+    def __init__(self, sentence: str, *, field: str) -> None:
+        super().__init__(sentence)
+        self.field = field
+
+
+class RequestRepeated(Refusal):
+    reason = "REQUEST_REPEATED"
+
+
+class ContentMalformed(Refusal):
+    """``offset`` counts octets from the first octet of the message."""
+
+    reason = "CONTENT_MALFORMED"
+
+    def __init__(self, *, offset: int, expected: str, found: str, source: str) -> None:
+        super().__init__(f"at offset {offset}: expected {expected}, found {found} ({source})")
+        self.offset = offset
+        self.expected = expected
+        self.found = found
+        self.source = source
+
+
+class ContentAlreadySigned(ContentMalformed):
+    reason = "CONTENT_ALREADY_SIGNED"
+
+
+class ContentMacWrapped(ContentMalformed):
+    reason = "CONTENT_MAC_WRAPPED"
+
+
+class ContentIsResponse(ContentMalformed):
+    reason = "CONTENT_IS_RESPONSE"
+
+
+class ContentIsAlert(ContentMalformed):
+    reason = "CONTENT_IS_ALERT"
+
+
+class MessageCodeUnknown(ContentMalformed):
+    reason = "MESSAGE_CODE_UNKNOWN"
+
+
+class NotPermitted(Refusal):
+    """The rules refused. ``findings`` holds every rule's finding, passed ones too; may be empty for an unknown key."""
+
+    reason = "NOT_PERMITTED"
+
+    def __init__(self, sentence: str, *, findings: tuple[Finding, ...] = ()) -> None:
+        super().__init__(sentence)
+        self.findings = findings
+
+
+class GateShut(Refusal):
+    """What must have happened outside has not. ``findings`` are the rules' and the gates' findings so far."""
+
+    reason = "GATE_SHUT"
+
+    def __init__(self, sentence: str, *, gate: str, clause: str, findings: tuple[Finding, ...] = ()) -> None:
+        super().__init__(sentence)
+        self.gate = gate
+        self.clause = clause
+        self.findings = findings
+
+
+class GateNotEnforceable(GateShut):
+    reason = "GATE_NOT_ENFORCEABLE"
+
+
+class KeyNotServed(GateShut):
+    reason = "KEY_NOT_SERVED"
+
+
+class ThresholdExceeded(GateShut):
+    reason = "THRESHOLD_EXCEEDED"
+
+
+class ModuleFault(Fault):
+    """``used`` says whether the key may have been used: a signature whose outcome is unknown is never retried silently."""
+
+    reason = "MODULE_FAULT"
+
+    def __init__(self, sentence: str, *, used: bool = False) -> None:
+        super().__init__(sentence)
+        self.used = used
+
+
+class ModuleUnavailable(ModuleFault):
+    reason = "MODULE_UNAVAILABLE"
+
+
+class ModuleBusy(ModuleFault):
+    reason = "MODULE_BUSY"
+
+
+class ModuleDisagrees(ModuleFault):
+    reason = "MODULE_DISAGREES"
+
+
+class LedgerFault(Fault):
+    reason = "LEDGER_FAULT"
+
+
+class LedgerUnavailable(LedgerFault):
+    reason = "LEDGER_UNAVAILABLE"
+
+
+class OutcomeUnknown(LedgerFault):
+    reason = "OUTCOME_UNKNOWN"
+
+
+class LedgerBroken(LedgerFault):
+    reason = "LEDGER_BROKEN"
+
+
+class BrokerStopping(Fault):
+    reason = "BROKER_STOPPING"
+
+
+class ConfigurationInvalid(Fault):
+    """The operator must change something before the broker starts. ``where`` names file and key; exit status 78 (EX_CONFIG)."""
+
+    reason = "CONFIGURATION_INVALID"
+
+    def __init__(self, sentence: str, *, where: str = "") -> None:
+        super().__init__(f"{where}: {sentence}" if where else sentence)
+        self.where = where

@@ -1,0 +1,187 @@
+"""The words of the Smart Energy Code and of GBCS, as enums and small frozen types.
+
+One word per thing, everywhere: code, protos, policies, records, documents.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from typing import NewType, Self
+
+KeyLabel = NewType("KeyLabel", str)
+"""The one name of a key in register, policies, module (CKA_LABEL), requests and records: [a-z0-9-]{1,63}."""
+
+RequestId = NewType("RequestId", str)
+"""The caller's name for one request: 1 to 128 printable ASCII characters without space."""
+
+PartyName = NewType("PartyName", str)
+"""A User or a DCC Individual Live System, as the deployment names it (G2.25, G3.14)."""
+
+SystemName = NewType("SystemName", str)
+"""One of a party's systems, as the caller table names it."""
+
+RuleName = NewType("RuleName", str)
+"""A rule's or gate's own name: kebab case, stable."""
+
+
+@dataclass(frozen=True, slots=True)
+class EntityIdentifier:
+    """An EUI-64: exactly eight octets. Written as DUIS writes it, ``90-B3-D5-1F-30-01-00-00``."""
+
+    octets: bytes
+
+    def __post_init__(self) -> None:
+        if len(self.octets) != 8:
+            raise ValueError(f"an EUI-64 has 8 octets, found {len(self.octets)}")
+
+    def __str__(self) -> str:
+        return self.octets.hex("-").upper()
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """Read ``90-B3-D5-1F-30-01-00-00`` (either case, hyphens optional).
+
+        Raises: ValueError when it is not sixteen hex digits.
+        """
+        return cls(bytes.fromhex(text.replace("-", "")))
+
+
+class DeploymentKind(StrEnum):
+    """Test is a property of the whole deployment, from birth."""
+
+    LIVE = "live"
+    TEST = "test"
+
+
+class RemotePartyRole(IntEnum):
+    """The Remote Party Role in a certificate's OU, two upper-case hex digits (handbook 3.1; GBCS RemotePartyRole)."""
+
+    ROOT = 0x00
+    RECOVERY = 0x01
+    SUPPLIER = 0x02
+    NETWORK_OPERATOR = 0x03
+    ACCESS_CONTROL_BROKER = 0x04
+    TRANSITIONAL_COS = 0x05
+    WAN_PROVIDER = 0x06
+    ISSUING_AUTHORITY = 0x07
+    LOAD_CONTROLLER = 0x08
+    OTHER = 0x7F
+    XML_SIGN = 0x87
+    DSP_XML_SIGN = 0x89
+
+    @property
+    def ou(self) -> str:
+        return f"{self.value:02X}"
+
+
+class KeyPurpose(StrEnum):
+    """What a private key is for. One file ``policies/<value>.toml`` each; nothing else may be signed with it."""
+
+    SUPPLIER_PRE_COMMAND = "supplier-pre-command"
+    NETWORK_OPERATOR_PRE_COMMAND = "network-operator-pre-command"
+    LOAD_CONTROLLER_PRE_COMMAND = "load-controller-pre-command"
+    ACCESS_CONTROL_BROKER_COMMAND = "access-control-broker-command"
+    COS_PARTY_COMMAND = "cos-party-command"
+    WAN_PROVIDER_COMMAND = "wan-provider-command"
+    RECOVERY_COMMAND = "recovery-command"
+    CONTINGENCY_COMMAND = "contingency-command"
+    AUDIT_CHECKPOINT = "audit-checkpoint"
+
+
+class ContentKind(StrEnum):
+    """What the octets are declared to be. Never guessed from the octets."""
+
+    PRE_COMMAND = "pre-command"
+    COMMAND = "command"
+    CERTIFICATE_SIGNING_REQUEST = "certificate-signing-request"
+    AUDIT_CHECKPOINT = "audit-checkpoint"
+
+
+class Operation(StrEnum):
+    """The typed RPCs. A caller table entry lists those it may call; SignBatch and SignStream carry the first two."""
+
+    SIGN_PRE_COMMAND = "SignPreCommand"
+    SIGN_COMMAND = "SignCommand"
+    EXPLAIN = "Explain"
+    LIST_KEYS = "ListKeys"
+    GET_PUBLIC_KEY = "GetPublicKey"
+    GET_RECORD = "GetRecord"
+
+
+class CallerKind(StrEnum):
+    """Who asks: a User's system, a DCC service, an auditor, an operator's command line, or the broker itself."""
+
+    USER_SYSTEM = "user-system"
+    DCC_SERVICE = "dcc-service"
+    AUDITOR = "auditor"
+    OPERATOR = "operator"
+    BROKER = "broker"
+
+
+class UserRole(StrEnum):
+    """User Roles of the DCC User Interface (handbook 4.4)."""
+
+    IMPORT_SUPPLIER = "IS"
+    EXPORT_SUPPLIER = "ES"
+    GAS_SUPPLIER = "GS"
+    REGISTERED_SUPPLIER_AGENT = "RSA"
+    ELECTRICITY_DISTRIBUTOR = "ED"
+    GAS_TRANSPORTER = "GT"
+    OTHER_USER = "OU"
+    LOAD_CONTROLLER = "LC"
+
+
+class KeyState(StrEnum):
+    """The life of a key so far as this version keeps it; only ``active`` signs Commands (G5.13, G5.24)."""
+
+    ORDERED = "ordered"
+    GENERATED = "generated"
+    ENROLLING = "enrolling"
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    RETIRED = "retired"
+
+
+class Provenance(StrEnum):
+    """How a key came into its module: expected attributes differ (PKCS#11 LOCAL, ALWAYS_SENSITIVE, NEVER_EXTRACTABLE)."""
+
+    GENERATED = "generated"
+    UNWRAPPED = "unwrapped"
+    IMPORTED_TEST_KEY = "imported-test-key"
+
+
+class Export(StrEnum):
+    """May a key of this purpose ever leave its module? User keys never; DCC keys wrapped (G2.22G)."""
+
+    NEVER = "never"
+    WRAPPED = "wrapped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """A verified TLS peer (or local operator) as the caller table knows it.
+
+    ``identity`` is what the table matched: ``uri:…`` (a SAN URI), ``sha256:…`` (certificate fingerprint) or ``local:…``.
+    """
+
+    identity: str
+    party: PartyName
+    system: SystemName
+    kind: CallerKind
+    user_roles: frozenset[UserRole]
+    euis: frozenset[EntityIdentifier]
+    operations: frozenset[Operation]
+    keys: frozenset[KeyLabel]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What one rule or gate found. ``expected``, ``found`` and ``offset`` are empty where it passed."""
+
+    rule: RuleName
+    clause: str
+    passed: bool
+    expected: str = ""
+    found: str = ""
+    offset: int | None = None
