@@ -50,6 +50,8 @@ class KeybrokerError(Exception):
     """
 
     reason: ClassVar[str]
+    clause: str = ""
+    """The SEC clause (or other source) of the first rule that spoke against it; empty where none did."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)
@@ -93,6 +95,7 @@ class ContentMalformed(Refusal):
         self.expected = expected
         self.found = found
         self.source = source
+        self.clause = source
 
 
 class ContentAlreadySigned(ContentMalformed):
@@ -123,6 +126,7 @@ class NotPermitted(Refusal):
     def __init__(self, sentence: str, *, findings: tuple[Finding, ...] = ()) -> None:
         super().__init__(sentence)
         self.findings = findings
+        self.clause = next((finding.clause for finding in findings if not finding.passed), "")
 
 
 class GateShut(Refusal):

@@ -107,6 +107,8 @@ class Operation(StrEnum):
     LIST_KEYS = "ListKeys"
     GET_PUBLIC_KEY = "GetPublicKey"
     GET_RECORD = "GetRecord"
+    SIGN_CHECKPOINT = "SignCheckpoint"
+    """Not an RPC: the broker's own signature over the head of its ledger, under the audit-checkpoint purpose."""
 
 
 class CallerKind(StrEnum):

@@ -24,7 +24,8 @@ class CryptographicModule(Protocol):
     def sign(self, intents: Sequence[Intent]) -> list[Signature | Failure]: ...
 
     def served(self, register: KeyRegister) -> Mapping[KeyLabel, Finding]:
-        """Per registered key: is it in the module, the same public key, with attributes at least as strong as its purpose demands?"""
+        """Per registered key: is it in the module, the same public key, with attributes at least as strong as its
+        purpose demands?"""
         ...
 
     def read_anchor(self) -> Head | None:

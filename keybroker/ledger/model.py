@@ -1,13 +1,34 @@
-"""What the ledger takes and gives: identities of requests, intents, outcomes, receipts."""
+"""What the ledger takes and gives: identities of requests, intents, outcomes, receipts, records."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 from keybroker.errors import KeybrokerError
 from keybroker.gates.model import Permit
-from keybroker.terms import Caller, Finding, KeyLabel, Operation, RequestId
+from keybroker.terms import Caller, Finding, KeyLabel, KeyPurpose, Operation, PartyName, RequestId
+
+
+class RecordKind(StrEnum):
+    """Every kind of record, as ``docs/ledger.md`` describes them."""
+
+    ORIGIN = "origin"
+    START = "start"
+    STOP = "stop"
+    INTENT = "intent"
+    OUTCOME = "outcome"
+    CLOSED = "closed"
+    REFUSAL = "refusal"
+    RELEASE = "release"
+    READ = "read"
+    ADMINISTRATIVE = "administrative"
+
+
+Json = str | int | bool | list["Json"] | dict[str, "Json"] | None
+"""What a record's body may hold: keys are ASCII, integers stand within 2^53, and there are no floats."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,13 +55,15 @@ class Receipt:
 class Intent:
     """A durable intent to use a key once. Made only by ``ledger.journal``; ``spend()`` gives the permit, once.
 
-    ``digest`` is the exact 32 octets that the module will sign, as written in the intent record.
+    ``digest`` is the exact 32 octets that the module will sign, as written in the intent record; ``reused`` counts
+    earlier intents with the same originator, Device and Originator Counter.
     """
 
     identity: RequestIdentity
     receipt: Receipt
     digest: bytes
     _permit: Permit
+    reused: int = 0
     _spent: bool = field(default=False)
 
     @property
@@ -90,7 +113,10 @@ class GivenAgain:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """A request that will not be served, to be written down before it is answered. ``octets_sha256`` is of the content offered."""
+    """A request that will not be served, to be written down before it is answered.
+
+    ``octets_sha256`` is of the content offered.
+    """
 
     identity: RequestIdentity
     error: KeybrokerError
@@ -100,7 +126,10 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Concluded:
-    """A durable outcome: the signature may leave. ``reused`` counts earlier intents with the same originator, Device and counter."""
+    """A durable outcome: the signature may leave.
+
+    ``reused`` counts earlier intents with the same originator, Device and counter.
+    """
 
     intent: Intent
     signature: bytes
@@ -116,3 +145,35 @@ class Head:
     tree_size: int
     root_hash: bytes
     at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InForce:
+    """SHA-256 of what was in force: configuration, module profile, and each purpose's policy file."""
+
+    configuration: bytes
+    profile: bytes
+    policies: Mapping[KeyPurpose, bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A record that is neither intent nor outcome: a read, a start, a stop, an administrative act.
+
+    ``party`` is whose record it is: that party's callers may read it, besides auditors. Empty for the broker's own.
+    """
+
+    kind: RecordKind
+    party: PartyName
+    body: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRecord:
+    """A record as the ledger holds it: canonical JSON, its leaf hash, and whose it is (for authorising a read)."""
+
+    leaf_index: int
+    octets: bytes
+    leaf_hash: bytes
+    kind: str
+    party: PartyName

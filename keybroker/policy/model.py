@@ -66,7 +66,7 @@ class RegisteredKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRegister:
-    """The register at one moment. ``version`` grows with every change; the journal refuses to spend under an old one."""
+    """The register at one moment. ``version`` grows with every change; the journal spends under no older one."""
 
     version: int
     keys: Mapping[KeyLabel, RegisteredKey]
@@ -113,7 +113,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
-    """Everything besides content, key and caller that a rule may look at. ``at`` is the broker's clock, read once per batch."""
+    """What else a rule may look at. ``at`` is the broker's clock, read once per batch."""
 
     deployment: DeploymentKind
     ledger_origin: str

@@ -1,0 +1,155 @@
+"""How does a development broker start and stop? As ``keybroker serve`` in the background, found again by its pid file."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from keybroker.cli.dev.deployment import Deployment
+from keybroker.errors import ConfigurationInvalid, Fault
+
+_PID, _LOG = "broker.pid", "broker.log"
+_SHORT_WAIT = 0.05
+
+
+class BrokerNotReady(Fault):
+    """It was started and ended, or did not become ready in time."""
+
+    reason = "BROKER_NOT_READY"
+
+
+def start(deployment: Deployment, *, workers: int = 1, ready_within: float = 30.0) -> int:
+    """Start the broker unless it runs, and wait until it serves; gives the supervisor's process id.
+
+    Raises: BrokerNotReady, with the end of its log; nothing is left running then.
+    """
+    running = find_running(deployment)
+    if running is not None:
+        return running
+    command = [sys.executable, "-m", "keybroker.cli.main", "serve"]
+    with (deployment.directory / _LOG).open("ab") as log:
+        process = subprocess.Popen(  # noqa: S603 - our own command line
+            [*command, "--config", str(deployment.config_path), "--workers", str(workers)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=deployment.directory,
+            env={**os.environ, **deployment.broker_environment},
+            start_new_session=True,
+        )
+    (deployment.directory / _PID).write_text(str(process.pid))
+    try:
+        _wait_until_ready(deployment, process, time.monotonic() + ready_within)
+    except BaseException:
+        process.terminate()
+        _wait_for_end(process.pid, 10.0, process)
+        raise
+    return process.pid
+
+
+def stop(deployment: Deployment, *, within: float = 40.0) -> bool:
+    """Ask the broker to stop and wait until it has; False where none was running.
+
+    Raises: Fault when it does not end in time.
+    """
+    pid = find_running(deployment)
+    if pid is None:
+        return False
+    os.kill(pid, signal.SIGTERM)
+    if not _wait_for_end(pid, within, None):
+        raise BrokerNotReady(f"the broker (process {pid}) did not stop within {within:.0f} s; see {_LOG}")
+    (deployment.directory / _PID).unlink(missing_ok=True)
+    return True
+
+
+def find_running(deployment: Deployment) -> int | None:
+    """The process id of this deployment's broker, None where it does not run."""
+    try:
+        pid = int((deployment.directory / _PID).read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    return pid if _is_ours(pid, deployment.config_path) else None
+
+
+def is_ready(deployment: Deployment, *, within: float = 1.0) -> bool:
+    """Does a broker answer, with token and ledger ready? Asked as the operator, over mutual TLS."""
+    credentials = grpc.ssl_channel_credentials(
+        deployment.anchors.read_bytes(),
+        deployment.private_key("operator").read_bytes(),
+        deployment.certificate("operator").read_bytes(),
+    )
+    with grpc.secure_channel(deployment.target, credentials) as channel:
+        request = health_pb2.HealthCheckRequest(service="")
+        try:
+            answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=within)
+        except grpc.RpcError:
+            return False
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+def log_tail(deployment: Deployment, lines: int = 5) -> str:
+    try:
+        text = (deployment.directory / _LOG).read_text(errors="replace")
+    except FileNotFoundError:
+        return ""
+    return "\n".join(text.splitlines()[-lines:])
+
+
+def _wait_until_ready(deployment: Deployment, process: subprocess.Popen[bytes], deadline: float) -> None:
+    while not is_ready(deployment):
+        status = process.poll()
+        if status == os.EX_CONFIG:
+            raise ConfigurationInvalid(f"the broker did not start:\n{log_tail(deployment)}")
+        if status is not None:
+            raise BrokerNotReady(f"the broker ended with status {status}:\n{log_tail(deployment)}")
+        if time.monotonic() > deadline:
+            raise BrokerNotReady(f"the broker was not ready in time:\n{log_tail(deployment)}")
+        time.sleep(_SHORT_WAIT)
+
+
+def _wait_for_end(pid: int, seconds: float, process: subprocess.Popen[bytes] | None) -> bool:
+    deadline = time.monotonic() + seconds
+    while _is_alive(pid, process):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_SHORT_WAIT)
+    return True
+
+
+def _is_alive(pid: int, process: subprocess.Popen[bytes] | None) -> bool:
+    if process is not None:
+        return process.poll() is None
+    try:
+        # Our own child must be reaped to be gone; anybody else's is its parent's business.
+        if os.waitpid(pid, os.WNOHANG) != (0, 0):
+            return False
+    except ChildProcessError:
+        pass
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return not _is_zombie(pid)
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError, IndexError):
+        return False
+
+
+def _is_ours(pid: int, config_path: Path) -> bool:
+    """Process ids are used again: the one that runs under this number must name our configuration."""
+    try:
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return str(config_path).encode() in arguments

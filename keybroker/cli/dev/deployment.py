@@ -1,0 +1,271 @@
+"""What is a development deployment? One directory with a token, two PKIs, keys for every purpose and a keybroker.toml.
+
+    keybroker.toml   softhsm2.conf   tokens/   pin (0600)   data/       the broker's
+    pki/             root.pem, issuing.pem, issuing.key (0600), <key>.pem  the test SMKI
+    tls/             anchors.pem, server.pem, server.key, <caller>.pem, <caller>.key
+    deployment.json  what is in it, for ``open_deployment``
+
+Keys are made in the token by a child process (``provision``): a PKCS#11 library reads its environment once per process,
+and the caller's process may hold several deployments.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from keybroker.cli.dev import pki
+from keybroker.cli.dev.configuration import PIN_VARIABLE, Settings, configuration_text
+from keybroker.cli.dev.plan import DEFAULT_KEYS, DevCaller, DevKey, callers_for
+from keybroker.cli.dev.token import create_token
+from keybroker.errors import ConfigurationInvalid
+from keybroker.terms import EntityIdentifier
+
+__all__ = ["DEFAULT_KEYS", "Deployment", "DeploymentKey", "DevCaller", "DevKey", "create_deployment", "open_deployment"]
+
+TOKEN_LABEL = "keybroker dev TEST"  # noqa: S105 - a label
+_DESCRIPTION = "deployment.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentKey:
+    """A key that is in the token, active: ``public_point`` is 65 octets, 04 || x || y."""
+
+    label: str
+    purpose: str
+    party: str
+    eui: EntityIdentifier | None
+    public_point: bytes
+
+    @property
+    def public_key(self) -> ec.EllipticCurvePublicKey:
+        return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), self.public_point)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """A development deployment on disk; its broker runs or not. ``callers`` are the names of TLS files."""
+
+    directory: Path
+    target: str
+    metrics: str
+    keys: Mapping[str, DeploymentKey]
+    callers: tuple[str, ...]
+
+    @property
+    def config_path(self) -> Path:
+        return self.directory / "keybroker.toml"
+
+    @property
+    def anchors(self) -> Path:
+        return self.directory / "tls" / "anchors.pem"
+
+    def certificate(self, caller: str) -> Path:
+        return self.directory / "tls" / f"{caller}.pem"
+
+    def private_key(self, caller: str) -> Path:
+        return self.directory / "tls" / f"{caller}.key"
+
+    @property
+    def pin(self) -> str:
+        return (self.directory / "pin").read_text()
+
+    @property
+    def broker_environment(self) -> dict[str, str]:
+        """What ``keybroker serve`` needs besides the configuration: the PIN."""
+        return {PIN_VARIABLE: self.pin}
+
+    def client_environment(self, caller: str) -> dict[str, str]:
+        """What ``keybroker sign``, ``explain`` and ``keys`` read when they are given no options."""
+        return {
+            "KEYBROKER_TARGET": self.target,
+            "KEYBROKER_CERTIFICATE": str(self.certificate(caller)),
+            "KEYBROKER_PRIVATE_KEY": str(self.private_key(caller)),
+            "KEYBROKER_ANCHORS": str(self.anchors),
+            "KEYBROKER_CONFIG": str(self.config_path),
+        }
+
+
+def create_deployment(
+    directory: Path,
+    *,
+    listen_port: int = 0,
+    keys: Sequence[DevKey] = DEFAULT_KEYS,
+    fixed_clock: datetime | None = None,
+    limits: Mapping[str, int] | None = None,
+    anchor_seconds: int = 10,
+) -> Deployment:
+    """Make a development deployment in ``directory`` (made where it is missing); port 0 picks a free one.
+
+    Raises: ConfigurationInvalid when the directory holds something already, or SoftHSM2 is missing or refuses.
+    """
+    directory = directory.absolute()
+    # 1. An empty directory of our own.
+    directory.mkdir(parents=True, exist_ok=True)
+    if any(directory.iterdir()):
+        raise ConfigurationInvalid("expected an empty directory, found files in it", where=str(directory))
+    directory.chmod(0o700)
+    for name in ("pki", "tls", "data"):
+        (directory / name).mkdir(mode=0o700)
+    # 2. The token and its PIN.
+    token = create_token(directory, label=TOKEN_LABEL)
+    _write_secret(directory / "pin", token.pin.encode())
+    # 3. The two PKIs; certificates begin a day ago, by the clock that will judge them.
+    now = datetime.now(UTC)
+    root, smki = pki.create_smki(not_before=_day_before(fixed_clock or now))
+    _write_smki(directory / "pki", root, smki)
+    callers = callers_for(keys)
+    _write_tls(directory / "tls", callers, not_before=_day_before(now))
+    # 4. The configuration.
+    port, metrics_port = _free_ports(2)
+    settings = Settings(
+        listen=f"127.0.0.1:{listen_port or port}",
+        metrics=f"127.0.0.1:{metrics_port}",
+        fixed_clock=fixed_clock,
+        limits=limits or {},
+        anchor_seconds=anchor_seconds,
+    )
+    (directory / "keybroker.toml").write_text(configuration_text(settings, token, callers))
+    # 5. The keys, in the token and in the register.
+    points = _provision(directory, token.pin, keys)
+    _describe(directory, settings, keys, points, callers)
+    return open_deployment(directory)
+
+
+def open_deployment(directory: Path) -> Deployment:
+    """The deployment that was made in this directory before.
+
+    Raises: ConfigurationInvalid when there is none, or it was not finished.
+    """
+    directory = directory.absolute()
+    try:
+        described = json.loads((directory / _DESCRIPTION).read_bytes())
+    except FileNotFoundError as error:
+        raise ConfigurationInvalid(
+            "expected a development deployment, found none; make one with: keybroker dev up", where=str(directory)
+        ) from error
+    return Deployment(
+        directory=directory,
+        target=described["target"],
+        metrics=described["metrics"],
+        keys={key["label"]: _deployment_key(key) for key in described["keys"]},
+        callers=tuple(described["callers"]),
+    )
+
+
+def is_deployment(directory: Path) -> bool:
+    return (directory / _DESCRIPTION).is_file()
+
+
+def _day_before(at: datetime) -> datetime:
+    return (at - timedelta(days=1)).replace(microsecond=0)
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports that were free a moment ago; the broker proves it again when it binds."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [int(each.getsockname()[1]) for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+def _write_secret(path: Path, octets: bytes) -> None:
+    """A new file that only its owner may read, from the first moment on."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(octets)
+
+
+def _write_smki(directory: Path, root: x509.Certificate, smki: pki.Smki) -> None:
+    (directory / "root.pem").write_bytes(pki.certificate_pem(root))
+    (directory / "issuing.pem").write_bytes(pki.certificate_pem(smki.issuing.certificate))
+    _write_secret(directory / "issuing.key", pki.private_key_pem(smki.issuing.private_key))
+
+
+def _write_tls(directory: Path, callers: Iterable[DevCaller], *, not_before: datetime) -> None:
+    authority = pki.create_tls_authority(not_before=not_before)
+    (directory / "anchors.pem").write_bytes(pki.certificate_pem(authority.certificate))
+    key = pki.new_private_key()
+    server = pki.tls_server_certificate(authority, key.public_key(), not_before=not_before)
+    (directory / "server.pem").write_bytes(pki.certificate_pem(server))
+    _write_secret(directory / "server.key", pki.private_key_pem(key))
+    for caller in callers:
+        key = pki.new_private_key()
+        client = pki.tls_client_certificate(authority, key.public_key(), uri=caller.uri, not_before=not_before)
+        (directory / f"{caller.name}.pem").write_bytes(pki.certificate_pem(client))
+        _write_secret(directory / f"{caller.name}.key", pki.private_key_pem(key))
+
+
+def _provision(directory: Path, pin: str, keys: Sequence[DevKey]) -> Mapping[str, bytes]:
+    child = subprocess.run(  # noqa: S603 - our own module
+        [sys.executable, "-m", "keybroker.cli.dev.provision", str(directory)],
+        input=json.dumps([_key_order(key) for key in keys]).encode(),
+        env={**os.environ, PIN_VARIABLE: pin},
+        capture_output=True,
+        check=False,
+    )
+    if child.returncode != 0:
+        said = child.stderr.decode(errors="replace").strip().splitlines()
+        raise ConfigurationInvalid(f"the keys could not be made: {said[-1] if said else 'no reason given'}")
+    return {label: base64.b64decode(point) for label, point in json.loads(child.stdout).items()}
+
+
+def _key_order(key: DevKey) -> dict[str, object]:
+    return {
+        "label": key.label,
+        "purpose": key.purpose.value,
+        "party": key.party,
+        "eui": str(key.eui) if key.eui else None,
+        "role": key.role.value if key.role is not None else None,
+        "private_scalar": key.private_scalar.hex() if key.private_scalar else None,
+    }
+
+
+def _describe(
+    directory: Path,
+    settings: Settings,
+    keys: Sequence[DevKey],
+    points: Mapping[str, bytes],
+    callers: Sequence[DevCaller],
+) -> None:
+    """Written last: a directory with this file is a whole deployment."""
+    described = {
+        "target": settings.listen,
+        "metrics": settings.metrics,
+        "keys": [
+            {
+                "label": key.label,
+                "purpose": key.purpose.value,
+                "party": key.party,
+                "eui": str(key.eui) if key.eui else None,
+                "public_point": points[key.label].hex(),
+            }
+            for key in keys
+        ],
+        "callers": [caller.name for caller in callers],
+    }
+    (directory / _DESCRIPTION).write_text(json.dumps(described, indent=2) + "\n")
+
+
+def _deployment_key(described: Mapping[str, str]) -> DeploymentKey:
+    return DeploymentKey(
+        label=described["label"],
+        purpose=described["purpose"],
+        party=described["party"],
+        eui=EntityIdentifier.from_text(described["eui"]) if described["eui"] else None,
+        public_point=bytes.fromhex(described["public_point"]),
+    )

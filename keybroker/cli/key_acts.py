@@ -1,0 +1,145 @@
+"""What does an operator at the machine do to a key? Generate, enrol, activate, suspend, resume, retire; each recorded."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from keybroker.cli.options import Config, Json
+from keybroker.cli.output import show_facts, show_json
+from keybroker.config import Configuration, build_ledger, build_token, read_configuration
+from keybroker.errors import ConfigurationInvalid
+from keybroker.hsm.generate import generate_key
+from keybroker.keys.administration import (
+    Act,
+    ActivateKey,
+    Actor,
+    EnrolCertificate,
+    KeyGenerated,
+    OrderKey,
+    ResumeKey,
+    RetireKey,
+    SuspendKey,
+    administer,
+)
+from keybroker.ledger.journal import Journal
+from keybroker.ledger.model import Receipt
+from keybroker.terms import CallerKind, EntityIdentifier, KeyLabel, KeyPurpose, PartyName, Provenance
+
+_Label = Annotated[str, typer.Argument(help="The key's label: [a-z0-9-]{1,63}.")]
+_Because = Annotated[str, typer.Option("--because", help="Why; kept in the record.")]
+
+
+def register(group: typer.Typer) -> None:
+    group.command("generate")(generate)
+    group.command("enrol")(enrol)
+    group.command("activate")(activate)
+    group.command("suspend")(suspend)
+    group.command("resume")(resume)
+    group.command("retire")(retire)
+
+
+def generate(
+    key: _Label,
+    purpose: Annotated[KeyPurpose, typer.Option(help="What it is for; never changed.")],
+    party: Annotated[str, typer.Option(help="Whose it is.")],
+    config: Config,
+    eui: Annotated[str | None, typer.Option(help="The EUI it speaks for, where no certificate will say so.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Order a key and generate it in the module. Asks for the PIN. It signs nothing before it is enrolled and active."""
+    configuration = read_configuration(config)
+    label, identifier = KeyLabel(key), _eui(eui)
+    token = build_token(configuration, configuration.pin)
+    try:
+        with _acting(configuration, party) as (journal, actor):
+            at = configuration.clock.now()
+            order = OrderKey(label=label, purpose=purpose, party=PartyName(party), eui=identifier)
+            administer(journal, actor, order, at)
+            point = generate_key(token, label, configuration.policies[purpose])
+            made = KeyGenerated(label=label, public_key=point, provenance=Provenance.GENERATED)
+            receipt = administer(journal, actor, made, at)
+    finally:
+        token.close()
+    _show(as_json, label, receipt, {"purpose": purpose, "party": party, "public_key": point})
+
+
+def enrol(
+    key: _Label,
+    certificates: Annotated[Path, typer.Argument(help="PEM: the key's certificate, then its issuers.", exists=True)],
+    config: Config,
+    as_json: Json = False,
+) -> None:
+    """Give a key its certificate: the chain is verified up to an anchor of the configuration."""
+    configuration = read_configuration(config)
+    act = EnrolCertificate(label=KeyLabel(key), chain=_chain(certificates), anchors=configuration.anchors)
+    _do(configuration, act, as_json)
+
+
+def activate(key: _Label, config: Config, as_json: Json = False) -> None:
+    """From now on the key may sign."""
+    _do(read_configuration(config), ActivateKey(label=KeyLabel(key)), as_json)
+
+
+def suspend(key: _Label, because: _Because, config: Config, as_json: Json = False) -> None:
+    """The key may not sign until it is resumed."""
+    _do(read_configuration(config), SuspendKey(label=KeyLabel(key), because=because), as_json)
+
+
+def resume(key: _Label, because: _Because, config: Config, as_json: Json = False) -> None:
+    """The key may sign again."""
+    _do(read_configuration(config), ResumeKey(label=KeyLabel(key), because=because), as_json)
+
+
+def retire(key: _Label, because: _Because, config: Config, as_json: Json = False) -> None:
+    """The key will never sign again."""
+    _do(read_configuration(config), RetireKey(label=KeyLabel(key), because=because), as_json)
+
+
+def _do(configuration: Configuration, act: Act, as_json: bool) -> None:
+    with _acting(configuration, "operator") as (journal, actor):
+        receipt = administer(journal, actor, act, configuration.clock.now())
+    _show(as_json, act.label, receipt, {"act": type(act).__name__})
+
+
+@contextmanager
+def _acting(configuration: Configuration, party: str) -> Iterator[tuple[Journal, Actor]]:
+    """A pen of our own, beside the broker's workers'; the actor is who is logged in at the machine."""
+    whose = configuration.file.deployment.party or party
+    actor = Actor(identity=f"local:{getpass.getuser()}", kind=CallerKind.OPERATOR, party=PartyName(whose))
+    ledger, _, journal = build_ledger(configuration, worker="operator")
+    try:
+        yield journal, actor
+    finally:
+        ledger.close()
+
+
+def _show(as_json: bool, label: KeyLabel, receipt: Receipt, facts: dict[str, object]) -> None:
+    if as_json:
+        show_json({"key": label, **facts, "receipt": receipt})
+    else:
+        show_facts({"key": label, **facts, "record": receipt.leaf_index})
+
+
+def _eui(text: str | None) -> EntityIdentifier | None:
+    try:
+        return None if text is None else EntityIdentifier.from_text(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"expected sixteen hexadecimal digits, found {text!r}", param_hint="--eui") from error
+
+
+def _chain(file: Path) -> tuple[bytes, ...]:
+    try:
+        certificates = x509.load_pem_x509_certificates(file.read_bytes())
+    except ValueError as error:
+        raise ConfigurationInvalid(
+            "expected certificates in PEM, found none that can be read", where=str(file)
+        ) from error
+    return tuple(certificate.public_bytes(Encoding.DER) for certificate in certificates)

@@ -1,0 +1,144 @@
+"""``keybroker ledger``: is the record whole, and what does it say?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from keybroker.cli.options import Config, Json
+from keybroker.cli.output import Jsonable, console, is_fancy, show_facts, show_json, show_table
+from keybroker.config import Configuration, build_token, read_configuration
+from keybroker.errors import ConfigurationInvalid, LedgerBroken
+from keybroker.ledger.audit import read_records, verify
+from keybroker.ledger.model import Head, StoredRecord
+from keybroker.ledger.sqlite import database_file
+from keybroker.ledger.store import Ledger, open_ledger
+
+
+def register(app: typer.Typer) -> None:
+    group = typer.Typer(help="The ledger: evidence in ten years.", no_args_is_help=True)
+    group.command("verify")(verify_all)
+    group.command("show")(show)
+    group.command("tail")(tail)
+    app.add_typer(group, name="ledger")
+
+
+def verify_all(
+    config: Config,
+    with_token: Annotated[
+        bool, typer.Option("--with-token", help="Compare with the head kept in the token too; asks for the PIN.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Recompute every record, the tree and the tables, and name the first thing wrong.
+
+    Exit status 0 when the ledger is whole, 3 when it is broken. Without --with-token an older database file put back
+    whole is not noticed.
+    """
+    configuration = read_configuration(config)
+    anchor = _kept_in_token(configuration) if with_token else None
+    with _opened(configuration) as ledger, _spinner("recomputing the ledger"):
+        verified = verify(ledger, configuration.clock.now(), anchor=anchor)
+    if as_json:
+        show_json({"whole": True, "compared_with_token": anchor is not None, **_facts(verified)})
+        return
+    console().print("whole and consistent", style="bold green")
+    compared = "yes" if anchor is not None else "no (--with-token)"
+    show_facts({**_facts(verified), "compared with token": compared})
+
+
+def show(
+    config: Config,
+    leaf_index: Annotated[int, typer.Argument(min=0, help="The record's leaf index, from its receipt.")],
+    as_json: Json = False,
+) -> None:
+    """One record, as it was hashed."""
+    with _opened(read_configuration(config)) as ledger:
+        stored = ledger.find(leaf_index)
+    if stored is None:
+        raise LedgerBroken(f"expected a record {leaf_index}, found a tree that ends before it")
+    if as_json:
+        show_json(_shown(stored))
+        return
+    show_facts({"record": stored.leaf_index, "kind": stored.kind, "party": stored.party, "leaf hash": stored.leaf_hash})
+    console().print(json.dumps(json.loads(stored.octets), indent=2, ensure_ascii=False))
+
+
+def tail(
+    config: Config,
+    count: Annotated[int, typer.Option("-n", "--count", min=1, max=10_000, help="How many records.")] = 10,
+    as_json: Json = False,
+) -> None:
+    """The last records."""
+    configuration = read_configuration(config)
+    with _opened(configuration) as ledger:
+        size = ledger.head(configuration.clock.now()).tree_size
+        records = read_records(ledger, max(size - count, 0), count)
+    if as_json:
+        show_json({"tree_size": size, "records": [_shown(stored) for stored in records]})
+        return
+    rows = [(each.leaf_index, _moment(each), each.kind, each.party, _gist(each)) for each in records]
+    show_table(("record", "at", "kind", "party", "what"), rows)
+
+
+@contextmanager
+def _opened(configuration: Configuration) -> Iterator[Ledger]:
+    """The ledger, which must be there already. Raises: ConfigurationInvalid, LedgerFault."""
+    if not database_file(configuration.ledger_url).is_file():
+        raise ConfigurationInvalid("there is no ledger at this place yet", where="ledger.url")
+    ledger = open_ledger(
+        configuration.ledger_url,
+        origin=configuration.ledger_origin,
+        deployment=configuration.deployment,
+        at=configuration.clock.now(),
+    )
+    try:
+        yield ledger
+    finally:
+        ledger.close()
+
+
+def _kept_in_token(configuration: Configuration) -> Head:
+    token = build_token(configuration, configuration.pin)
+    try:
+        anchor = token.read_anchor()
+    finally:
+        token.close()
+    if anchor is None:
+        raise LedgerBroken("expected the ledger's head in the token, found none")
+    return anchor
+
+
+@contextmanager
+def _spinner(what: str) -> Iterator[None]:
+    """Somebody who waits at a terminal sees that something goes on."""
+    if not is_fancy(stderr=True):
+        yield
+        return
+    with console(stderr=True).status(what):
+        yield
+
+
+def _facts(verified: object) -> dict[str, object]:
+    names = ("origin", "deployment", "tree_size", "root_hash", "kinds", "signatures", "open_intents")
+    return {name: getattr(verified, name) for name in names}
+
+
+def _shown(stored: StoredRecord) -> dict[str, object]:
+    return {"leaf_index": stored.leaf_index, "leaf_hash": stored.leaf_hash, "record": json.loads(stored.octets)}
+
+
+def _moment(stored: StoredRecord) -> Jsonable:
+    at: Jsonable = json.loads(stored.octets).get("at")
+    return at
+
+
+def _gist(stored: StoredRecord) -> str:
+    record = json.loads(stored.octets)
+    body = record.get("body", record)
+    words = [body.get(name) for name in ("operation", "act", "key", "reason", "state", "from", "to")]
+    return " ".join(str(word) for word in words if isinstance(word, str) and word)

@@ -1,0 +1,72 @@
+"""``keybroker``: which commands are there? Each lives in a file of its own.
+
+Only the file of the command that is called is imported: signing one message should not wait for every library.
+Exit status: 0 done, 1 refused, 2 usage, 3 fault, 78 configuration (``serve`` has its own, see there).
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+import typer
+
+from keybroker.cli import output
+from keybroker.cli.exit_status import exit_status
+from keybroker.errors import KeybrokerError
+
+COMMANDS: Mapping[str, str] = {
+    "serve": "keybroker.cli.serve",
+    "sign": "keybroker.cli.sign",
+    "explain": "keybroker.cli.explain",
+    "keys": "keybroker.cli.keys",
+    "module": "keybroker.cli.module",
+    "ledger": "keybroker.cli.ledger",
+    "policy": "keybroker.cli.policy",
+    "config": "keybroker.cli.config",
+    "dev": "keybroker.cli.dev.commands",
+}
+"""Command to the module that registers it, in the order of the help."""
+
+_HELP = """Signs Smart Energy Code Commands with keys in a PKCS#11 module, after reading and judging what it is asked to sign.
+
+Exit status: 0 done, 1 refused, 2 usage, 3 fault, 78 configuration."""
+
+
+def make_app(arguments: Sequence[str]) -> typer.Typer:
+    """The command line, with the command that ``arguments`` call, or all of them where they call none (help)."""
+    app = typer.Typer(
+        name="keybroker", help=_HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+    )
+    app.callback()(_root)
+    called = next((argument for argument in arguments if argument in COMMANDS), None)
+    for name in [called] if called else COMMANDS:
+        importlib.import_module(COMMANDS[name]).register(app)
+    return app
+
+
+def _root(
+    plain: Annotated[bool, typer.Option("--plain", help="No colour, no boxes, no progress (also: NO_COLOR).")] = False,
+) -> None:
+    if plain:
+        output.be_plain()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The entry point. Ends the process."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        make_app(given)(args=given, prog_name="keybroker")
+    except KeybrokerError as error:
+        output.show_error(error, as_json="--json" in given)
+        sys.exit(exit_status(error))
+    except OSError as error:
+        # A file that the command line names cannot be read or written.
+        print(f"keybroker: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

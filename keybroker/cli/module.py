@@ -1,0 +1,81 @@
+"""``keybroker module``: what can the token do, and may it be tried again?"""
+
+from __future__ import annotations
+
+import typer
+
+from keybroker.cli.exit_status import ExitStatus
+from keybroker.cli.options import Config, Json
+from keybroker.cli.output import console, show_facts, show_findings, show_json, show_table
+from keybroker.config import build_token, read_configuration
+from keybroker.config.latch import find_latch, unlatch
+from keybroker.hsm.check import ModuleReport, check_module
+
+
+def register(app: typer.Typer) -> None:
+    group = typer.Typer(help="The Cryptographic Module.", no_args_is_help=True)
+    group.command("check")(check)
+    group.command("unlatch")(unlatch_module)
+    app.add_typer(group, name="module")
+
+
+def check(config: Config, as_json: Json = False) -> None:
+    """Ask the token what it can do, run known-answer tests, and say which purposes that allows. Asks for the PIN.
+
+    Exit status 0 when every test passes and every purpose may be held in this deployment, 1 when not.
+    """
+    configuration = read_configuration(config)
+    token = build_token(configuration, configuration.pin)
+    try:
+        report = check_module(token, configuration.policies)
+    finally:
+        token.close()
+    if as_json:
+        show_json({"passed": report.passed, "report": report})
+    else:
+        _show(report)
+    if not report.passed:
+        raise typer.Exit(ExitStatus.REFUSED)
+
+
+def unlatch_module(config: Config, as_json: Json = False) -> None:
+    """After a wrong PIN: take the latch away, so that the broker tries the token again."""
+    configuration = read_configuration(config)
+    why = find_latch(configuration.data_directory)
+    unlatch(configuration.data_directory)
+    if as_json:
+        show_json({"was_latched": why is not None, "because": why})
+    else:
+        console().print("it was not latched" if why is None else f"unlatched; it was latched because: {why}")
+
+
+def _show(report: ModuleReport) -> None:
+    description = report.description
+    show_facts(
+        {
+            "profile": report.profile,
+            "library": f"{description.library_manufacturer} {description.library_description} {description.library_version}",
+            "cryptoki": description.cryptoki_version,
+            "token": f"{description.manufacturer} {description.model}, firmware {description.firmware_version}",
+            "label": description.label,
+            "serial": description.serial,
+            "mechanisms": [mechanism.name for mechanism in report.mechanisms],
+            "keeps the ledger's head": report.keeps_anchor,
+            "not tried": report.untried,
+        }
+    )
+    show_findings(console(), report.tests)
+    rows = [
+        (
+            each.purpose,
+            _word(each.here.passed, each.here.found),
+            _word(each.live.passed, each.live.found),
+            each.here.clause,
+        )
+        for each in report.purposes
+    ]
+    show_table(("purpose", "in this deployment", "in a live one", "clause"), rows)
+
+
+def _word(passed: bool, found: str) -> str:
+    return "may be held" if passed else f"no: {found}"

@@ -1,0 +1,109 @@
+"""Broker: the client for threads. An AsyncBroker on an event loop of its own, in the background.
+
+Calls from several threads at once are carried together, as concurrent tasks' are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeVar, final
+
+from keybroker.client.answers import Explanation, Key, PublicKey, Record, SignedMessage, SigningRequest
+from keybroker.client.broker import AsyncBroker
+from keybroker.client.channels import Pem
+from keybroker.errors import KeybrokerError
+from keybroker.terms import ContentKind
+
+Answer = TypeVar("Answer")
+
+
+@final
+class Broker:
+    """A broker, seen from one calling system; for use from any thread. Close it (``with`` does).
+
+    Arguments and errors are AsyncBroker's.
+    """
+
+    def __init__(
+        self, target: str, *, certificate: Pem, private_key: Pem, anchors: Pem, channels: int = 4, timeout: float = 30.0
+    ) -> None:
+        """Opens nothing yet. Raises: OSError when a file cannot be read."""
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="keybroker-client", daemon=True)
+        self._thread.start()
+
+        async def make() -> AsyncBroker:
+            return AsyncBroker(
+                target,
+                certificate=certificate,
+                private_key=private_key,
+                anchors=anchors,
+                channels=channels,
+                timeout=timeout,
+            )
+
+        try:
+            self._broker = self._run(make())
+        except BaseException:
+            self._end_loop()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End streams, connections and the background thread. A second time nothing happens."""
+        if self._loop.is_closed():
+            return
+        self._run(self._broker.close())
+        self._end_loop()
+
+    def sign_pre_command(self, *, key: str, octets: bytes, request_id: str | None = None) -> SignedMessage:
+        """Sign a GBCS Pre-Command with a User's key. Raises: any Refusal or Fault of ``keybroker.errors``."""
+        return self._run(self._broker.sign_pre_command(key=key, octets=octets, request_id=request_id))
+
+    def sign_command(self, *, key: str, octets: bytes, request_id: str | None = None) -> SignedMessage:
+        """Sign a GBCS Command with a DCC party's key. Raises: as ``sign_pre_command``."""
+        return self._run(self._broker.sign_command(key=key, octets=octets, request_id=request_id))
+
+    def sign_batch(self, requests: Sequence[SigningRequest]) -> list[SignedMessage | KeybrokerError]:
+        """Many at once, each with its own outcome in order: an item's error is returned, not raised."""
+        return self._run(self._broker.sign_batch(requests))
+
+    def explain(self, *, kind: ContentKind, key: str, octets: bytes) -> Explanation:
+        """What would become of this request, rule by rule; no key is touched."""
+        return self._run(self._broker.explain(kind=kind, key=key, octets=octets))
+
+    def list_keys(self) -> list[Key]:
+        """Every key that this caller may know of, by label."""
+        return self._run(self._broker.list_keys())
+
+    def get_public_key(self, key: str) -> PublicKey:
+        """Raises: NotPermitted, also for a key that does not exist."""
+        return self._run(self._broker.get_public_key(key))
+
+    def get_record(self, leaf_index: int) -> Record:
+        """Raises: NotPermitted, also for a record that does not exist."""
+        return self._run(self._broker.get_record(leaf_index))
+
+    def _run(self, work: Coroutine[Any, Any, Answer]) -> Answer:
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            # An interrupted caller (KeyboardInterrupt) takes its call back.
+            future.cancel()
+            raise
+
+    def _end_loop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()

@@ -1,0 +1,174 @@
+"""AsyncBroker: the client for asyncio. Concurrent calls are carried together on streams over several channels."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Sequence
+from types import TracebackType
+from typing import Protocol, Self, TypeVar, final
+
+import grpc
+
+from keybroker.client.answers import (
+    Explanation,
+    Key,
+    PublicKey,
+    Record,
+    SignedMessage,
+    SigningRequest,
+    explanation_from,
+    key_from,
+    outcome_from,
+    public_key_from,
+    record_from,
+)
+from keybroker.client.carrier import Carrier
+from keybroker.client.channels import Peer, Pem, open_channels
+from keybroker.client.patience import Patience, unknown_outcome
+from keybroker.client.refusals import BrokerFailed, BrokerUnreachable, error_from
+from keybroker.client.wire import status_of
+from keybroker.errors import KeybrokerError
+from keybroker.pb import keys_pb2, keys_pb2_grpc, records_pb2, records_pb2_grpc, signing_pb2, signing_pb2_grpc
+from keybroker.terms import ContentKind
+
+Asked = TypeVar("Asked", contravariant=True)
+Answered = TypeVar("Answered", covariant=True)
+
+
+class _Call(Protocol[Asked, Answered]):
+    """A unary call of a generated stub."""
+
+    def __call__(self, request: Asked, /, *, timeout: float) -> Awaitable[Answered]: ...
+
+
+@final
+class AsyncBroker:
+    """A broker, seen from one calling system. Use it inside one event loop, and close it (``async with`` does).
+
+    ``timeout`` is in seconds, for a whole call with its repetitions. ``channels``: how many connections, so that all
+    workers of a broker serve one client. Every signing call has a ``request_id``: pass your own to be able to ask again
+    after a crash; the same id with the same request gives the recorded signature again and never signs twice.
+    """
+
+    def __init__(
+        self, target: str, *, certificate: Pem, private_key: Pem, anchors: Pem, channels: int = 4, timeout: float = 30.0
+    ) -> None:
+        """Opens nothing yet. Raises: OSError when a file cannot be read."""
+        peer = Peer(target=target, certificate=certificate, private_key=private_key, anchors=anchors)
+        self._channels = open_channels(peer, channels)
+        self._timeout = timeout
+        self._carrier: Carrier | None = None
+        self._next_channel = 0
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End streams and connections. Calls under way end with an error."""
+        if self._carrier is not None:
+            await self._carrier.close()
+        await asyncio.gather(*(channel.close() for channel in self._channels))
+
+    async def sign_pre_command(self, *, key: str, octets: bytes, request_id: str | None = None) -> SignedMessage:
+        """Sign a GBCS Pre-Command with a User's key. Raises: any Refusal or Fault of ``keybroker.errors``."""
+        return await self._sign(ContentKind.PRE_COMMAND, key, octets, request_id)
+
+    async def sign_command(self, *, key: str, octets: bytes, request_id: str | None = None) -> SignedMessage:
+        """Sign a GBCS Command with a DCC party's key. Raises: as ``sign_pre_command``."""
+        return await self._sign(ContentKind.COMMAND, key, octets, request_id)
+
+    async def sign_batch(self, requests: Sequence[SigningRequest]) -> list[SignedMessage | KeybrokerError]:
+        """Many at once, each with its own outcome in order: an item's error is returned, not raised.
+
+        Asked again as a whole where the broker answered nothing; items are not asked again one by one.
+        Raises: what befell the whole call.
+        """
+        named = [(item, item.request_id or new_request_id()) for item in requests]
+        request = signing_pb2.SignBatchRequest(
+            items=[_item(item.kind, item.key, item.octets, name) for item, name in named]
+        )
+        call = signing_pb2_grpc.SigningServiceStub(self._channel()).SignBatch
+        response = await self._ask(call, request, signs=f"{named[0][1]} and the batch's others" if named else "")
+        return [outcome_from(outcome) for outcome in response.outcomes]
+
+    async def explain(self, *, kind: ContentKind, key: str, octets: bytes) -> Explanation:
+        """What would become of this request, rule by rule; no key is touched. Raises: a Refusal of the question."""
+        request_id = new_request_id()
+        request = signing_pb2.ExplainRequest(request_id=request_id, item=_item(kind, key, octets, request_id))
+        call = signing_pb2_grpc.SigningServiceStub(self._channel()).Explain
+        return explanation_from(await self._ask(call, request))
+
+    async def list_keys(self) -> list[Key]:
+        """Every key that this caller may know of, by label."""
+        call, keys, page_token = keys_pb2_grpc.KeyServiceStub(self._channel()).ListKeys, [], ""
+        while True:
+            response = await self._ask(call, keys_pb2.ListKeysRequest(page_size=1000, page_token=page_token))
+            keys += [key_from(key) for key in response.keys]
+            page_token = response.next_page_token
+            if not page_token:
+                return keys
+
+    async def get_public_key(self, key: str) -> PublicKey:
+        """Raises: NotPermitted, also for a key that does not exist."""
+        call = keys_pb2_grpc.KeyServiceStub(self._channel()).GetPublicKey
+        return public_key_from(await self._ask(call, keys_pb2.GetPublicKeyRequest(key=key)))
+
+    async def get_record(self, leaf_index: int) -> Record:
+        """Raises: NotPermitted, also for a record that does not exist."""
+        call = records_pb2_grpc.RecordServiceStub(self._channel()).GetRecord
+        return record_from(await self._ask(call, records_pb2.GetRecordRequest(leaf_index=leaf_index)))
+
+    async def _sign(self, kind: ContentKind, key: str, octets: bytes, request_id: str | None) -> SignedMessage:
+        name = request_id if request_id is not None else new_request_id()
+        if self._carrier is None:
+            self._carrier = Carrier(self._channels)
+        return await self._carrier.carry(_item(kind, key, octets, name), name, self._timeout)
+
+    async def _ask(self, call: _Call[Asked, Answered], request: Asked, *, signs: str = "") -> Answered:
+        """A unary call, repeated where that is safe. ``signs`` names the signing requests in it, if there are any."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._timeout
+        patience = Patience(deadline=deadline)
+        while True:
+            try:
+                return await call(request, timeout=max(deadline - loop.time(), 0.0))
+            except grpc.aio.AioRpcError as failure:
+                status = status_of(failure)
+            error = error_from(status.code, status.message, status.details)
+            pause = patience.after(loop.time(), status.code, error, status.retry_delay)
+            if pause is None:
+                raise unknown_outcome(signs, error.sentence) if signs and _may_be_signed(error) else error
+            await asyncio.sleep(pause)
+
+    def _channel(self) -> grpc.aio.Channel:
+        self._next_channel = (self._next_channel + 1) % len(self._channels)
+        return self._channels[self._next_channel]
+
+
+def new_request_id() -> str:
+    """A name that nobody else gives: 128 random bits."""
+    return secrets.token_urlsafe(16)
+
+
+def _item(kind: ContentKind, key: str, octets: bytes, request_id: str) -> signing_pb2.SignItem:
+    """Raises: ValueError for a kind that is no request of the API."""
+    if kind is ContentKind.PRE_COMMAND:
+        pre_command = signing_pb2.SignPreCommandRequest(request_id=request_id, key=key, pre_command=octets)
+        return signing_pb2.SignItem(sign_pre_command=pre_command)
+    if kind is ContentKind.COMMAND:
+        command = signing_pb2.SignCommandRequest(request_id=request_id, key=key, command=octets)
+        return signing_pb2.SignItem(sign_command=command)
+    raise ValueError(f"expected a Pre-Command or a Command, found {kind}")
+
+
+def _may_be_signed(error: KeybrokerError) -> bool:
+    """After this end of a unary call, may a broker have taken it? Not if it never connected."""
+    if isinstance(error, BrokerUnreachable):
+        return "failed to connect to all addresses" not in error.sentence
+    return isinstance(error, BrokerFailed)

@@ -1,0 +1,255 @@
+"""What is this broker made of? The composition root: the only place that reads configuration and builds objects.
+
+``read_configuration`` reads keybroker.toml, the policies, the profile and the anchors, strictly; ``build_line`` opens
+ledger and token and joins them into the line. Objects are handed on by constructor; nothing here is global, except the
+environment variables that a token's C library reads when it is loaded (``module.environment``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from keybroker.config.file import ConfigurationFile, read_file
+from keybroker.config.packaged import packaged_policies, packaged_profile, policy_files
+from keybroker.config.pin import Pin, pin_from
+from keybroker.errors import ConfigurationInvalid
+from keybroker.hsm.profile import Profile, read_profile
+from keybroker.hsm.token import Token, open_token
+from keybroker.keys.register import Register
+from keybroker.ledger.anchor import check_anchor
+from keybroker.ledger.journal import Journal
+from keybroker.ledger.model import InForce
+from keybroker.ledger.store import Ledger, open_ledger
+from keybroker.policy.certificates import Anchor
+from keybroker.policy.file import read_policies
+from keybroker.policy.model import KeyRegister, Policy
+from keybroker.signing import Line
+from keybroker.terms import Caller, DeploymentKind, KeyPurpose
+
+__all__ = [
+    "Clock",
+    "Configuration",
+    "Works",
+    "build_journal",
+    "build_ledger",
+    "build_line",
+    "build_token",
+    "check_one_party",
+    "packaged_policies",
+    "packaged_profile",
+    "read_configuration",
+]
+
+
+@final
+class Clock:
+    """The broker's clock. A test deployment may stop it at a moment; a live one cannot."""
+
+    def __init__(self, fixed: datetime | None) -> None:
+        self._fixed = fixed
+
+    def now(self) -> datetime:
+        return self._fixed or datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """Everything that was read, at one moment. ``sha256`` is over the octets of keybroker.toml."""
+
+    path: Path
+    sha256: bytes
+    file: ConfigurationFile
+    policies: Mapping[KeyPurpose, Policy]
+    profile: Profile
+    anchors: tuple[Anchor, ...]
+    callers: Mapping[str, Caller]
+    """The caller table, by identity (``uri:…`` or ``sha256:…``)."""
+
+    @property
+    def deployment(self) -> DeploymentKind:
+        return self.file.deployment.kind
+
+    @property
+    def ledger_origin(self) -> str:
+        return self.file.deployment.ledger_origin
+
+    @property
+    def data_directory(self) -> Path:
+        return self.beside(self.file.deployment.data_directory)
+
+    @property
+    def ledger_url(self) -> str:
+        """As configured; a relative SQLite file stands in the data directory."""
+        scheme, separator, path = self.file.ledger.url.partition("sqlite:///")
+        if scheme or not separator:
+            return self.file.ledger.url
+        return f"sqlite:///{self.data_directory / path}"
+
+    @property
+    def pin(self) -> Pin:
+        """Where the PIN is; calling it asks."""
+        return pin_from(self.file.module.pin)
+
+    @property
+    def clock(self) -> Clock:
+        return Clock(self.file.deployment.fixed_clock)
+
+    @property
+    def in_force(self) -> InForce:
+        """The digests that every record names."""
+        return InForce(
+            configuration=self.sha256,
+            profile=self.profile.sha256,
+            policies={purpose: policy.sha256 for purpose, policy in self.policies.items()},
+        )
+
+    def beside(self, path: str) -> Path:
+        """A path of the file, relative to where the file stands."""
+        return self.path.parent / path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Works:
+    """A line and the parts behind it that must be closed."""
+
+    line: Line
+    register: Register
+    journal: Journal
+    ledger: Ledger
+    token: Token
+
+    def close(self) -> None:
+        self.token.close()
+        self.journal.close()
+        self.ledger.close()
+
+
+def read_configuration(path: Path | str) -> Configuration:
+    """Read keybroker.toml and everything that it names, strictly.
+
+    Raises: ConfigurationInvalid, naming the file and every key that is wrong.
+    """
+    path = Path(path).absolute()
+    octets = _octets(path, where=str(path))
+    file = read_file(octets, name=str(path))
+    files = packaged_policies() if file.policies is None else policy_files(path.parent / file.policies.directory)
+    configuration = Configuration(
+        path=path,
+        sha256=hashlib.sha256(octets).digest(),
+        file=file,
+        policies=read_policies(files),
+        profile=read_profile(packaged_profile(file.module.profile), name=file.module.profile),
+        anchors=_anchors(path, file),
+        callers={entry.identity: entry.caller() for entry in file.caller},
+    )
+    check_one_party(configuration, None)
+    return configuration
+
+
+def check_one_party(configuration: Configuration, register: KeyRegister | None) -> None:
+    """A live deployment belongs to one party: every caller and every key is that party's.
+
+    Raises: ConfigurationInvalid (G2.25, G3.14, G2.20(c)); the start stops.
+    """
+    party = configuration.file.deployment.party
+    if configuration.deployment is DeploymentKind.TEST or party is None:
+        return
+    strangers = [
+        f"caller {caller.identity} of {caller.party}"
+        for caller in configuration.callers.values()
+        if caller.party != party
+    ]
+    if register is not None:
+        strangers += [f"key {key.label} of {key.party}" for key in register.keys.values() if key.party != party]
+    if strangers:
+        raise ConfigurationInvalid(
+            f"this live deployment is {party}'s alone (SEC G2.25, G3.14, G2.20(c)), found {', '.join(strangers)}",
+            where=str(configuration.path),
+        )
+
+
+def build_ledger(configuration: Configuration, *, worker: str) -> tuple[Ledger, Register, Journal]:
+    """Open the ledger without the token: for reading, and for acts that need no key. Raises: LedgerFault."""
+    at = configuration.clock.now()
+    configuration.data_directory.mkdir(parents=True, exist_ok=True)
+    ledger = open_ledger(
+        configuration.ledger_url, origin=configuration.ledger_origin, deployment=configuration.deployment, at=at
+    )
+    register = Register(ledger, configuration.anchors)
+    return ledger, register, build_journal(configuration, ledger, worker=worker)
+
+
+def build_journal(configuration: Configuration, ledger: Ledger, *, worker: str) -> Journal:
+    """A worker's pen, which writes the digests of this configuration into every record. Raises: LedgerFault."""
+    return Journal(ledger, in_force=configuration.in_force, worker=worker)
+
+
+def build_token(configuration: Configuration, pin: Callable[[], str]) -> Token:
+    """Load the library, log in. Raises: PinWrong, ModuleUnavailable, ConfigurationInvalid."""
+    module = configuration.file.module
+    for name, value in module.environment.items():
+        file = configuration.beside(value)
+        os.environ[name] = str(file) if value and file.is_file() else value
+    return open_token(
+        configuration.profile,
+        library=module.library,
+        token_label=module.token_label,
+        token_serial=module.token_serial,
+        pin=pin,
+        sessions=module.sessions,
+        policies=configuration.policies,
+        deployment=configuration.deployment,
+    )
+
+
+def build_line(configuration: Configuration, pin: Callable[[], str], *, worker: str) -> Works:
+    """Open ledger and token, hold them against each other, and join them.
+
+    Raises: ConfigurationInvalid (PinWrong among them), ModuleFault, LedgerFault: LedgerBroken where the ledger does not
+    extend the head kept in the token.
+    """
+    ledger, register, journal = build_ledger(configuration, worker=worker)
+    check_one_party(configuration, register.refresh())
+    token = build_token(configuration, pin)
+    check_anchor(ledger, token.read_anchor())
+    line = Line(
+        deployment=configuration.deployment,
+        ledger_origin=configuration.ledger_origin,
+        policies=configuration.policies,
+        register=register,
+        journal=journal,
+        module=token,
+    )
+    return Works(line=line, register=register, journal=journal, ledger=ledger, token=token)
+
+
+def _anchors(path: Path, file: ConfigurationFile) -> tuple[Anchor, ...]:
+    listed = [(name, False) for name in file.anchors.certificates] + [
+        (name, True) for name in file.anchors.test_certificates
+    ]
+    return tuple(anchor for name, test in listed for anchor in _read_anchors(path.parent / name, test=test))
+
+
+def _read_anchors(path: Path, *, test: bool) -> list[Anchor]:
+    octets = _octets(path, where="anchors")
+    try:
+        certificates = x509.load_pem_x509_certificates(octets)
+    except ValueError as error:
+        raise ConfigurationInvalid(f"{path} holds no PEM certificate", where="anchors") from error
+    return [Anchor(der=certificate.public_bytes(Encoding.DER), test=test) for certificate in certificates]
+
+
+def _octets(path: Path, *, where: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigurationInvalid(f"{path} cannot be read: {error.strerror}", where=where) from error

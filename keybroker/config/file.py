@@ -1,0 +1,218 @@
+"""What may stand in keybroker.toml? Read strictly: an unknown, missing or mistyped key refuses and names file and key.
+
+No key that guards has a default. Octets in, ``ConfigurationFile`` out; nothing here opens a file.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from typing import Annotated, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from keybroker.errors import ConfigurationInvalid
+from keybroker.terms import (
+    Caller,
+    CallerKind,
+    DeploymentKind,
+    EntityIdentifier,
+    KeyLabel,
+    Operation,
+    PartyName,
+    SystemName,
+    UserRole,
+)
+
+Text = Annotated[str, Field(min_length=1)]
+Count = Annotated[int, Field(ge=1)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,63}$")]
+
+_IDENTITY = re.compile(r"uri:[^\s]+|sha256:[0-9a-f]{64}")
+
+
+class _Table(BaseModel):
+    """Strict types, but TOML's strings for enums: unknown keys refuse, nothing is coerced from another type."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class DeploymentTable(_Table):
+    kind: Annotated[DeploymentKind, Field(strict=False)]
+    party: Name | None = None
+    ledger_origin: Text
+    data_directory: Text
+    fixed_clock: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _live_and_test_differ(self) -> Self:
+        live = self.kind is DeploymentKind.LIVE
+        if live and self.party is None:
+            raise ValueError(
+                "a live deployment belongs to one party: name it in deployment.party (G2.25, G3.14, G2.20(c))"
+            )
+        if live and self.fixed_clock is not None:
+            raise ValueError("deployment.fixed_clock exists in a test deployment only")
+        if not live and self.party is not None:
+            raise ValueError("deployment.party exists in a live deployment only: a test deployment may hold several")
+        return self
+
+
+class ServerTable(_Table):
+    listen: Annotated[str, Field(pattern=r"^.+:[0-9]{1,5}$")]
+    metrics: Annotated[str, Field(pattern=r"^.+:[0-9]{1,5}$")]
+    certificate: Text
+    private_key: Text
+    client_anchors: Text
+    log: Literal["json", "console"]
+
+
+class LimitsTable(_Table):
+    message_octets: Annotated[int, Field(ge=64, le=1 << 20)]
+    batch_items: Annotated[int, Field(ge=1, le=4096)]
+    queued_items: Count
+    deadline_seconds: Count
+    connection_age_seconds: Count
+    connection_grace_seconds: Count
+    drain_seconds: Count
+
+    @model_validator(mode="after")
+    def _queue_holds_a_batch(self) -> Self:
+        if self.queued_items < self.batch_items:
+            raise ValueError(
+                "limits.queued_items is smaller than limits.batch_items: a whole batch could never be queued"
+            )
+        return self
+
+
+class PinTable(_Table):
+    environment: Text | None = None
+    file_descriptor: Annotated[int, Field(ge=0)] | None = None
+    credential: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")] | None = None
+    prompt: bool | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        given = [name for name in PinTable.model_fields if getattr(self, name) is not None]
+        if len(given) != 1 or self.prompt is False:
+            raise ValueError(
+                "exactly one of environment, file_descriptor, credential, prompt = true says where the PIN is"
+            )
+        return self
+
+
+class ModuleTable(_Table):
+    profile: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
+    library: Text
+    token_label: Text
+    token_serial: Text
+    sessions: Annotated[int, Field(ge=1, le=256)]
+    pin: PinTable
+    environment: dict[str, str] = {}
+
+
+class LedgerTable(_Table):
+    url: Text
+    request_ids_kept_days: Count
+    anchor_seconds: Count
+
+
+class AnchorsTable(_Table):
+    certificates: list[Text]
+    test_certificates: list[Text]
+
+
+class PoliciesTable(_Table):
+    directory: Text
+
+
+class CallerTable(_Table):
+    identity: str
+    party: Name
+    system: Name
+    kind: Annotated[CallerKind, Field(strict=False)]
+    user_roles: list[Annotated[UserRole, Field(strict=False)]]
+    euis: list[str]
+    operations: list[Annotated[Operation, Field(strict=False)]]
+    keys: list[Name]
+
+    @field_validator("identity")
+    @classmethod
+    def _is_an_identity(cls, identity: str) -> str:
+        if not _IDENTITY.fullmatch(identity):
+            raise ValueError('expected "uri:<a SAN URI>" or "sha256:<64 lower-case hex digits of the certificate>"')
+        return identity
+
+    @field_validator("kind")
+    @classmethod
+    def _comes_over_tls(cls, kind: CallerKind) -> CallerKind:
+        if kind is CallerKind.BROKER:
+            raise ValueError("the broker itself is no caller")
+        return kind
+
+    @field_validator("euis")
+    @classmethod
+    def _are_euis(cls, euis: list[str]) -> list[str]:
+        for eui in euis:
+            EntityIdentifier.from_text(eui)
+        return euis
+
+    def caller(self) -> Caller:
+        return Caller(
+            identity=self.identity,
+            party=PartyName(self.party),
+            system=SystemName(self.system),
+            kind=self.kind,
+            user_roles=frozenset(self.user_roles),
+            euis=frozenset(EntityIdentifier.from_text(eui) for eui in self.euis),
+            operations=frozenset(self.operations),
+            keys=frozenset(KeyLabel(key) for key in self.keys),
+        )
+
+
+class ConfigurationFile(_Table):
+    """keybroker.toml, whole."""
+
+    deployment: DeploymentTable
+    server: ServerTable
+    limits: LimitsTable
+    module: ModuleTable
+    ledger: LedgerTable
+    anchors: AnchorsTable
+    policies: PoliciesTable | None = None
+    caller: list[CallerTable]
+
+    @model_validator(mode="after")
+    def _anchors_fit_the_deployment(self) -> Self:
+        if self.deployment.kind is DeploymentKind.LIVE and self.anchors.test_certificates:
+            raise ValueError("anchors.test_certificates: a live deployment takes no test anchor")
+        if self.deployment.kind is DeploymentKind.TEST and self.anchors.certificates:
+            raise ValueError("anchors.certificates: a test deployment signs only under anchors listed as test")
+        return self
+
+    @model_validator(mode="after")
+    def _each_identity_once(self) -> Self:
+        identities = [caller.identity for caller in self.caller]
+        for identity in identities:
+            if identities.count(identity) > 1:
+                raise ValueError(f"caller: identity {identity} stands twice")
+        return self
+
+
+def read_file(octets: bytes, *, name: str) -> ConfigurationFile:
+    """Raises: ConfigurationInvalid that names the file and every key that is wrong."""
+    try:
+        return ConfigurationFile.model_validate(tomllib.loads(octets.decode("utf-8")))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationInvalid(f"is not TOML: {error}", where=name) from error
+    except ValidationError as error:
+        raise ConfigurationInvalid(_complaints(error), where=name) from error
+
+
+def _complaints(error: ValidationError) -> str:
+    """Each complaint as ``path.of.key: what``, without the values found: one might be a secret in the wrong place."""
+    lines = []
+    for complaint in error.errors(include_input=False, include_url=False):
+        key = ".".join(str(part) for part in complaint["loc"])
+        lines.append(f"{key}: {complaint['msg']}" if key else complaint["msg"])
+    return "; ".join(lines)

@@ -1,0 +1,384 @@
+"""The one door to python-pkcs11: everything untyped, and every PKCS11Error, stops here.
+
+Initialisation, login and signing go through ``function_list.py`` (see there why); finding, reading and making objects
+go through python-pkcs11. ``open_token`` is what the rest of keybroker calls.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from os import environ
+from typing import Any
+
+import pkcs11
+from pkcs11 import _pkcs11
+from pkcs11.attributes import AttributeMapper
+from pkcs11.util.ec import encode_named_curve_parameters
+
+from keybroker.errors import ConfigurationInvalid, ModuleUnavailable
+from keybroker.hsm.attributes import Attributes, AttributeValue, KeyAttribute
+from keybroker.hsm.connection import (
+    DataFound,
+    Mechanism,
+    PrivateKeyFound,
+    PublicKeyFound,
+    SignDigest,
+    TokenDescription,
+)
+from keybroker.hsm.function_list import FunctionList, keep_for_life
+from keybroker.hsm.pin import Pin, PinWrong
+from keybroker.hsm.profile import Profile
+from keybroker.hsm.return_values import WRONG_PIN, CallFailed, number_of, return_value
+from keybroker.hsm.token_module import Token
+from keybroker.policy.model import Policy
+from keybroker.terms import DeploymentKind, KeyPurpose
+
+__all__ = ["Pin", "PinWrong", "Token", "open_token"]
+
+_A = pkcs11.Attribute
+_P256 = encode_named_curve_parameters("secp256r1")
+# CKA_NSS_DB: NSS keeps an imported private key only beside its public point, and wants it in this vendor attribute.
+_CKA_NSS_DB: Any = 0xD5A0DB00
+_ULONG = struct.calcsize("L")
+_APPLICATION = "keybroker"
+_CKR_SESSION_HANDLE_INVALID = 0xB3
+
+
+def open_token(
+    profile: Profile,
+    *,
+    library: str,
+    token_label: str,
+    token_serial: str,
+    pin: Pin,
+    sessions: int,
+    policies: Mapping[KeyPurpose, Policy],
+    deployment: DeploymentKind,
+) -> Token:
+    """Load the library, find the token, log in, and give the module; ``pin`` is asked at each login and not kept.
+
+    Raises: PinWrong (never tried again by itself); ConfigurationInvalid; ModuleUnavailable when the token is away.
+    """
+    if not 1 <= sessions <= profile.sessions.signing:
+        raise ConfigurationInvalid(
+            f"module.sessions: expected 1 to {profile.sessions.signing} for {profile.name}, found {sessions}"
+        )
+    connection = Pkcs11Connection(profile, library=library, label=token_label, serial=token_serial, pin=pin)
+    return Token.open(connection, profile=profile, sessions=sessions, policies=policies, deployment=deployment)
+
+
+class _Library(_pkcs11.lib):
+    """python-pkcs11's library, initialised by us with locking: its own way crashes SoftHSM under threads."""
+
+    def initialize(self) -> None:
+        """Done before this object is made; ``C_Initialize`` belongs to ``FunctionList``."""
+
+
+class Pkcs11Connection:
+    """``Connection`` by python-pkcs11 and the function list. Not thread-safe: ``Token`` holds its lock around every
+    call."""
+
+    def __init__(self, profile: Profile, *, library: str, label: str, serial: str, pin: Pin) -> None:
+        self._profile, self._label, self._serial, self._pin = profile, label, serial, pin
+        self._mapper = _mapper()
+        self._signing: list[Any] = []
+        self._session: Any = None
+        self._token: Any = None
+        try:
+            self._functions = FunctionList(
+                library, holds_gil=profile.sessions.in_process, corrections=profile.return_values
+            )
+            self._functions.initialize(self._parameters())
+            with self._pkcs11("C_GetInfo"):
+                self._library = _Library(library)
+            keep_for_life(self._library)
+        except OSError as error:
+            raise ConfigurationInvalid("module.library: the PKCS#11 library cannot be loaded") from error
+
+    def _parameters(self) -> bytes | None:
+        try:
+            return self._profile.library.initialise_parameters.format_map(environ).encode() or None
+        except KeyError as error:
+            raise ConfigurationInvalid(f"module.environment: the profile needs {error.args[0]}") from error
+
+    # --- connecting
+
+    @property
+    def description(self) -> TokenDescription:
+        library, token = self._library, self._token
+        return TokenDescription(
+            library_manufacturer=library.manufacturer_id,
+            library_description=library.library_description,
+            library_version="{}.{}".format(*library.library_version),
+            cryptoki_version="{}.{}".format(*library.cryptoki_version),
+            manufacturer=token.manufacturer_id,
+            model=token.model,
+            serial=_serial(token),
+            label=token.label,
+            firmware_version="{}.{}".format(*token.firmware_version),
+        )
+
+    def connect(self) -> None:
+        with self._pkcs11("C_OpenSession"):
+            self._token = self._find_token()
+            self._check_device()
+            self._session = self._token.open(rw=True, attribute_mapper=self._mapper)
+        at_the_pad = bool(self._token.flags & pkcs11.TokenFlag.PROTECTED_AUTHENTICATION_PATH)
+        try:
+            # The PIN lives for this one expression; Python cannot erase it.
+            self._functions.login(self._session.handle, None if at_the_pad else self._pin().encode())
+        except CallFailed as failure:
+            self.disconnect()
+            if failure.value.name in WRONG_PIN:
+                raise PinWrong("the module refuses the PIN; it is not tried again until an operator acts") from failure
+            raise
+
+    def _find_token(self) -> Any:
+        found = [token for token in self._tokens() if token.label == self._label and _serial(token) == self._serial]
+        if not found:
+            raise ModuleUnavailable("no token with the configured label and serial is in any slot")
+        if len(found) > 1:
+            raise ConfigurationInvalid("module: more than one token has the configured label and serial")
+        return found[0]
+
+    def _tokens(self) -> Iterator[Any]:
+        for slot in self._library.get_slots(token_present=True):
+            # Another token's trouble is not ours; ours is missed when it is not found.
+            with suppress(pkcs11.PKCS11Error):
+                yield slot.get_token()
+
+    def _check_device(self) -> None:
+        expected, told = self._profile, self.description
+        for what, pattern, found in (
+            ("library manufacturer", expected.library.manufacturer, told.library_manufacturer),
+            ("token manufacturer", expected.token.manufacturer, told.manufacturer),
+            ("token model", expected.token.model, told.model),
+        ):
+            if not re.fullmatch(pattern, found):
+                raise ConfigurationInvalid(
+                    f"module.profile: {what}: {expected.name} expects {pattern!r}, found {found!r}"
+                )
+
+    def disconnect(self) -> None:
+        self.close_signers()
+        session, self._session = self._session, None
+        if session is not None:
+            with suppress(CallFailed):
+                self._functions.close_session(session.handle)
+
+    def restart_library(self) -> None:
+        self._signing, self._session = [], None
+        self._functions.finalize()
+        self._functions.initialize(self._parameters())
+
+    def check_session(self) -> None:
+        if self._session is None:
+            raise CallFailed(return_value(_CKR_SESSION_HANDLE_INVALID), call="C_GetSessionInfo")
+        self._functions.check_session(self._session.handle)
+
+    def check_token(self) -> None:
+        self._functions.check_token(self._token.slot.slot_id)
+
+    def open_signers(self, count: int) -> tuple[SignDigest, ...]:
+        with self._pkcs11("C_OpenSession"):
+            for _ in range(count):
+                self._signing.append(self._token.open(rw=self._profile.sessions.only_read_write))
+        return tuple(self._functions.signer(session.handle) for session in self._signing)
+
+    def close_signers(self) -> None:
+        sessions, self._signing = self._signing, []
+        for session in sessions:
+            with suppress(CallFailed):
+                self._functions.close_session(session.handle)
+
+    def login_signer(self) -> SignDigest:
+        return self._functions.signer(self._session.handle)
+
+    # --- finding and reading
+
+    def find_private(self, label: str) -> Sequence[PrivateKeyFound]:
+        with self._pkcs11("C_FindObjects"):
+            return tuple(
+                PrivateKeyFound(handle=key.handle, identifier=bytes(key[_A.ID]), attributes=_attributes(key))
+                for key in self._objects(pkcs11.ObjectClass.PRIVATE_KEY, label)
+            )
+
+    def find_public(self, label: str) -> Sequence[PublicKeyFound]:
+        with self._pkcs11("C_FindObjects"):
+            return tuple(
+                PublicKeyFound(handle=key.handle, identifier=bytes(key[_A.ID]), point=_point(key))
+                for key in self._objects(pkcs11.ObjectClass.PUBLIC_KEY, label)
+            )
+
+    def find_data(self, label: str) -> Sequence[DataFound]:
+        with self._pkcs11("C_FindObjects"):
+            found = []
+            for data in self._objects(pkcs11.ObjectClass.DATA, label):
+                # Another worker may have replaced it between search and read.
+                with suppress(pkcs11.ObjectHandleInvalid):
+                    found.append(DataFound(handle=data.handle, octets=bytes(data[_A.VALUE])))
+            return tuple(found)
+
+    def _objects(self, object_class: Any, label: str) -> list[Any]:
+        return list(self._session.get_objects({_A.CLASS: object_class, _A.LABEL: label}))
+
+    def mechanisms(self) -> Sequence[Mechanism]:
+        with self._pkcs11("C_GetMechanismList"):
+            told = self._token.slot.get_mechanisms()
+        return tuple(Mechanism(name=getattr(each, "name", f"0x{each:X}"), number=int(each)) for each in sorted(told))
+
+    def random(self, octets: int) -> bytes:
+        with self._pkcs11("C_GenerateRandom"):
+            return bytes(self._session.generate_random(octets * 8))
+
+    # --- making and destroying
+
+    def generate_pair(self, label: str, private: Attributes, identify: Callable[[bytes], bytes]) -> bytes:
+        """By copy where the token can: the pair enters the token whole, named, identified and unmodifiable."""
+        final = self._profile.keys.final_by_copy
+        made: list[Any] = []
+        try:
+            with self._pkcs11("C_GenerateKeyPair"):
+                made += self._generate(label, private, token=not final)
+                point = _point(made[0])
+                self._identify(made, identify(point), final=final)
+        except CallFailed:
+            _destroy(made)
+            raise
+        if final:
+            _destroy(made)
+        return point
+
+    def _identify(self, pair: Sequence[Any], identifier: bytes, *, final: bool) -> None:
+        """Give both halves CKA_ID; ``final``: as copies that stay in the token."""
+        copies: list[Any] = []
+        try:
+            for half in pair:
+                if final:
+                    copies.append(half.copy({_A.TOKEN: True, _A.ID: identifier, _A.MODIFIABLE: False}))
+                else:
+                    half[_A.ID] = identifier
+        except pkcs11.PKCS11Error:
+            _destroy(copies)
+            raise
+
+    def generate_session_pair(self, label: str, private: Attributes) -> tuple[int, bytes, Callable[[], None]]:
+        with self._pkcs11("C_GenerateKeyPair"):
+            pair = self._generate(label, private, token=False)
+            return pair[1].handle, _point(pair[0]), lambda: _destroy(pair)
+
+    def _generate(self, label: str, private: Attributes, *, token: bool) -> list[Any]:
+        parameters = self._session.create_domain_parameters(pkcs11.KeyType.EC, {_A.EC_PARAMS: _P256}, local=True)
+        return list(
+            parameters.generate_keypair(
+                label=label,
+                store=token,
+                capabilities=pkcs11.MechanismFlag.SIGN | pkcs11.MechanismFlag.VERIFY,
+                private_template={**_numbered(private), _A.TOKEN: token},
+            )
+        )
+
+    def import_pair(self, label: str, private: Attributes, *, scalar: bytes, point: bytes, identifier: bytes) -> None:
+        both: dict[Any, Any] = {_A.KEY_TYPE: pkcs11.KeyType.EC, _A.EC_PARAMS: _P256, _A.LABEL: label, _A.ID: identifier}
+        wrapped = b"\x04\x41" + point
+        secret = {**both, **_numbered(private), _A.CLASS: pkcs11.ObjectClass.PRIVATE_KEY, _A.VALUE: scalar}
+        public = {
+            **both,
+            _A.CLASS: pkcs11.ObjectClass.PUBLIC_KEY,
+            _A.TOKEN: True,
+            _A.VERIFY: True,
+            _A.EC_POINT: wrapped,
+        }
+        if self._profile.keys.import_needs_point:
+            secret[_CKA_NSS_DB] = wrapped
+        if self._profile.keys.final_by_copy:
+            secret[_A.MODIFIABLE] = public[_A.MODIFIABLE] = False
+        made: list[Any] = []
+        try:
+            with self._pkcs11("C_CreateObject"):
+                made.extend(self._session.create_object(half) for half in (secret, public))
+        except CallFailed:
+            _destroy(made)
+            raise
+
+    def create_data(self, label: str, octets: bytes) -> None:
+        with self._pkcs11("C_CreateObject"):
+            self._session.create_object(
+                {
+                    _A.CLASS: pkcs11.ObjectClass.DATA,
+                    _A.TOKEN: True,
+                    _A.PRIVATE: True,
+                    _A.MODIFIABLE: False,
+                    _A.APPLICATION: _APPLICATION,
+                    _A.LABEL: label,
+                    _A.VALUE: octets,
+                }
+            )
+
+    def destroy_data(self, handle: int) -> None:
+        with self._pkcs11("C_DestroyObject"), suppress(pkcs11.ObjectHandleInvalid):
+            for data in self._session.get_objects({_A.CLASS: pkcs11.ObjectClass.DATA, _A.APPLICATION: _APPLICATION}):
+                if data.handle == handle:
+                    data.destroy()
+
+    @contextmanager
+    def _pkcs11(self, call: str) -> Iterator[None]:
+        """PKCS11Error stops here."""
+        try:
+            yield
+        except pkcs11.PKCS11Error as error:
+            number = re.search(r"0x[0-9a-fA-F]+", str(error))
+            value = int(number[0], 16) if number else number_of(type(error).__name__)
+            raise CallFailed(return_value(value, corrections=self._profile.return_values), call=call) from error
+
+
+def _mapper() -> AttributeMapper:
+    """One mapper of ours: python-pkcs11 knows neither CKA_ALLOWED_MECHANISMS nor vendors' attributes until told."""
+    mapper = AttributeMapper()
+    mapper.register_handler(
+        _A.ALLOWED_MECHANISMS,
+        lambda mechanisms: b"".join(struct.pack("L", each) for each in sorted(mechanisms)),
+        lambda octets: frozenset(struct.unpack(f"{len(octets) // _ULONG}L", octets)),
+    )
+    mapper.register_handler(_CKA_NSS_DB, bytes, bytes)
+    # As a number, so that a token's own value stays readable.
+    mapper.register_handler(_A.KEY_TYPE, lambda value: struct.pack("L", value), _number)
+    return mapper
+
+
+def _number(octets: bytes) -> int:
+    return int(struct.unpack("L", octets)[0])
+
+
+def _numbered(attributes: Attributes) -> dict[Any, Any]:
+    return {getattr(_A, attribute.value): value for attribute, value in attributes.items()}
+
+
+def _attributes(key: Any) -> Attributes:
+    """Every attribute that the token shows; what it does not have, or will not tell, is absent."""
+    found: dict[KeyAttribute, AttributeValue] = {}
+    for attribute in KeyAttribute:
+        with suppress(pkcs11.AttributeTypeInvalid, pkcs11.AttributeSensitive, pkcs11.AttributeValueInvalid):
+            found[attribute] = key[getattr(_A, attribute.value)]
+    return found
+
+
+def _point(public: Any) -> bytes:
+    """CKA_EC_POINT without the DER OCTET STRING (04 41) that PKCS#11 v2.40 §2.3.3 wants and some tokens leave out."""
+    octets = bytes(public[_A.EC_POINT])
+    return octets[2:] if len(octets) == 67 and octets.startswith(b"\x04\x41") else octets
+
+
+def _serial(token: Any) -> str:
+    return bytes(token.serial).decode("ascii", errors="replace").strip("\0 ")
+
+
+def _destroy(objects: Sequence[Any]) -> None:
+    """Destroy what was made on the way; what cannot be destroyed now is a session object, or found at the next
+    start."""
+    for each in objects:
+        with suppress(pkcs11.PKCS11Error):
+            each.destroy()

@@ -1,0 +1,253 @@
+"""The Cryptographic Module made of one token: ``CryptographicModule`` over a ``Connection``.
+
+It keeps what must not go stale: sessions, handles and findings live and die with one session generation, and a module
+in doubt is recovered before an intent is spent on it. Nothing here imports pkcs11; ``token.open_token`` makes it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+from keybroker.errors import ModuleUnavailable
+from keybroker.hsm.anchor import read_head, write_head
+from keybroker.hsm.connection import Connection, SignDigest, TokenDescription
+from keybroker.hsm.held_keys import Demands, HeldKeys, find_held_keys
+from keybroker.hsm.profile import Profile
+from keybroker.hsm.recovery import Ladder
+from keybroker.hsm.return_values import CallFailed, Rung, fault
+from keybroker.hsm.sessions import SessionPool
+from keybroker.hsm.sign import Batch
+from keybroker.ledger.model import Failure, Head, Intent, Signature
+from keybroker.policy.model import KeyRegister, Policy
+from keybroker.terms import DeploymentKind, Finding, KeyLabel, KeyPurpose
+
+_WAIT_SECONDS = 5.0
+"""How long a borrower waits for a session before the caller is told that the module is busy."""
+_PAUSE_SECONDS = 0.25
+"""How long the ladder rests after it failed at every rung."""
+_LOOK_SECONDS = 1.0
+"""How often at most the token's presence is looked at (36 us); the session is looked at in every batch (0.7 us)."""
+_OPENING_TRIES = 3
+"""Processes that initialise one SoftHSM token at the same instant fail now and then with "no token"."""
+
+
+class Token:
+    """A token that signs under Intents. Safe for many threads: one lock around finding, making and recovering."""
+
+    def __init__(self, connection: Connection, *, sessions: int, demands: Demands) -> None:
+        """``connection`` is connected already; use ``Token.open``."""
+        self._connection = connection
+        self._demands = demands
+        self._sessions = sessions
+        self._lock = threading.RLock()
+        self._held: HeldKeys | None = None
+        self._register: KeyRegister | None = None
+        self._looked_at = time.monotonic()
+        self._description = connection.description
+        self._pool: SessionPool[SignDigest] = self._open_pool()
+        self._executor = ThreadPoolExecutor(sessions, thread_name_prefix="module") if sessions > 1 else None
+        self._ladder = Ladder(
+            {
+                Rung.SESSION: self._renew_sessions,
+                Rung.LOGIN: self._renew_login,
+                Rung.HANDLES: self._forget_handles,
+                Rung.LIBRARY: self._renew_library,
+            },
+            proof=self._check_recovered,
+            pause_seconds=_PAUSE_SECONDS,
+        )
+
+    @classmethod
+    def open(
+        cls,
+        connection: Connection,
+        *,
+        profile: Profile,
+        sessions: int,
+        policies: Mapping[KeyPurpose, Policy],
+        deployment: DeploymentKind,
+    ) -> Token:
+        """Connect, with a few tries where the token does not show at once.
+
+        Raises: PinWrong (after one try); ConfigurationInvalid; ModuleUnavailable.
+        """
+        demands = Demands(profile=profile, policies=policies, deployment=deployment)
+        last: CallFailed | ModuleUnavailable = ModuleUnavailable("the module was not looked for")
+        for attempt in range(_OPENING_TRIES):
+            try:
+                if attempt:
+                    time.sleep(0.1 * attempt)
+                    connection.restart_library()
+                connection.connect()
+                return cls(connection, sessions=sessions, demands=demands)
+            except (CallFailed, ModuleUnavailable) as error:
+                connection.disconnect()
+                last = error
+        raise fault(last, used=False) if isinstance(last, CallFailed) else last
+
+    # --- CryptographicModule
+
+    @property
+    def serial(self) -> str:
+        return self._description.serial
+
+    def sign(self, intents: Sequence[Intent]) -> list[Signature | Failure]:
+        """See ``CryptographicModule``. Raises: ModuleUnavailable, ModuleBusy before any intent is spent."""
+        with self._lock:
+            self._make_ready()
+            lease = self._pool.borrow(min(len(intents), self._sessions) or 1)
+            signers = lease.__enter__()
+            keys = self._held.keys if self._held is not None else {}
+        try:
+            batch = Batch(intents, keys, serial=self.serial, report=self._ladder.report)
+            if self._executor is None or len(signers) == 1:
+                return batch.sign_with(signers[0])
+            return batch.sign_in_parallel(signers, self._executor)
+        finally:
+            lease.__exit__(None, None, None)
+
+    def served(self, register: KeyRegister) -> Mapping[KeyLabel, Finding]:
+        """One finding per registered key, looked up once per register version and session generation. Raises:
+        ModuleFault."""
+        with self._lock:
+            self._make_ready()
+            held = self._held
+            if held is None or held.register.version != register.version:
+                self._register = register
+                with self._calls():
+                    held = self._held = find_held_keys(self._connection, register, self._demands)
+            return held.findings
+
+    def read_anchor(self) -> Head | None:
+        """The ledger's last head; None also for a token that keeps no data objects. Raises: ModuleFault."""
+        if not self.keeps_anchor:
+            return None
+        with self.exclusively() as connection:
+            return read_head(connection)
+
+    def write_anchor(self, head: Head) -> None:
+        """Keep a head; never an older one over a newer. A token that keeps no data objects keeps nothing. Raises:
+        ModuleFault."""
+        if self.keeps_anchor:
+            with self.exclusively() as connection:
+                write_head(connection, head)
+
+    # --- for administration, check and supervision
+
+    @property
+    def profile(self) -> Profile:
+        return self._demands.profile
+
+    @property
+    def deployment(self) -> DeploymentKind:
+        return self._demands.deployment
+
+    @property
+    def description(self) -> TokenDescription:
+        return self._description
+
+    @property
+    def keeps_anchor(self) -> bool:
+        """Can the ledger's head be kept in this token? Where it cannot, only a witness notices a rollback."""
+        return self.profile.objects.data
+
+    @property
+    def needs_new_process(self) -> bool:
+        """The last rung: only a new worker process (or an operator with the right PIN) reaches the module again."""
+        return self._ladder.needed is Rung.PROCESS
+
+    def session_ok(self) -> bool:
+        """Is the token in its slot and are we logged in, now? For health; it recovers nothing."""
+        if not self._lock.acquire(timeout=_WAIT_SECONDS):
+            return False
+        try:
+            self._connection.check_session()
+            self._connection.check_token()
+        except CallFailed as failure:
+            self._ladder.report(failure)
+            return False
+        finally:
+            self._lock.release()
+        return self._ladder.needed is Rung.NONE
+
+    @contextmanager
+    def exclusively(self) -> Iterator[Connection]:
+        """The connection for finding and making, one thread at a time, recovered first. Raises: ModuleFault."""
+        with self._lock:
+            self._make_ready()
+            with self._calls():
+                yield self._connection
+
+    def close(self) -> None:
+        """Close our sessions. The library stays initialised: it is the process's."""
+        with self._lock:
+            if self._executor is not None:
+                self._executor.shutdown()
+            self._connection.disconnect()
+
+    # --- generations and recovery
+
+    def _make_ready(self) -> None:
+        if self._ladder.needed is Rung.NONE:
+            try:
+                self._connection.check_session()
+                now = time.monotonic()
+                if now - self._looked_at > _LOOK_SECONDS:
+                    self._connection.check_token()
+                    self._looked_at = now
+            except CallFailed as failure:
+                self._ladder.report(failure)
+        if self._ladder.needed is not Rung.NONE:
+            # Nobody may be inside the module while sessions are closed and the library is finalised.
+            with self._pool.all_at_rest():
+                self._ladder.climb()
+
+    @contextmanager
+    def _calls(self) -> Iterator[None]:
+        try:
+            yield
+        except CallFailed as failure:
+            self._ladder.report(failure)
+            raise fault(failure, used=False) from failure
+
+    def _open_pool(self) -> SessionPool[SignDigest]:
+        return SessionPool(self._connection.open_signers(self._sessions), wait_seconds=_WAIT_SECONDS)
+
+    def _forget_handles(self) -> None:
+        self._held = None
+
+    def _renew_sessions(self) -> None:
+        self._forget_handles()
+        self._connection.close_signers()
+        self._pool = self._open_pool()
+
+    def _renew_login(self) -> None:
+        self._forget_handles()
+        self._connection.disconnect()
+        self._connection.connect()
+        self._pool = self._open_pool()
+
+    def _renew_library(self) -> None:
+        self._forget_handles()
+        self._connection.restart_library()
+        self._connection.connect()
+        self._pool = self._open_pool()
+
+    def _check_recovered(self) -> None:
+        """Logged in, the token there, and the keys found again: each with its identifier, public key and attributes.
+
+        Raises: CallFailed; ModuleUnavailable when no registered key is found any more, for then it is not our token
+        yet.
+        """
+        self._connection.check_session()
+        self._connection.check_token()
+        if self._register is None:
+            return
+        held = find_held_keys(self._connection, self._register, self._demands)
+        if self._register.keys and not held.keys:
+            raise ModuleUnavailable("the token shows none of the registered keys")
+        self._held = held

@@ -1,0 +1,222 @@
+"""May this be done to that key, and what is written then? The ONE function through which the register changes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, assert_never
+
+from sqlalchemy import delete, insert, select, update
+
+from keybroker.errors import NotPermitted
+from keybroker.keys.acts import (
+    BOUND_BY_PUBLIC_KEY,
+    TRANSITIONS,
+    Act,
+    ActivateKey,
+    Actor,
+    EnrolCertificate,
+    KeyGenerated,
+    OrderKey,
+    ResumeKey,
+    RetireKey,
+    RevokeCertificate,
+    SuspendKey,
+)
+from keybroker.ledger import tables
+from keybroker.ledger.journal import Entry, Journal, RecordKind
+from keybroker.ledger.merkle import leaf_hash
+from keybroker.ledger.model import Json, Receipt
+from keybroker.ledger.record import encode, moment
+from keybroker.ledger.turn import Turn
+from keybroker.policy.certificates import public_point, read_chain
+from keybroker.policy.published_test_keys import is_published_test_key
+from keybroker.terms import DeploymentKind, KeyLabel, KeyPurpose, KeyState, PartyName, Provenance
+
+__all__ = [
+    "Act",
+    "ActivateKey",
+    "Actor",
+    "EnrolCertificate",
+    "KeyGenerated",
+    "OrderKey",
+    "ResumeKey",
+    "RetireKey",
+    "RevokeCertificate",
+    "SuspendKey",
+    "administer",
+]
+
+
+def administer(journal: Journal, actor: Actor, act: Act, at: datetime) -> Receipt:
+    """Do one act: check it, change the register, count its version and write the record, in one transaction.
+
+    Raises: NotPermitted when the act does not fit the key's state, deployment or party (the refusal is recorded),
+    CertificateUnfit for a chain that does not verify, LedgerFault.
+    """
+    try:
+        return journal.ledger.transact(lambda turn: _administer(journal, turn, actor, act, at))
+    except NotPermitted as refusal:
+        body: dict[str, Json] = {
+            "actor": _actor(actor),
+            **_told(act),
+            "reason": refusal.reason,
+            "sentence": refusal.sentence,
+        }
+        journal.write([Entry(kind=RecordKind.REFUSAL, party=actor.party, body=body)], at=at)
+        raise
+
+
+def _administer(journal: Journal, turn: Turn, actor: Actor, act: Act, at: datetime) -> Receipt:
+    row: Any = turn.connection.execute(select(tables.key).where(tables.key.c.label == act.label)).one_or_none()
+    before = None if row is None else KeyState(row.state)
+    after = _after(act, before)
+    _check(act, row, actor, turn, journal.ledger.deployment)
+    party = act.party if isinstance(act, OrderKey) else PartyName(row.party)
+    _change(turn, act, after)
+    body: dict[str, Json] = {
+        "actor": _actor(actor),
+        **_told(act),
+        "from": before and before.value,
+        "to": after.value,
+        "register_version": turn.move_register(),
+    }
+    octets = encode(journal.writer.entry(Entry(kind=RecordKind.ADMINISTRATIVE, party=party, body=body), at))
+    return turn.append(kind=RecordKind.ADMINISTRATIVE.value, party=party, octets=octets, leaf_hash=leaf_hash(octets))
+
+
+def _after(act: Act, before: KeyState | None) -> KeyState:
+    if isinstance(act, OrderKey):
+        if before is not None:
+            raise NotPermitted(f"the register has a key {act.label} already; a label is used once")
+        return KeyState.ORDERED
+    if before is None:
+        raise NotPermitted(f"the register has no key {act.label}; order it first")
+    transitions = TRANSITIONS[type(act)]
+    if before not in transitions:
+        expected = " or ".join(state.value for state in transitions)
+        raise NotPermitted(f"{_name(act)} needs the key {act.label} to be {expected}, found {before.value}")
+    return transitions[before]
+
+
+def _check(act: Act, row: Any, actor: Actor, turn: Turn, deployment: DeploymentKind) -> None:
+    match act:
+        case OrderKey():
+            _check_order(act, actor, turn, deployment)
+        case KeyGenerated():
+            _check_generated(act, turn, deployment)
+        case EnrolCertificate():
+            _check_chain(act, row, deployment)
+        case ActivateKey():
+            _check_activation(row)
+        case RevokeCertificate():
+            if not _has_certificate(turn, act.label):
+                raise NotPermitted(f"the key {act.label} has no certificate to revoke")
+        case SuspendKey() | ResumeKey() | RetireKey():
+            pass
+        case _:
+            assert_never(act)
+
+
+def _check_order(act: OrderKey, actor: Actor, turn: Turn, deployment: DeploymentKind) -> None:
+    # One deployment, one party (G2.25, G3.14): live keys are all of the party whose deployment it is.
+    if deployment is DeploymentKind.TEST:
+        return
+    parties = {*turn.connection.execute(select(tables.key.c.party).distinct()).scalars(), actor.party}
+    if parties != {act.party}:
+        raise NotPermitted(
+            f"a live deployment belongs to one party: expected {' and '.join(sorted(parties))}, found {act.party}"
+        )
+
+
+def _check_generated(act: KeyGenerated, turn: Turn, deployment: DeploymentKind) -> None:
+    if len(act.public_key) != 65 or act.public_key[0] != 4:
+        raise NotPermitted("a public key is an uncompressed P-256 point of 65 octets")
+    if deployment is DeploymentKind.LIVE and act.provenance is Provenance.IMPORTED_TEST_KEY:
+        raise NotPermitted("a live deployment holds no imported test key")
+    if deployment is DeploymentKind.LIVE and is_published_test_key(act.public_key):
+        raise NotPermitted("this is a published test key; a live deployment refuses it (SEC G5.13)")
+    same = select(tables.key.c.label).where(tables.key.c.public_key == act.public_key)
+    if other := turn.connection.execute(same).scalar_one_or_none():
+        raise NotPermitted(f"the key {other} has the same public key")
+
+
+def _check_chain(act: EnrolCertificate, row: Any, deployment: DeploymentKind) -> None:
+    facts = read_chain(act.chain, act.anchors, revoked_at=None)
+    if public_point(act.chain[0]) != row.public_key:
+        raise NotPermitted(f"the certificate is of another public key than {act.label}'s")
+    if facts.test_anchor != (deployment is DeploymentKind.TEST):
+        found = "a test anchor" if facts.test_anchor else "a live anchor"
+        raise NotPermitted(
+            f"a {deployment.value} deployment takes certificates of {deployment.value} anchors, found {found}"
+        )
+    if row.eui is not None and row.eui != facts.eui.octets:
+        raise NotPermitted(f"the key was ordered for EUI {row.eui.hex('-').upper()}, the certificate says {facts.eui}")
+
+
+def _check_activation(row: Any) -> None:
+    purpose = KeyPurpose(row.purpose)
+    if row.state == KeyState.ENROLLING:
+        return
+    if purpose not in BOUND_BY_PUBLIC_KEY:
+        raise NotPermitted(f"a {purpose} key needs a certificate before it is active")
+    if purpose is KeyPurpose.CONTINGENCY_COMMAND and row.eui is None:
+        raise NotPermitted("a key bound by its public key alone needs the EUI it speaks for, given when it is ordered")
+
+
+def _change(turn: Turn, act: Act, after: KeyState) -> None:
+    execute, key, certificate = turn.connection.execute, tables.key, tables.certificate
+    values: dict[str, Any] = {"state": after.value}
+    match act:
+        case OrderKey():
+            eui = None if act.eui is None else act.eui.octets
+            values |= {"label": act.label, "purpose": act.purpose.value, "party": act.party, "eui": eui}
+            execute(insert(key).values(values))
+            return
+        case KeyGenerated():
+            values |= {"public_key": act.public_key, "provenance": act.provenance.value}
+        case EnrolCertificate():
+            values |= {"revoked_at": None}
+            execute(delete(certificate).where(certificate.c.label == act.label))
+            links = [{"label": act.label, "position": at, "der": der} for at, der in enumerate(act.chain)]
+            execute(insert(certificate), links)
+        case RevokeCertificate():
+            values |= {"revoked_at": int(act.revoked_at.timestamp())}
+        case ActivateKey() | SuspendKey() | ResumeKey() | RetireKey():
+            pass
+        case _:
+            assert_never(act)
+    execute(update(key).where(key.c.label == act.label).values(values))
+
+
+def _has_certificate(turn: Turn, label: KeyLabel) -> bool:
+    links = select(tables.certificate.c.position).where(tables.certificate.c.label == label)
+    return bool(turn.connection.execute(links).first())
+
+
+def _told(act: Act) -> dict[str, Json]:
+    told: dict[str, Json] = {"act": _name(act), "key": act.label}
+    match act:
+        case OrderKey():
+            told |= {"purpose": act.purpose.value, "party": act.party, "eui": str(act.eui) if act.eui else None}
+        case KeyGenerated():
+            told |= {"public_key": act.public_key.hex(), "provenance": act.provenance.value}
+        case EnrolCertificate():
+            told |= {"chain": [sha256(der).hexdigest() for der in act.chain]}
+        case SuspendKey() | ResumeKey() | RetireKey():
+            told |= {"because": act.because}
+        case RevokeCertificate():
+            told |= {"revoked_at": moment(act.revoked_at)}
+        case ActivateKey():
+            pass
+        case _:
+            assert_never(act)
+    return told
+
+
+def _name(act: Act) -> str:
+    return type(act).__name__
+
+
+def _actor(actor: Actor) -> Json:
+    return {"identity": actor.identity, "kind": actor.kind.value, "party": actor.party}

@@ -1,0 +1,53 @@
+"""Does this ledger extend what is remembered outside it? Invariant 5: nothing can be rolled back unnoticed.
+
+The last head is kept outside the database, in the token. At start the tree over the first ``tree_size`` records must
+have its root, and the whole must have the root that the head row claims; otherwise there is no journal, and no line.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from keybroker.errors import LedgerBroken
+from keybroker.ledger import tables
+from keybroker.ledger.merkle import Frontier
+from keybroker.ledger.model import Head
+from keybroker.ledger.store import Ledger
+
+
+def check_anchor(ledger: Ledger, anchor: Head | None) -> None:
+    """Recompute the tree from the stored leaf hashes and compare it with the anchor and with its own head.
+
+    ``anchor`` is None where none was ever written: a new token. Raises: LedgerBroken, which says what was expected
+    and what was found; LedgerUnavailable.
+    """
+    if anchor is not None and anchor.origin != ledger.origin:
+        raise LedgerBroken(f"the head kept outside is of ledger {anchor.origin}, this one is {ledger.origin}")
+    frontier = Frontier()
+    with ledger.read() as connection:
+        head = connection.execute(select(tables.head.c.tree_size, tables.head.c.root_hash)).one()
+        if anchor is not None and head.tree_size < anchor.tree_size:
+            raise LedgerBroken(
+                f"the ledger was rolled back: expected at least {anchor.tree_size} records (the head kept outside,"
+                f" {anchor.at.isoformat()}), found {head.tree_size}; an earlier database file was put back"
+            )
+        _check_root(frontier, anchor)
+        leaves = select(tables.record.c.leaf_index, tables.record.c.leaf_hash).order_by(tables.record.c.leaf_index)
+        for row in connection.execute(leaves, execution_options={"yield_per": 4096}):
+            if row.leaf_index != frontier.size:
+                raise LedgerBroken(f"record {frontier.size} is missing: found record {row.leaf_index} in its place")
+            frontier.append(row.leaf_hash)
+            _check_root(frontier, anchor)
+    if (frontier.size, frontier.root()) != (head.tree_size, head.root_hash):
+        raise LedgerBroken(
+            f"the ledger contradicts its own head: expected {head.tree_size} records with root {head.root_hash.hex()},"
+            f" found {frontier.size} with root {frontier.root().hex()}"
+        )
+
+
+def _check_root(frontier: Frontier, anchor: Head | None) -> None:
+    if anchor is not None and frontier.size == anchor.tree_size and frontier.root() != anchor.root_hash:
+        raise LedgerBroken(
+            f"the ledger does not extend the head kept outside it: at {anchor.tree_size} records expected root"
+            f" {anchor.root_hash.hex()}, found {frontier.root().hex()}; another database file was put in its place"
+        )

@@ -1,0 +1,130 @@
+"""What does the store give an auditor? The whole ledger, streamed, for ``verify``; and the erasure of kept octets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Table, delete, select
+
+from keybroker.errors import LedgerBroken
+from keybroker.ledger import tables
+from keybroker.ledger.merkle import Frontier
+from keybroker.ledger.model import Head, StoredRecord
+from keybroker.ledger.store import Ledger
+from keybroker.ledger.verify import RequestRow, Verified, verify_ledger
+from keybroker.terms import PartyName
+
+_PAGE = 2000
+
+
+def verify(ledger: Ledger, at: datetime, *, anchor: Head | None = None) -> Verified:
+    """Recompute everything that the ledger holds. Raises: LedgerBroken, which names the first thing wrong."""
+    with ledger.read() as connection:
+        row = connection.execute(select(tables.head)).one_or_none()
+        if row is None:
+            raise LedgerBroken("the ledger has no head")
+        head = Head(origin=ledger.origin, tree_size=row.tree_size, root_hash=row.root_hash, at=at)
+        verified = verify_ledger(
+            _records(connection),
+            head,
+            find=lambda index: _find(connection, index),
+            deployment=ledger.deployment,
+            requests=_requests(connection),
+            counters=_counters(connection),
+            octets=_octets(connection),
+            anchor=anchor,
+        )
+        _check_frontier(row)
+        return verified
+
+
+def read_records(ledger: Ledger, first: int, count: int) -> list[StoredRecord]:
+    """Records from a leaf index on. Raises: LedgerUnavailable, LedgerBroken."""
+    table = tables.record
+    wanted = select(table).where(table.c.leaf_index >= first).order_by(table.c.leaf_index).limit(count)
+    with ledger.read() as connection:
+        return [_stored(row) for row in connection.execute(wanted)]
+
+
+def erase_octets(ledger: Ledger, sha256: bytes) -> int:
+    """Erase the kept octets with this digest; answers how many copies. Their records stay, and the tree with them.
+
+    Raises: LedgerUnavailable, OutcomeUnknown, LedgerBroken.
+    """
+    table = tables.octets
+    return ledger.transact(lambda turn: turn.connection.execute(delete(table).where(table.c.sha256 == sha256)).rowcount)
+
+
+def find_octets(ledger: Ledger, leaf_index: int) -> bytes | None:
+    """The kept octets of an intent, None where they were erased or never kept.
+
+    Raises: LedgerUnavailable, LedgerBroken.
+    """
+    table = tables.octets
+    with ledger.read() as connection:
+        found: bytes | None = connection.execute(
+            select(table.c.octets).where(table.c.leaf_index == leaf_index)
+        ).scalar()
+    return found
+
+
+def _check_frontier(row: Any) -> None:
+    try:
+        frontier = Frontier.from_octets(row.tree_size, row.frontier)
+    except ValueError as error:
+        raise LedgerBroken(f"the head contradicts itself: {error}") from error
+    if frontier.root() != row.root_hash:
+        raise LedgerBroken(f"the head expects root {row.root_hash.hex()}, its frontier gives {frontier.root().hex()}")
+
+
+def _pages(connection: Connection, table: Table) -> Iterator[Any]:
+    # By pages, not by one cursor held open: several of these run side by side.
+    index, last = table.primary_key.columns[0], -1
+    while True:
+        page = connection.execute(select(table).where(index > last).order_by(index).limit(_PAGE)).all()
+        yield from page
+        if len(page) < _PAGE:
+            return
+        last = page[-1][0]
+
+
+def _records(connection: Connection) -> Iterator[StoredRecord]:
+    return map(_stored, _pages(connection, tables.record))
+
+
+def _find(connection: Connection, index: int) -> bytes:
+    found: bytes = connection.execute(
+        select(tables.record.c.octets).where(tables.record.c.leaf_index == index)
+    ).scalar_one()
+    return found
+
+
+def _stored(row: Any) -> StoredRecord:
+    return StoredRecord(
+        leaf_index=row.leaf_index, octets=row.octets, leaf_hash=row.leaf_hash, kind=row.kind, party=PartyName(row.party)
+    )
+
+
+def _requests(connection: Connection) -> Iterator[RequestRow]:
+    for row in _pages(connection, tables.request):
+        yield RequestRow(
+            intent_index=row.intent_index,
+            name=row.name,
+            caller=row.caller,
+            party=row.party,
+            sha256=row.sha256,
+            state=row.state,
+            outcome_index=row.outcome_index,
+        )
+
+
+def _counters(connection: Connection) -> Iterator[tuple[bytes, int]]:
+    for row in connection.execute(select(tables.counter_use), execution_options={"yield_per": _PAGE}):
+        yield row.relation, row.uses
+
+
+def _octets(connection: Connection) -> Iterator[tuple[int, bytes, bytes]]:
+    for row in _pages(connection, tables.octets):
+        yield row.leaf_index, row.sha256, row.octets

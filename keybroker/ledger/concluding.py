@@ -1,0 +1,115 @@
+"""Inside the second transaction: how each intent ended, and what is left open when nobody can say."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import bindparam, select, update
+
+from keybroker.errors import KeybrokerError, OutcomeUnknown
+from keybroker.ledger import record, tables
+from keybroker.ledger.intending import OPEN
+from keybroker.ledger.merkle import leaf_hash
+from keybroker.ledger.model import Concluded, Failure, Receipt, Signature
+from keybroker.ledger.statements import Lookup, Write
+from keybroker.ledger.turn import Turn
+
+_BY_INTENT = Lookup(
+    select(tables.request.c.intent_index, tables.request.c.state, tables.request.c.outcome_index),
+    tables.request.c.intent_index,
+)
+_END = Write(
+    update(tables.request)
+    .where(tables.request.c.intent_index == bindparam("intent"))
+    .values(state=bindparam("ended"), outcome_index=bindparam("outcome")),
+    "ended",
+    "outcome",
+    "intent",
+)
+_IS_OPEN = tables.request.c.state == OPEN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What the module did under one intent, and its record, made ready before the turn."""
+
+    result: Signature | Failure
+    state: str
+    record: bytes
+    leaf_hash: bytes
+
+    @property
+    def intent_index(self) -> int:
+        return self.result.intent.receipt.leaf_index
+
+
+def draft(writer: record.Writer, result: Signature | Failure, at: str) -> Result:
+    """Write down one result, outside the turn."""
+    octets = record.encode(writer.outcome(result, at))
+    state = record.SIGNED if isinstance(result, Signature) else record.state_after(result.error)
+    return Result(result=result, state=state, record=octets, leaf_hash=leaf_hash(octets))
+
+
+def conclude(turn: Turn, results: Sequence[Result]) -> list[Concluded | KeybrokerError]:
+    """Append the outcome of every intent that is still open; answer each in order."""
+    rows = _BY_INTENT.run(turn.connection, [item.intent_index for item in results])
+    known: dict[int, tuple[str, int | None]] = {index: (state, outcome) for index, state, outcome in rows}
+    answers: list[Concluded | KeybrokerError] = []
+    ended: list[tuple[str, int, int]] = []
+    for item in results:
+        state, outcome = known.get(item.intent_index, (None, None))
+        if state != OPEN:
+            answers.append(_ended_before(turn, item, outcome))
+            continue
+        party = item.result.intent.identity.caller.party
+        receipt = turn.append(kind="outcome", party=party, octets=item.record, leaf_hash=item.leaf_hash)
+        ended.append((item.state, receipt.leaf_index, item.intent_index))
+        answers.append(_conclusion(item.result, receipt))
+    if ended:
+        _END.run(turn.connection, ended)
+    return answers
+
+
+def close(
+    turn: Turn, writer: record.Writer, workers: Collection[str], at: datetime, *, apart_from: Collection[int] = ()
+) -> list[Receipt]:
+    """Close what these workers left open: outcome unknown. ``apart_from`` are intents whose outcome will still come."""
+    if not workers:
+        return []
+    rows = turn.connection.execute(
+        select(tables.request)
+        .where(_IS_OPEN, tables.request.c.worker.in_(workers))
+        .order_by(tables.request.c.intent_index)
+    ).all()
+    ended, receipts = [], []
+    for row in rows:
+        if row.intent_index not in apart_from:
+            octets = record.encode(writer.closed(row.intent_index, row.party, died=row.worker, at=at))
+            receipts.append(turn.append(kind="closed", party=row.party, octets=octets, leaf_hash=leaf_hash(octets)))
+            ended.append((record.UNKNOWN, receipts[-1].leaf_index, row.intent_index))
+    if ended:
+        _END.run(turn.connection, ended)
+    return receipts
+
+
+def workers_with_open_intents(turn: Turn) -> list[str]:
+    """The workers, living or dead, that have an intent without an outcome."""
+    return list(turn.connection.execute(select(tables.request.c.worker).where(_IS_OPEN).distinct()).scalars())
+
+
+def _ended_before(turn: Turn, item: Result, outcome: int | None) -> Concluded | KeybrokerError:
+    # Our own record, written by a commit that seemed to fail, counts; a closing by somebody else does too.
+    if outcome is not None and turn.leaf_hash_at(outcome) == item.leaf_hash:
+        receipt = Receipt(origin=turn.origin, leaf_index=outcome, leaf_hash=item.leaf_hash)
+        return _conclusion(item.result, receipt)
+    return OutcomeUnknown(
+        "the ledger had closed this request before its outcome came: it stays unknown, nothing is released"
+    )
+
+
+def _conclusion(result: Signature | Failure, receipt: Receipt) -> Concluded | KeybrokerError:
+    if isinstance(result, Failure):
+        return result.error
+    return Concluded(intent=result.intent, signature=result.octets, receipt=receipt, reused=result.intent.reused)

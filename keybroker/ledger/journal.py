@@ -1,0 +1,167 @@
+"""Who writes intents and outcomes? Two transactions round every use of a key, each for a whole batch.
+
+No durable intent, no key use; no durable outcome, no reply. What cannot be known is called unknown (OutcomeUnknown),
+never refused. Requests are idempotent by (operation, key, request_id): only a recorded signature is given again.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import delete
+
+from keybroker.errors import KeybrokerError, LedgerUnavailable, OutcomeUnknown
+from keybroker.gates.model import Permit
+from keybroker.ledger import concluding, intending, record, tables
+from keybroker.ledger.intending import OPEN, Answer
+from keybroker.ledger.merkle import leaf_hash
+from keybroker.ledger.model import (
+    Concluded,
+    Entry,
+    Failure,
+    Head,
+    InForce,
+    Intent,
+    Receipt,
+    RecordKind,
+    Refused,
+    RequestIdentity,
+    Signature,
+    StoredRecord,
+)
+from keybroker.ledger.store import Ledger
+from keybroker.ledger.turn import Turn
+
+__all__ = ["Entry", "InForce", "Journal", "RecordKind", "RegisterMoved", "StoredRecord"]
+
+
+class RegisterMoved(Exception):
+    """The key register has changed since the batch was judged: nothing was written; judge again."""
+
+
+class Journal:
+    """One worker's pen. ``worker`` is its name; one life of it is told from another by a random incarnation.
+
+    While it lives it holds a lock on a file beside the database, by which others know that its intents may still end.
+    """
+
+    def __init__(self, ledger: Ledger, *, in_force: InForce, worker: str, incarnation: str = "") -> None:
+        """Raises: ValueError for a name that is not [a-z0-9-]{1,63}; LedgerUnavailable when it cannot be locked."""
+        if not re.fullmatch(r"[a-z0-9-]{1,63}", worker):
+            raise ValueError("a worker's name is 1 to 63 of [a-z0-9-]")
+        self.ledger = ledger
+        self.worker = f"{worker}.{incarnation or os.urandom(6).hex()}"
+        self.writer = record.Writer(deployment=ledger.deployment, in_force=in_force, worker=self.worker)
+        self._held: set[int] = set()
+        self._left_open = False
+        self._alive = ledger.begin_life(self.worker)
+
+    def intend(
+        self, judged: Sequence[tuple[RequestIdentity, Permit] | Refused], *, register_version: int, at: datetime
+    ) -> list[Answer]:
+        """Write down what is about to happen, and what will not: one transaction, one answer each, in order.
+
+        Raises: RegisterMoved: nothing was written. LedgerUnavailable: no key was used and none will be. LedgerBroken.
+        """
+        moment = record.moment(at)
+        drafts = [it if isinstance(it, Refused) else intending.draft(self.writer, *it, moment) for it in judged]
+        taken: list[int] = []
+
+        def work(turn: Turn) -> list[Answer]:
+            if turn.register_version != register_version:
+                raise RegisterMoved
+            if self._left_open:
+                concluding.close(turn, self.writer, [self.worker], at, apart_from=self._held)
+            answers = intending.Intending(self.writer, turn, drafts, at).answers()
+            taken.extend(answer.receipt.leaf_index for answer in answers if isinstance(answer, Intent))
+            self._held.update(taken)
+            return answers
+
+        try:
+            answers = self.ledger.transact(work)
+        except (LedgerUnavailable, OutcomeUnknown) as fault:
+            self._held.difference_update(taken)
+            if isinstance(fault, LedgerUnavailable):
+                raise
+            # The intents may be in the file, yet their permits go no further: they are closed at a later turn.
+            self._left_open = True
+            raise LedgerUnavailable("the ledger cannot be written now; nothing was signed") from fault
+        self._left_open = False
+        return answers
+
+    def conclude(self, results: Sequence[Signature | Failure], *, at: datetime) -> list[Concluded | KeybrokerError]:
+        """Write down how each intent ended: one transaction. Only what is Concluded may leave.
+
+        Raises: OutcomeUnknown: keys may have been used, and no outcome could be written. LedgerBroken.
+        """
+        moment = record.moment(at)
+        ready = [concluding.draft(self.writer, result, moment) for result in results]
+        indexes = [item.intent_index for item in ready]
+        try:
+            try:
+                return self.ledger.transact(lambda turn: concluding.conclude(turn, ready))
+            except (LedgerUnavailable, OutcomeUnknown):
+                # Once more: it finds what the first attempt may have written after all.
+                return self.ledger.transact(lambda turn: concluding.conclude(turn, ready))
+        except (LedgerUnavailable, OutcomeUnknown) as fault:
+            self._left_open = True
+            raise OutcomeUnknown(
+                "the ledger could not take the outcome: the key may have been used, and nothing is released"
+            ) from fault
+        finally:
+            self._held.difference_update(indexes)
+
+    def write(self, entries: Sequence[Entry], *, at: datetime) -> list[Receipt]:
+        """Write reads, starts and stops, administrative acts: one transaction.
+
+        Raises: LedgerUnavailable, OutcomeUnknown, LedgerBroken; ValueError for a body that a record cannot hold.
+        """
+        drafts = [(entry, record.encode(self.writer.entry(entry, at))) for entry in entries]
+        return self.ledger.transact(
+            lambda turn: [
+                turn.append(kind=entry.kind.value, party=entry.party, octets=octets, leaf_hash=leaf_hash(octets))
+                for entry, octets in drafts
+            ]
+        )
+
+    def close_open_intents(self, at: datetime) -> list[Receipt]:
+        """Close the open intents of dead workers, ``outcome unknown``: what they spent stays spent.
+
+        For the start of a broker and of each worker. A worker is dead when the lock on its file is free, which the
+        kernel sees to. Raises: LedgerUnavailable, OutcomeUnknown, LedgerBroken.
+        """
+
+        def work(turn: Turn) -> list[Receipt]:
+            workers = concluding.workers_with_open_intents(turn)
+            dead = [worker for worker in workers if not self.ledger.is_alive(worker)]
+            return concluding.close(turn, self.writer, dead, at)
+
+        receipts = self.ledger.transact(work)
+        self.ledger.sweep_lives()
+        return receipts
+
+    def forget_requests(self, before: datetime) -> int:
+        """Forget the names of requests whose intents are older; answers how many. Their records stay.
+
+        A request_id that was forgotten counts as new: no caller may repeat requests that old.
+        """
+        old = (tables.request.c.at < int(before.timestamp())) & (tables.request.c.state != OPEN)
+        return self.ledger.transact(lambda turn: turn.connection.execute(delete(tables.request).where(old)).rowcount)
+
+    def find(self, leaf_index: int) -> StoredRecord | None:
+        """The record at a leaf index (``party`` says whose it is), None where the tree does not reach.
+
+        Raises: LedgerUnavailable, LedgerBroken.
+        """
+        return self.ledger.find(leaf_index)
+
+    def head(self, at: datetime) -> Head:
+        """The tree's head as committed now. Raises: LedgerUnavailable, LedgerBroken."""
+        return self.ledger.head(at)
+
+    def close(self) -> None:
+        """Put the pen down: whatever it left open is a dead worker's from here on."""
+        self._alive.close()

@@ -1,0 +1,268 @@
+"""Where are the records kept? Opening, migrating, and the one way to write: a turn that ends in a settled COMMIT.
+
+A COMMIT that raises is indeterminate: it may have committed. ``Ledger.transact`` then drops the connection, looks in
+the file for the very leaf hashes it tried to write, and makes them durable before it says that they are there.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, func, insert, select
+from sqlalchemy.exc import DBAPIError
+
+from keybroker.errors import ConfigurationInvalid, LedgerBroken, LedgerUnavailable, OutcomeUnknown
+from keybroker.ledger import merkle, sqlite, tables
+from keybroker.ledger.model import Head, InForce, StoredRecord
+from keybroker.ledger.record import Writer, encode
+from keybroker.ledger.turn import Turn
+from keybroker.terms import DeploymentKind, PartyName
+
+T = TypeVar("T")
+
+
+class Ledger:
+    """An open ledger. Safe for several threads and several processes: whoever writes waits for its turn."""
+
+    def __init__(self, file: Path, engine: Engine, *, origin: str, deployment: DeploymentKind) -> None:
+        self.file = file
+        self.origin = origin
+        self.deployment = deployment
+        self._engine = engine
+        self._turns = sqlite.FairTurn(file)
+        self._unsynced = False
+
+    def transact(self, work: Callable[[Turn], T]) -> T:
+        """Do ``work`` in one transaction and answer what it answered, once its records are durable.
+
+        Raises: LedgerUnavailable: nothing was written. OutcomeUnknown: it may have been written, nobody can say.
+        LedgerBroken: the ledger contradicts itself. And whatever ``work`` raises; nothing was written then.
+        """
+        with self._turns.take():
+            if self._unsynced:
+                self._sync()
+            turn, answer = self._work(work)
+            if turn.commit_in_doubt:
+                self._settle(turn)
+            return answer
+
+    def _work(self, work: Callable[[Turn], T]) -> tuple[Turn, T]:
+        try:
+            connection = sqlite.for_turn(self._engine.connect())
+        except (DBAPIError, sqlite3.Error) as error:
+            raise sqlite.fault(error) from error
+        with connection:
+            try:
+                connection.begin()
+                turn = Turn(connection, origin=self.origin)
+                answer = work(turn)
+                turn.finish()
+            except (DBAPIError, sqlite3.Error) as error:
+                # The connection is dropped with the transaction in it: SQLite rolls back.
+                connection.invalidate()
+                raise sqlite.fault(error) from error
+            try:
+                connection.commit()
+            except (DBAPIError, sqlite3.Error):
+                connection.invalidate()
+                turn.commit_in_doubt = True
+            return turn, answer
+
+    def _settle(self, turn: Turn) -> None:
+        """Look in the file whether the transaction is there. Raises: LedgerUnavailable, OutcomeUnknown."""
+        self._engine.dispose()
+        # Until it is synced, nothing that can be read in the file counts as durable, not even at a second look.
+        self._unsynced = True
+        try:
+            with self.read() as connection:
+                there = turn.is_in(connection)
+            if there:
+                self._sync()
+        except (LedgerUnavailable, LedgerBroken) as error:
+            raise OutcomeUnknown("a commit failed, and whether the ledger was written is unknown") from error
+        if not there:
+            raise LedgerUnavailable("the ledger cannot be written now (its commit failed); nothing was written")
+
+    def _sync(self) -> None:
+        """Make everything in the file durable. Raises: LedgerUnavailable, LedgerBroken."""
+        try:
+            sqlite.make_durable(self._engine)
+        except (DBAPIError, sqlite3.Error) as error:
+            self._engine.dispose()
+            raise sqlite.fault(error) from error
+        self._unsynced = False
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection that sees one moment of the ledger, for reading only.
+
+        Raises: LedgerUnavailable, LedgerBroken.
+        """
+        try:
+            with self._engine.connect() as connection, connection.begin():
+                yield connection
+        except (DBAPIError, sqlite3.Error) as error:
+            raise sqlite.fault(error) from error
+
+    def head(self, at: datetime) -> Head:
+        """The head of the tree as it is committed now. Raises: LedgerUnavailable, LedgerBroken."""
+        with self.read() as connection:
+            row = connection.execute(select(tables.head.c.tree_size, tables.head.c.root_hash)).one()
+        return Head(origin=self.origin, tree_size=row.tree_size, root_hash=row.root_hash, at=at)
+
+    def find(self, leaf_index: int) -> StoredRecord | None:
+        """The record at a leaf index, None where the tree does not reach.
+
+        Raises: LedgerUnavailable, LedgerBroken (also when the record is not what was hashed).
+        """
+        if not 0 <= leaf_index < 2**63:
+            return None
+        with self.read() as connection:
+            row = connection.execute(
+                select(tables.record).where(tables.record.c.leaf_index == leaf_index)
+            ).one_or_none()
+        if row is None:
+            return None
+        if merkle.leaf_hash(row.octets) != row.leaf_hash:
+            raise LedgerBroken(f"record {leaf_index} is not the one that was hashed; run: keybroker ledger verify")
+        return StoredRecord(
+            leaf_index=row.leaf_index,
+            octets=row.octets,
+            leaf_hash=row.leaf_hash,
+            kind=row.kind,
+            party=PartyName(row.party),
+        )
+
+    def begin_life(self, worker: str) -> sqlite.Hold:
+        """Hold the lock file of a worker for as long as it lives. Raises: LedgerUnavailable."""
+        try:
+            # In a turn, so that nobody sweeps the file away between its making and its locking.
+            with self._turns.take():
+                return sqlite.Hold(self._life(worker))
+        except OSError as error:
+            raise sqlite.fault(error) from error
+
+    def is_alive(self, worker: str) -> bool:
+        """Does a living process hold this worker's lock file?"""
+        return sqlite.is_held(self._life(worker))
+
+    def sweep_lives(self) -> None:
+        """Remove the lock files of workers that are gone."""
+        with self._turns.take():
+            for file in self.file.parent.glob(f"{self.file.name}.worker.*"):
+                if not sqlite.is_held(file):
+                    file.unlink(missing_ok=True)
+
+    def _life(self, worker: str) -> Path:
+        return sqlite.beside(self.file, f"worker.{worker}")
+
+    def close(self) -> None:
+        """Close every connection. The ledger is not usable afterwards."""
+        self._engine.dispose()
+        self._turns.close()
+
+
+def open_ledger(url: str, *, origin: str, deployment: DeploymentKind, at: datetime) -> Ledger:
+    """Open the ledger that the URL names; make it where there is none, and bring its tables up to this version.
+
+    Raises: ConfigurationInvalid: not a ledger for this version, or of the other deployment kind. LedgerBroken: of
+    another origin, or damaged. LedgerUnavailable: it cannot be opened now.
+    """
+    file = sqlite.database_file(url)
+    try:
+        engine = sqlite.open_engine(file)
+        ledger = Ledger(file, engine, origin=origin, deployment=deployment)
+    except OSError as error:
+        raise sqlite.fault(error) from error
+    try:
+        with ledger._turns.take(), sqlite.for_turn(engine.connect()) as connection:
+            connection.begin()
+            create_ledger(connection, origin=origin, deployment=deployment, at=at)
+            connection.commit()
+            check_birth(connection, origin=origin, deployment=deployment)
+    except (DBAPIError, sqlite3.Error) as error:
+        ledger.close()
+        raise sqlite.fault(error) from error
+    except (ConfigurationInvalid, LedgerBroken):
+        ledger.close()
+        raise
+    return ledger
+
+
+def create_ledger(connection: Connection, *, origin: str, deployment: DeploymentKind, at: datetime) -> None:
+    """Make or migrate the tables; into a new ledger write its first record: name and kind of deployment, from birth.
+
+    Raises: ConfigurationInvalid when the ledger was made by a later keybroker.
+    """
+    _migrate(connection)
+    if connection.execute(select(func.count()).select_from(tables.head)).scalar_one():
+        return
+    nothing = InForce(configuration=b"", profile=b"", policies={})
+    octets = encode(Writer(deployment=deployment, in_force=nothing, worker="").origin(origin, at))
+    connection.execute(
+        insert(tables.head).values(
+            id=1,
+            origin=origin,
+            deployment=deployment.value,
+            tree_size=0,
+            root_hash=merkle.EMPTY_ROOT,
+            frontier=b"",
+            register_version=0,
+        )
+    )
+    turn = Turn(connection, origin=origin)
+    turn.append(kind="origin", party="", octets=octets, leaf_hash=merkle.leaf_hash(octets))
+    turn.finish()
+
+
+def check_birth(connection: Connection, *, origin: str, deployment: DeploymentKind) -> None:
+    """Raises: LedgerBroken for another origin, ConfigurationInvalid for the other kind of deployment."""
+    row = connection.execute(select(tables.head.c.origin, tables.head.c.deployment)).one()
+    if row.origin != origin:
+        raise LedgerBroken(f"the ledger's origin is {row.origin}, the configuration expects {origin}")
+    if row.deployment != deployment.value:
+        raise ConfigurationInvalid(
+            f"the ledger was born in a {row.deployment} deployment and cannot be opened as {deployment.value}",
+            where="deployment.kind",
+        )
+
+
+def hold_ledger(url: str) -> sqlite.Hold:
+    """Hold the ledger for one broker, as long as the answer (or this process) lives.
+
+    Raises: LedgerUnavailable when another broker holds it; ConfigurationInvalid.
+    """
+    file = sqlite.database_file(url)
+    try:
+        return sqlite.Hold(sqlite.beside(file, "broker"))
+    except BlockingIOError as error:
+        raise LedgerUnavailable("another broker is running on this ledger; stop it, or use another ledger") from error
+    except OSError as error:
+        raise sqlite.fault(error) from error
+
+
+def from_seconds(seconds: int) -> datetime:
+    """A moment that a table keeps in seconds."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _migrate(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    scripts = ScriptDirectory.from_config(config)
+    current = MigrationContext.configure(connection).get_current_revision()
+    if current == scripts.get_current_head():
+        return
+    if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:
+        raise ConfigurationInvalid("the ledger was made by a later keybroker; use that version", where="ledger.url")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

@@ -1,0 +1,97 @@
+"""The ledger's tables, as SQLAlchemy Core sees them. ``migrations/`` makes them; a test holds the two together.
+
+``record`` is evidence and never changes. The rest can be made again from it, or is an erasable copy (``octets``).
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, text
+
+metadata = MetaData()
+
+LEAF = BigInteger().with_variant(Integer(), "sqlite")
+"""A leaf index. SQLite's Integer has 64 bits, and as a primary key costs no second B-tree."""
+
+record = Table(
+    "record",
+    metadata,
+    Column("leaf_index", LEAF, primary_key=True, autoincrement=False),
+    Column("leaf_hash", LargeBinary, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("party", String(64), nullable=False),
+    Column("octets", LargeBinary, nullable=False),
+)
+
+head = Table(
+    "head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("origin", String(255), nullable=False),
+    Column("deployment", String(8), nullable=False),
+    Column("tree_size", LEAF, nullable=False),
+    Column("root_hash", LargeBinary, nullable=False),
+    Column("frontier", LargeBinary, nullable=False),
+    Column("register_version", LEAF, nullable=False),
+)
+"""One row: the tree's right edge, which every transaction reads, extends and writes."""
+
+request = Table(
+    "request",
+    metadata,
+    Column("intent_index", LEAF, primary_key=True, autoincrement=False),
+    Column("name", String(256), nullable=False, unique=True),
+    Column("caller", String(512), nullable=False),
+    Column("party", String(64), nullable=False),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("outcome_index", LEAF),
+    Column("worker", String(96), nullable=False),
+    Column("at", LEAF, nullable=False),
+    Index("request_open", "worker", sqlite_where=text("state = 'open'"), postgresql_where=text("state = 'open'")),
+)
+"""The last intent under each name (operation, key and request_id, joined by spaces). ``at`` is in seconds."""
+
+octets = Table(
+    "octets",
+    metadata,
+    Column("leaf_index", LEAF, primary_key=True, autoincrement=False),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("octets", LargeBinary, nullable=False),
+    Column("at", LEAF, nullable=False),
+)
+"""The messages themselves, by the leaf index of their intent: erasable, and never those that disclose Secret Key
+Material. In the order of the ledger and with no index on ``sha256``: a page written anew for every row would cost more
+than the rare search at an erasure.
+"""
+
+counter_use = Table(
+    "counter_use",
+    metadata,
+    Column("relation", LargeBinary, primary_key=True),
+    Column("uses", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Intents per originator (8 octets), recipient (8) and Originator Counter (8)."""
+
+key = Table(
+    "key",
+    metadata,
+    Column("label", String(63), primary_key=True),
+    Column("purpose", String(64), nullable=False),
+    Column("party", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("provenance", String(32)),
+    Column("public_key", LargeBinary, unique=True),
+    Column("eui", LargeBinary),
+    Column("revoked_at", LEAF),
+)
+"""The register of keys. ``eui`` is the one given at order; ``revoked_at`` (seconds) is of the certificate enrolled."""
+
+certificate = Table(
+    "certificate",
+    metadata,
+    Column("label", String(63), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("der", LargeBinary, nullable=False),
+)
+"""The chain behind a key: position 0 is the key's own certificate."""

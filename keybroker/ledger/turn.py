@@ -1,0 +1,92 @@
+"""One turn at the ledger: the head read anew, records appended behind it, the head written."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from keybroker.errors import LedgerBroken
+from keybroker.ledger import tables
+from keybroker.ledger.merkle import Frontier
+from keybroker.ledger.model import Receipt
+from keybroker.ledger.statements import Lookup, Write
+
+HEAD = 1
+"""The id of the one row in the head table."""
+
+_READ_HEAD = Lookup(
+    select(tables.head.c.tree_size, tables.head.c.root_hash, tables.head.c.frontier, tables.head.c.register_version),
+    tables.head.c.id,
+)
+_WRITE_RECORDS = Write(insert(tables.record), "leaf_index", "leaf_hash", "kind", "party", "octets")
+_WRITE_HEAD = Write(
+    update(tables.head).where(tables.head.c.id == bindparam("which")),
+    "tree_size",
+    "root_hash",
+    "frontier",
+    "register_version",
+    "which",
+)
+
+
+class Turn:
+    """The right to append, inside one transaction. Made only by ``Ledger.transact``; another worker may have had its
+    turn since, so everything is read from the head row.
+    """
+
+    def __init__(self, connection: Connection, *, origin: str) -> None:
+        """Raises: LedgerBroken when the head row is not there or contradicts itself."""
+        rows = _READ_HEAD.run(connection, [HEAD])
+        if not rows:
+            raise LedgerBroken("the ledger has no head; restore it and run: keybroker ledger verify")
+        size, root, frontier, version = rows[0]
+        try:
+            self._frontier = Frontier.from_octets(size, frontier)
+        except ValueError as error:
+            raise LedgerBroken(f"the ledger's head contradicts itself: {error}") from error
+        if (found := self._frontier.root()) != root:
+            raise LedgerBroken(f"the ledger's head contradicts itself: root {root.hex()}, its frontier's {found.hex()}")
+        self.connection = connection
+        self.origin = origin
+        self.register_version: int = version
+        self.commit_in_doubt = False
+        self._register_moved = False
+        self._rows: list[tuple[int, bytes, str, str, bytes]] = []
+
+    def append(self, *, kind: str, party: str, octets: bytes, leaf_hash: bytes) -> Receipt:
+        """Put one record at the tree's end."""
+        index = self._frontier.size
+        self._frontier.append(leaf_hash)
+        self._rows.append((index, leaf_hash, kind, party, octets))
+        return Receipt(origin=self.origin, leaf_index=index, leaf_hash=leaf_hash)
+
+    def move_register(self) -> int:
+        """Count one change of the key register; whoever judged by an older version judges anew."""
+        self._register_moved = True
+        return self.register_version + 1
+
+    def finish(self) -> None:
+        """Write the records and the head; COMMIT follows."""
+        if not self._rows:
+            return
+        _WRITE_RECORDS.run(self.connection, self._rows)
+        version = self.register_version + self._register_moved
+        frontier = self._frontier
+        _WRITE_HEAD.run(self.connection, [(frontier.size, frontier.root(), frontier.to_octets(), version, HEAD)])
+
+    def is_in(self, connection: Connection) -> bool:
+        """Is what this turn wrote in the file? A transaction is there whole or not at all."""
+        wrote = {index: leaf_hash for index, leaf_hash, *_ in self._rows}
+        found = connection.execute(
+            select(tables.record.c.leaf_index, tables.record.c.leaf_hash).where(
+                tables.record.c.leaf_index.in_(list(wrote))
+            )
+        )
+        return {row.leaf_index: row.leaf_hash for row in found} == wrote
+
+    def leaf_hash_at(self, leaf_index: int) -> bytes | None:
+        """The leaf hash of an earlier record, None where there is none."""
+        table = tables.record.c
+        found: bytes | None = self.connection.execute(
+            select(table.leaf_hash).where(table.leaf_index == leaf_index)
+        ).scalar_one_or_none()
+        return found

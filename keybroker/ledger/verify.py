@@ -1,0 +1,297 @@
+"""Is this ledger whole and consistent? For auditors: pure, from records alone, and it names the first thing wrong.
+
+What it recomputes: canonical form and fields of every record, its leaf hash, the tree's root, that every intent ends at
+most once and only after it began, that every signature given again is one recorded before, and that what the tables
+beside the records say (requests, counters, octets) is what the records say. ``ledger.audit`` reads it all in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from keybroker.errors import LedgerBroken
+from keybroker.ledger import record
+from keybroker.ledger.merkle import Frontier, leaf_hash
+from keybroker.ledger.model import Head, Json, RecordKind, StoredRecord
+from keybroker.terms import DeploymentKind
+
+_COMMON = frozenset({"v", "at", "kind", "party"})
+_REQUEST = frozenset({"caller", "key", "operation", "request", "request_id", "worker"})
+_FIELDS: Mapping[RecordKind, frozenset[str]] = {
+    RecordKind.ORIGIN: frozenset({"origin"}),
+    RecordKind.START: frozenset({"body", "in_force", "worker"}),
+    RecordKind.STOP: frozenset({"body", "in_force", "worker"}),
+    RecordKind.READ: frozenset({"body", "in_force", "worker"}),
+    RecordKind.ADMINISTRATIVE: frozenset({"body", "in_force", "worker"}),
+    RecordKind.INTENT: _REQUEST
+    | {"content", "digest", "findings", "in_force", "octets", "public_key", "purpose", "reused"},
+    RecordKind.REFUSAL: _REQUEST | {"findings", "in_force", "octets", "reason", "sentence"},
+    RecordKind.RELEASE: _REQUEST | {"outcome", "signature"},
+    RecordKind.OUTCOME: frozenset({"intent", "module", "state"}),
+    RecordKind.CLOSED: frozenset({"died", "intent", "state"}),
+}
+_MORE: Mapping[RecordKind, frozenset[str]] = {
+    RecordKind.REFUSAL: frozenset({"offset"}),
+    RecordKind.OUTCOME: frozenset({"signature", "reason", "sentence"}),
+}
+_ENTRY = frozenset({"body", "in_force", "worker"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRow:
+    """A row of the table of requests: the last intent under a name, and how it ended."""
+
+    intent_index: int
+    name: str
+    caller: str
+    party: str
+    sha256: bytes
+    state: str
+    outcome_index: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """What a whole and consistent ledger holds. ``open_intents`` are those without an outcome (of workers at work)."""
+
+    origin: str
+    deployment: DeploymentKind
+    tree_size: int
+    root_hash: bytes
+    kinds: Mapping[str, int]
+    signatures: int
+    open_intents: tuple[int, ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Seen:
+    """What is remembered between records; it grows with the intents that are open, not with every record."""
+
+    find: Callable[[int], bytes]
+
+    frontier: Frontier = field(default_factory=Frontier)
+    kinds: dict[str, int] = field(default_factory=dict)
+    open: dict[int, RequestRow | None] = field(default_factory=dict)
+    parties: dict[int, str] = field(default_factory=dict)
+    signatures: int = 0
+    uses: int = 0
+
+
+def verify_ledger(
+    records: Iterable[StoredRecord],
+    head: Head,
+    *,
+    find: Callable[[int], bytes],
+    deployment: DeploymentKind,
+    requests: Iterable[RequestRow] | None = None,
+    counters: Iterable[tuple[bytes, int]] | None = None,
+    octets: Iterable[tuple[int, bytes, bytes]] | None = None,
+    anchor: Head | None = None,
+) -> Verified:
+    """Recompute everything. Tables that are not given are not looked at.
+
+    ``find`` gives the octets of a record once more, by its leaf index; it is asked for records that came already.
+    ``requests`` stand in the order of their intents, ``octets`` (leaf index of the intent, SHA-256, octets) too;
+    ``counters`` are (originator || recipient || counter, uses).
+    Raises: LedgerBroken, which names the first thing wrong: the record, what was expected and what was found.
+    """
+    seen = _Seen(find=find)
+    rows, kept = _Merged(requests), _Merged(octets)
+    for stored in records:
+        index = seen.frontier.size
+        _expect(stored.leaf_index == index, index, f"leaf index {index}", str(stored.leaf_index))
+        # 1. The record by itself.
+        body = _read(stored, deployment, head.origin)
+        # 2. The record after those before it, and beside the tables.
+        _follow(seen, index, body, rows.at(index), kept.at(index))
+        # 3. The tree.
+        seen.frontier.append(stored.leaf_hash)
+        seen.kinds[stored.kind] = seen.kinds.get(stored.kind, 0) + 1
+        _check_root(seen.frontier, anchor, "the head kept outside")
+    _check_left_over(rows, kept)
+    _check_counters(seen, counters)
+    _check_end(seen, head, anchor)
+    return Verified(
+        origin=head.origin,
+        deployment=deployment,
+        tree_size=head.tree_size,
+        root_hash=head.root_hash,
+        kinds=seen.kinds,
+        signatures=seen.signatures,
+        open_intents=tuple(seen.open),
+    )
+
+
+class _Merged:
+    """Rows in the order of the records they belong to, taken one by one beside them."""
+
+    def __init__(self, rows: Iterable[Any] | None) -> None:
+        self.given = rows is not None
+        self._rows = iter(rows or ())
+        self.next: Any = next(self._rows, None)
+
+    def at(self, index: int) -> Any:
+        """The row of record ``index``, None where there is none."""
+        row = self.next
+        if row is None or _index(row) != index:
+            return None
+        self.next = next(self._rows, None)
+        return row
+
+
+def _index(row: RequestRow | tuple[int, bytes, bytes]) -> int:
+    return row.intent_index if isinstance(row, RequestRow) else row[0]
+
+
+def _read(stored: StoredRecord, deployment: DeploymentKind, origin: str) -> dict[str, Json]:
+    index = stored.leaf_index
+    found = leaf_hash(stored.octets)
+    _expect(found == stored.leaf_hash, index, f"leaf hash {stored.leaf_hash.hex()}", found.hex())
+    try:
+        body = record.decode(stored.octets)
+    except ValueError as error:
+        raise LedgerBroken(f"record {index}: {error}") from error
+    _expect(body.get("v") == record.VERSION, index, f"version {record.VERSION}", repr(body.get("v")))
+    _expect(body.get("kind") == stored.kind, index, f"kind {stored.kind!r}, as its row says", repr(body.get("kind")))
+    _expect(
+        body.get("party") == stored.party, index, f"party {stored.party!r}, as its row says", repr(body.get("party"))
+    )
+    mark = deployment.value if deployment is DeploymentKind.TEST else None
+    _expect(body.get("deployment") == mark, index, f"deployment mark {mark!r}", repr(body.get("deployment")))
+    _expect(stored.kind in set(RecordKind), index, "a known kind", repr(stored.kind))
+    _check_fields(index, RecordKind(stored.kind), frozenset(body) - {"deployment"})
+    is_origin = stored.kind == RecordKind.ORIGIN
+    _expect(is_origin == (index == 0), index, "the origin record first, and only there", repr(stored.kind))
+    _expect(not is_origin or body["origin"] == origin, index, f"origin {origin!r}", repr(body.get("origin")))
+    return body
+
+
+def _check_fields(index: int, kind: RecordKind, fields: frozenset[str]) -> None:
+    demanded = _COMMON | _FIELDS[kind]
+    if kind is RecordKind.REFUSAL and "body" in fields:
+        demanded = _COMMON | _ENTRY
+    missing, unknown = demanded - fields, fields - demanded - _MORE.get(kind, frozenset())
+    _expect(not missing, index, f"the fields {', '.join(sorted(missing))}", "none")
+    _expect(not unknown, index, "no other fields", ", ".join(sorted(unknown)))
+
+
+def _follow(seen: _Seen, index: int, body: dict[str, Json], row: RequestRow | None, kept: Any) -> None:
+    kind = body["kind"]
+    _expect(row is None or kind == RecordKind.INTENT, index, "an intent, which the table of requests names", str(kind))
+    _expect(kept is None or kind == RecordKind.INTENT, index, "an intent, whose octets are kept", str(kind))
+    if kind == RecordKind.INTENT:
+        _begin(seen, index, body, row, kept)
+    elif kind in (RecordKind.OUTCOME, RecordKind.CLOSED):
+        _end(seen, index, body)
+    elif kind == RecordKind.RELEASE:
+        outcome = body["outcome"]
+        earlier = isinstance(outcome, int) and 0 <= outcome < index
+        before = record.decode(seen.find(int(str(outcome)))).get("signature") if earlier else None
+        _expect(before is not None and before == body["signature"], index, "a signature recorded before", repr(outcome))
+
+
+def _begin(seen: _Seen, index: int, body: dict[str, Json], row: RequestRow | None, kept: Any) -> None:
+    if row is not None:
+        caller = body["caller"]
+        expected = (
+            f"{body['operation']} {body['key']} {body['request_id']}",
+            caller.get("identity") if isinstance(caller, dict) else None,
+            body["party"],
+            body["request"],
+        )
+        found = (row.name, row.caller, row.party, row.sha256.hex())
+        _expect(found == expected, index, f"{expected} in the table of requests", repr(found))
+    if kept is not None:
+        _, digest, message = kept
+        _expect(digest.hex() == body["octets"], index, f"octets {body['octets']}", digest.hex())
+        _expect(sha256(message).digest() == digest, index, f"octets {digest.hex()}", sha256(message).hexdigest())
+    seen.open[index] = row
+    seen.parties[index] = str(body["party"])
+    seen.uses += _use(index, body)
+
+
+def _use(index: int, body: dict[str, Json]) -> int:
+    """A number for this use of a counter; sums of them agree when the uses do (see ``_check_counters``)."""
+    content, reused = body["content"], body["reused"]
+    if not isinstance(content, dict) or not isinstance(reused, int):
+        raise LedgerBroken(f"record {index}: expected content facts and a number of earlier uses, found neither")
+    if "counter" not in content:
+        return 0
+    try:
+        relation = bytes.fromhex(f"{content['originator']}{content['recipient']}".replace("-", ""))
+        relation += int(str(content["counter"])).to_bytes(8, "big")
+    except (KeyError, ValueError, OverflowError) as error:
+        raise LedgerBroken(f"record {index}: expected originator, recipient and counter, found {content}") from error
+    return _weight(relation, reused)
+
+
+def _weight(relation: bytes, reused: int) -> int:
+    return int.from_bytes(sha256(relation + reused.to_bytes(8, "big", signed=True)).digest(), "big")
+
+
+def _end(seen: _Seen, index: int, body: dict[str, Json]) -> None:
+    intent, state = body["intent"], body["state"]
+    is_open = isinstance(intent, int) and intent in seen.open
+    _expect(is_open, index, "an intent before it, without an outcome", f"intent {intent!r}")
+    row, party = seen.open.pop(int(str(intent))), seen.parties.pop(int(str(intent)))
+    _expect(party == body["party"], index, f"the intent's party {party!r}", repr(body["party"]))
+    states = (record.SIGNED, record.FAILED, record.UNKNOWN) if body["kind"] == RecordKind.OUTCOME else (record.UNKNOWN,)
+    _expect(state in states, index, f"a state of {states}", repr(state))
+    signature = body.get("signature")
+    is_signature = isinstance(signature, str) and len(signature) == 128
+    _expect(
+        is_signature if state == record.SIGNED else signature is None,
+        index,
+        f"a signature exactly when {record.SIGNED}",
+        repr(signature),
+    )
+    seen.signatures += isinstance(signature, str)
+    if row is not None:
+        found, expected = (row.state, row.outcome_index), (state, index)
+        _expect(found == expected, index, f"{expected} in the table of requests for intent {intent}", repr(found))
+
+
+def _check_left_over(rows: _Merged, kept: _Merged) -> None:
+    if rows.next is not None:
+        raise LedgerBroken(f"the table of requests names intent {rows.next.intent_index}, which is no record")
+    if kept.next is not None:
+        raise LedgerBroken(f"octets are kept for intent {kept.next[0]}, which is no record")
+
+
+def _check_counters(seen: _Seen, counters: Iterable[tuple[bytes, int]] | None) -> None:
+    # Each intent tells how many came before it with the same counter: 0, 1, 2 … as often as the table says. Two equal
+    # sums of hashes stand for two equal sets, and need no memory.
+    if counters is None:
+        return
+    told = sum(_weight(relation, reused) for relation, uses in counters for reused in range(uses))
+    if told != seen.uses:
+        raise LedgerBroken("the table of counters does not tell the same uses as the intents")
+
+
+def _check_end(seen: _Seen, head: Head, anchor: Head | None) -> None:
+    for intent, row in seen.open.items():
+        if row is not None and (row.state, row.outcome_index) != ("open", None):
+            raise LedgerBroken(f"the table of requests says that intent {intent} is {row.state}, and no record does")
+    size = seen.frontier.size
+    if size != head.tree_size:
+        raise LedgerBroken(f"the head claims {head.tree_size} records, found {size}")
+    _check_root(seen.frontier, head, "the head")
+    if anchor is not None and (anchor.origin != head.origin or anchor.tree_size > size):
+        raise LedgerBroken(
+            f"the head kept outside has {anchor.tree_size} records of {anchor.origin}, found {size} of {head.origin}"
+        )
+
+
+def _check_root(frontier: Frontier, head: Head | None, name: str) -> None:
+    if head is not None and frontier.size == head.tree_size and frontier.root() != head.root_hash:
+        raise LedgerBroken(
+            f"at {head.tree_size} records {name} expects root {head.root_hash.hex()}, found {frontier.root().hex()}"
+        )
+
+
+def _expect(holds: bool, index: int, expected: str, found: str) -> None:
+    if not holds:
+        raise LedgerBroken(f"record {index}: expected {expected}; found {found}")

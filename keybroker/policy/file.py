@@ -1,0 +1,176 @@
+"""How is ``policies/<key-purpose>.toml`` read? Strictly, whole, and held against the clause it stands on.
+
+The data says what and how much. What a clause leaves no choice about (a User's key never leaves its module; SEC
+G3.29 is for Users, G2.56 for the DCC) is checked here, so that no file can say otherwise.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Literal, NoReturn, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from keybroker.content.message_codes import MESSAGE_CODES
+from keybroker.content.model import Criticality
+from keybroker.errors import ConfigurationInvalid
+from keybroker.policy.model import GateRequirement, ModuleRequirement, Policy
+from keybroker.policy.obligations import find_conflicts
+from keybroker.policy.rule import CLAUSE
+from keybroker.terms import CallerKind, ContentKind, Export, KeyPurpose, Operation, RemotePartyRole
+
+_Item = TypeVar("_Item")
+
+Clause = Annotated[str, Field(pattern=f"^{CLAUSE.pattern}$")]
+GateName = Literal[
+    "key-served",
+    "validated-module",
+    "information-classification-module",
+    "uk-location",
+    "supply-sensitive-check",
+    "anomaly-threshold",
+    "pma-approval",
+    "split-key",
+]
+"""Every gate a policy may name. A name outside this list is a slip of the pen, and refuses."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class _Module(_Strict):
+    requirement: Literal["fips-level-3", "information-classification-scheme"]
+    clause: Clause
+
+
+class _Gate(_Strict):
+    gate: GateName
+    clause: Clause
+
+
+class _File(_Strict):
+    """The file's keys. Everything is demanded but ``effective_until``: absent means open-ended."""
+
+    purpose: Annotated[KeyPurpose, Field(strict=False)]
+    title: Annotated[str, Field(min_length=1)]
+    clauses: Annotated[list[Clause], Field(min_length=1)]
+    use_clause: Clause
+    effective_from: AwareDatetime
+    effective_until: AwareDatetime | None = None
+    binding: Literal["certificate-role", "public-key"]
+    roles: list[Annotated[str, Field(pattern=r"^[0-9A-F]{2}$")]]
+    caller_kinds: Annotated[list[Annotated[CallerKind, Field(strict=False)]], Field(min_length=1)]
+    operations: Annotated[list[Annotated[Operation, Field(strict=False)]], Field(min_length=1)]
+    content_kinds: Annotated[list[Annotated[ContentKind, Field(strict=False)]], Field(min_length=1)]
+    location: Literal["united-kingdom", "not-restricted"]
+    algorithm: Literal["ecdsa-p256-sha256"]
+    export: Annotated[Export, Field(strict=False)]
+    module: _Module
+    gates: Annotated[list[_Gate], Field(min_length=1)]
+    message_codes: dict[str, Annotated[list[Annotated[int, Field(ge=0, le=0xFFFF)]], Field(min_length=1)]]
+
+
+def read_policy(octets: bytes, *, name: str) -> Policy:
+    """Read one policy file; ``name`` is how messages call it.
+
+    Raises: ConfigurationInvalid when it is not UTF-8 TOML of exactly the known keys and types, repeats itself, names
+    what does not exist, or says what its purpose's clause forbids.
+    """
+    policy = _policy(_parse(octets, name), octets, name)
+    for conflict in find_conflicts(policy):
+        _invalid(conflict, name)
+    return policy
+
+
+def read_policies(files: Mapping[str, bytes]) -> Mapping[KeyPurpose, Policy]:
+    """Read all policies, by file name: every key purpose exactly once, in the file that bears its name.
+
+    Raises: ConfigurationInvalid.
+    """
+    policies: dict[KeyPurpose, Policy] = {}
+    for name, octets in files.items():
+        policy = read_policy(octets, name=name)
+        if name != f"{policy.purpose}.toml":
+            _invalid(f"expected in {policy.purpose}.toml", name)
+        policies[policy.purpose] = policy
+    missing = [purpose for purpose in KeyPurpose if purpose not in policies]
+    if missing:
+        _invalid(f"expected a policy for every key purpose, found none for {', '.join(missing)}", "policies")
+    return policies
+
+
+def _parse(octets: bytes, name: str) -> _File:
+    try:
+        return _File.model_validate(tomllib.loads(octets.decode("utf-8")))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationInvalid(f"expected TOML in UTF-8: {error}", where=name) from error
+    except ValidationError as error:
+        told = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        raise ConfigurationInvalid(told, where=name) from error
+
+
+def _policy(file: _File, octets: bytes, name: str) -> Policy:
+    groups = tuple((group, _once(codes, name, group)) for group, codes in file.message_codes.items())
+    gates = tuple(GateRequirement(gate=each.gate, clause=each.clause) for each in file.gates)
+    _once([each.gate for each in gates], name, "gates")
+    return Policy(
+        purpose=file.purpose,
+        title=file.title,
+        clauses=tuple(file.clauses),
+        use_clause=file.use_clause,
+        effective_from=file.effective_from,
+        effective_until=_until(file, name),
+        caller_kinds=_once(file.caller_kinds, name, "caller_kinds"),
+        operations=_once(file.operations, name, "operations"),
+        content_kinds=_once(file.content_kinds, name, "content_kinds"),
+        binding=file.binding,
+        roles=_once([_role(ou, name) for ou in file.roles], name, "roles"),
+        message_codes=_message_codes(groups, name),
+        message_code_groups=groups,
+        module=ModuleRequirement(requirement=file.module.requirement, clause=file.module.clause),
+        location=file.location,
+        gates=gates,
+        algorithm=file.algorithm,
+        export=file.export,
+        sha256=hashlib.sha256(octets).digest(),
+    )
+
+
+def _until(file: _File, name: str) -> datetime | None:
+    if file.effective_until is not None and file.effective_until <= file.effective_from:
+        _invalid("effective_until: expected later than effective_from", name)
+    return file.effective_until
+
+
+def _role(ou: str, name: str) -> RemotePartyRole:
+    try:
+        return RemotePartyRole(int(ou, 16))
+    except ValueError as error:
+        raise ConfigurationInvalid(f"roles: {ou} is no Remote Party Role", where=name) from error
+
+
+def _message_codes(groups: tuple[tuple[str, frozenset[int]], ...], name: str) -> frozenset[int]:
+    """All codes of all groups: each in one group, in the table, and signed (criticality not blank, not MAC-only)."""
+    codes = [code for _, group in groups for code in sorted(group)]
+    for code in codes:
+        known = MESSAGE_CODES.get(code)
+        if known is None or not known.is_command:
+            _invalid(f"message_codes: 0x{code:04X} is the Message Code of no Command", name)
+        if known.criticality not in (Criticality.CRITICAL, Criticality.VARIANT):
+            _invalid(f"message_codes: {known} is {known.criticality}, so not signed", name)
+    return _once(codes, name, "message_codes")
+
+
+def _once(items: list[_Item], name: str, key: str) -> frozenset[_Item]:
+    once = frozenset(items)
+    if len(once) != len(items):
+        _invalid(f"{key}: expected each item once", name)
+    return once
+
+
+def _invalid(sentence: str, name: str) -> NoReturn:
+    raise ConfigurationInvalid(sentence, where=name)

@@ -1,0 +1,171 @@
+"""May this key sign now, in this deployment? SEC G2.20(b), G2.57, G5.13, G5.24, G3.29."""
+
+from __future__ import annotations
+
+from keybroker.policy.model import CertificateFacts, Policy, RegisteredKey, Situation
+from keybroker.policy.published_test_keys import is_published_test_key
+from keybroker.policy.rule import Rule
+from keybroker.terms import DeploymentKind, Finding, KeyState, Provenance, RuleName
+
+# SEC G5.24: "procedures in relation to the secure management of all Secret Key Material of the User, which shall in
+# particular make provision for: (a) the security of that Secret Key Material throughout the whole of its lifecycle
+# from its generation to its destruction". G5.13(a) says the same of the DCC.
+KEY_STATE_ACTIVE = Rule(
+    name=RuleName("key-state-active"),
+    clause="G5.13(a), G5.24(a)",
+    remedy="ask the operator to bring the key into use, or use its successor",
+)
+
+
+def key_state_active(key: RegisteredKey) -> Finding:
+    """Of all the states of a key's life only ``active`` signs."""
+    if key.state is KeyState.ACTIVE:
+        return KEY_STATE_ACTIVE.passed
+    return KEY_STATE_ACTIVE.refused(expected=KeyState.ACTIVE, found=key.state)
+
+
+# SEC G2.57: "the Private Key associated with the Public Key contained within that Organisation Certificate". A Command
+# signing key is known to Devices by its Organisation Certificate; only the Contingency key (and the broker's own
+# checkpoint key, which no Device knows) is bound by its public key alone.
+KEY_CERTIFICATE_PRESENT = Rule(
+    name=RuleName("key-certificate-present"),
+    clause="G2.57",
+    remedy="ask the operator to enrol the key's certificate",
+)
+
+
+def key_certificate_present(key: RegisteredKey, policy: Policy) -> Finding:
+    """The register holds a certificate for the key, where the purpose binds keys by certificate."""
+    if policy.binding == "public-key":
+        return KEY_CERTIFICATE_PRESENT.not_applicable
+    if key.certificate is not None:
+        return KEY_CERTIFICATE_PRESENT.passed
+    return KEY_CERTIFICATE_PRESENT.refused(expected="an enrolled certificate", found="none")
+
+
+# SEC G2.57: "an Organisation Certificate that has a Remote Party Role that is specified in the GB Companion
+# Specification".
+KEY_CERTIFICATE_ROLE_FOR_PURPOSE = Rule(
+    name=RuleName("key-certificate-role-for-purpose"),
+    clause="G2.57",
+    remedy="enrol a certificate with the Remote Party Role of the key's purpose",
+)
+
+
+def key_certificate_role_for_purpose(certificate: CertificateFacts, policy: Policy) -> Finding:
+    """The Remote Party Role in the certificate's OU is one that the purpose names."""
+    if policy.binding == "public-key":
+        return KEY_CERTIFICATE_ROLE_FOR_PURPOSE.not_applicable
+    if certificate.role in policy.roles:
+        return KEY_CERTIFICATE_ROLE_FOR_PURPOSE.passed
+    return KEY_CERTIFICATE_ROLE_FOR_PURPOSE.refused(
+        expected="OU " + " or ".join(role.ou for role in sorted(policy.roles)), found=f"OU {certificate.role.ou}"
+    )
+
+
+# GBCS Grouping Header: the originator is named by the Entity Identifier that its certificate carries
+# (x500UniqueIdentifier); a register that says otherwise has been altered.
+KEY_EUI_IS_CERTIFICATES_EUI = Rule(
+    name=RuleName("key-eui-is-certificates-eui"),
+    clause="GBCS Grouping Header",
+    remedy="have the operator enrol the certificate again",
+)
+
+
+def key_eui_is_certificates_eui(key: RegisteredKey, certificate: CertificateFacts) -> Finding:
+    """The EUI in the register is the one in the certificate."""
+    if key.eui == certificate.eui:
+        return KEY_EUI_IS_CERTIFICATES_EUI.passed
+    return KEY_EUI_IS_CERTIFICATES_EUI.refused(expected=str(certificate.eui), found=str(key.eui or "none"))
+
+
+# SEC G5.24: "(b) the manner in which that Secret Key Material will be registered, ordered, generated, labelled,
+# distributed, installed, superseded and renewed". G5.13(b) says the same of the DCC. A certificate's dates say when.
+KEY_CERTIFICATE_VALID_NOW = Rule(
+    name=RuleName("key-certificate-valid-now"),
+    clause="G5.13(b), G5.24(b)",
+    remedy="renew the certificate, or wait until it begins",
+)
+
+
+def key_certificate_valid_now(certificate: CertificateFacts, situation: Situation) -> Finding:
+    """``at`` lies within the certificate's validity, both ends included (RFC 5280 section 4.1.2.5)."""
+    if certificate.not_before <= situation.at <= certificate.not_after:
+        return KEY_CERTIFICATE_VALID_NOW.passed
+    return KEY_CERTIFICATE_VALID_NOW.refused(
+        expected=f"a moment from {certificate.not_before.isoformat()} to {certificate.not_after.isoformat()}",
+        found=situation.at.isoformat(),
+    )
+
+
+# SEC G5.13(a) and G5.24(a): "the security of that Secret Key Material throughout the whole of its lifecycle from its
+# generation to its destruction". A revoked certificate says that its key is no longer to be relied on.
+KEY_CERTIFICATE_NOT_REVOKED = Rule(
+    name=RuleName("key-certificate-not-revoked"),
+    clause="G5.13(a), G5.24(a)",
+    remedy="use the key's successor; a revocation is not undone",
+)
+
+
+def key_certificate_not_revoked(certificate: CertificateFacts) -> Finding:
+    """The register knows of no revocation. One dated in the future refuses already: it is known."""
+    if certificate.revoked_at is None:
+        return KEY_CERTIFICATE_NOT_REVOKED.passed
+    return KEY_CERTIFICATE_NOT_REVOKED.refused(
+        expected="no revocation", found=f"revoked at {certificate.revoked_at.isoformat()}"
+    )
+
+
+# SEC G3.29(a) and G2.56(a): "creating Digital Signatures". The certificate's key usage says that the key is for that,
+# and not for key agreement.
+KEY_USAGE_DIGITAL_SIGNATURE = Rule(
+    name=RuleName("key-usage-digital-signature"),
+    clause="G2.56(a), G3.29(a)",
+    remedy="use the Digital Signing key; a Key Agreement key signs nothing",
+)
+
+
+def key_usage_digital_signature(certificate: CertificateFacts) -> Finding:
+    """The certificate's key usage is digitalSignature."""
+    if certificate.digital_signature:
+        return KEY_USAGE_DIGITAL_SIGNATURE.passed
+    return KEY_USAGE_DIGITAL_SIGNATURE.refused(expected="digitalSignature", found="keyAgreement")
+
+
+# SEC G2.20: "(b) the DCC IT Testing and Training Systems and DCC IT Supporting Systems are Separated from the DCC Live
+# Systems". So test trusts test alone, and live never.
+ANCHOR_FOR_DEPLOYMENT = Rule(
+    name=RuleName("anchor-for-deployment"),
+    clause="G2.20(b)",
+    remedy="use a key certified for this kind of deployment",
+)
+
+
+def anchor_for_deployment(certificate: CertificateFacts, situation: Situation) -> Finding:
+    """The certificate's anchor is listed as test in a test deployment, and is not in a live one."""
+    if certificate.test_anchor is (situation.deployment is DeploymentKind.TEST):
+        return ANCHOR_FOR_DEPLOYMENT.passed
+    return ANCHOR_FOR_DEPLOYMENT.refused(
+        expected=f"an anchor for a {situation.deployment} deployment",
+        found="a test anchor" if certificate.test_anchor else "a live anchor",
+    )
+
+
+# SEC G5.13(a) and G5.24(a): "the security of that Secret Key Material throughout the whole of its lifecycle from its
+# generation to its destruction". A private key that was published, or brought in from outside for a test, has none.
+NOT_A_PUBLISHED_TEST_KEY = Rule(
+    name=RuleName("not-a-published-test-key"),
+    clause="G5.13(a), G5.24(a)",
+    remedy="generate the key in the module",
+)
+
+
+def not_a_published_test_key(key: RegisteredKey, situation: Situation) -> Finding:
+    """In a live deployment the key is neither one of the published test keys nor imported for a test."""
+    if situation.deployment is DeploymentKind.TEST:
+        return NOT_A_PUBLISHED_TEST_KEY.not_applicable
+    if key.provenance is Provenance.IMPORTED_TEST_KEY:
+        return NOT_A_PUBLISHED_TEST_KEY.refused(expected="a key generated in a module", found="an imported test key")
+    if is_published_test_key(key.public_key):
+        return NOT_A_PUBLISHED_TEST_KEY.refused(expected="a key nobody else holds", found="a published test key")
+    return NOT_A_PUBLISHED_TEST_KEY.passed

@@ -1,0 +1,126 @@
+"""KeyService: which keys are there, and may they be used now? A party sees its own, an auditor all; all recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import final
+
+from keybroker.errors import NotPermitted, RequestMalformed
+from keybroker.pb import keys_pb2 as pb
+from keybroker.pb import keys_pb2_grpc
+from keybroker.policy.model import RegisteredKey
+from keybroker.server.authn import check_operation, may_see
+from keybroker.server.calls import Calls, Context, answered
+from keybroker.server.reading import Facts, recorded
+from keybroker.server.requests import check_key
+from keybroker.server.standing import Standing
+from keybroker.terms import Caller, Finding, KeyLabel, KeyState, Operation
+
+_PAGE, _LONGEST_PAGE = 100, 1000
+
+_P256_SPKI = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")
+"""SubjectPublicKeyInfo of a P-256 key up to its 65-octet point (RFC 5480 §2)."""
+
+
+@final
+class KeyService(keys_pb2_grpc.KeyServiceServicer):
+    def __init__(self, calls: Calls) -> None:
+        self.calls = calls
+
+    @answered("ListKeys")
+    async def ListKeys(self, request: pb.ListKeysRequest, context: Context) -> pb.ListKeysResponse:  # noqa: N802
+        caller = await self.calls.begin(context, "ListKeys", request)
+        try:
+            check_operation(caller, Operation.LIST_KEYS)
+            after = check_key(request.page_token, field="page_token") if request.page_token else KeyLabel("")
+            size = _page_size(request.page_size)
+        except (RequestMalformed, NotPermitted) as refusal:
+            await self.calls.refuse("ListKeys", (caller.identity,), caller, refusal)
+        standing = self.calls.standing
+        facts: Facts = {"after": after, "page_size": size}
+        response = await self.calls.coalescer.run(
+            lambda: recorded(standing, caller, Operation.LIST_KEYS, facts, lambda: _list(standing, caller, after, size))
+        )
+        self.calls.metrics.outside_the_line("ListKeys", "ANSWERED")
+        return response
+
+    @answered("GetPublicKey")
+    async def GetPublicKey(self, request: pb.GetPublicKeyRequest, context: Context) -> pb.GetPublicKeyResponse:  # noqa: N802
+        caller = await self.calls.begin(context, "GetPublicKey", request)
+        try:
+            check_operation(caller, Operation.GET_PUBLIC_KEY)
+            label = check_key(request.key)
+        except (RequestMalformed, NotPermitted) as refusal:
+            await self.calls.refuse("GetPublicKey", (caller.identity,), caller, refusal)
+        standing = self.calls.standing
+        response = await self.calls.coalescer.run(
+            lambda: recorded(
+                standing, caller, Operation.GET_PUBLIC_KEY, {"key": label}, lambda: _get(standing, caller, label)
+            )
+        )
+        self.calls.metrics.outside_the_line("GetPublicKey", "ANSWERED")
+        return response
+
+
+def why_unusable(key: RegisteredKey, served: Mapping[KeyLabel, Finding], at: datetime) -> str:
+    """Why the key cannot be used now, empty where it can. For telling only: rules and gates judge."""
+    if key.state is not KeyState.ACTIVE:
+        return f"its state is {key.state}"
+    finding = served.get(key.label)
+    if finding is None or not finding.passed:
+        return "the module does not hold it as its purpose demands" if finding is None else f"module: {finding.found}"
+    certificate = key.certificate
+    if certificate is None:
+        return ""
+    if certificate.revoked_at is not None and certificate.revoked_at <= at:
+        return f"its certificate was revoked at {certificate.revoked_at.isoformat()}"
+    if not certificate.not_before <= at <= certificate.not_after:
+        return (
+            f"its certificate is valid from {certificate.not_before.isoformat()} to {certificate.not_after.isoformat()}"
+        )
+    return ""
+
+
+def _list(standing: Standing, caller: Caller, after: KeyLabel, size: int) -> pb.ListKeysResponse:
+    register = standing.line.register.refresh()
+    served = standing.line.module.served(register)
+    at = standing.clock.now()
+    visible = sorted(label for label, key in register.keys.items() if may_see(caller, key.party) and label > after)
+    keys = [_key(register.keys[label], served, at) for label in visible[:size]]
+    return pb.ListKeysResponse(keys=keys, next_page_token=visible[size - 1] if len(visible) > size else "")
+
+
+def _get(standing: Standing, caller: Caller, label: KeyLabel) -> pb.GetPublicKeyResponse:
+    register = standing.line.register.refresh()
+    key = register.keys.get(label)
+    if key is None or not may_see(caller, key.party):
+        raise NotPermitted("this caller may not see a key of that name")
+    return pb.GetPublicKeyResponse(
+        key=_key(key, standing.line.module.served(register), standing.clock.now()),
+        subject_public_key_info=_P256_SPKI + key.public_key if key.public_key else b"",
+        certificates=key.certificate.der if key.certificate is not None else (),
+    )
+
+
+def _key(key: RegisteredKey, served: Mapping[KeyLabel, Finding], at: datetime) -> pb.Key:
+    why_not = why_unusable(key, served, at)
+    told = pb.Key(
+        label=key.label,
+        purpose=key.purpose,
+        party=key.party,
+        state=key.state,
+        eui=str(key.eui) if key.eui is not None else "",
+        usable=not why_not,
+        unusable_because=why_not,
+    )
+    if key.certificate is not None:
+        told.not_before.FromDatetime(key.certificate.not_before)
+        told.not_after.FromDatetime(key.certificate.not_after)
+    return told
+
+
+def _page_size(asked: int) -> int:
+    if asked > _LONGEST_PAGE:
+        raise RequestMalformed(f"expected at most {_LONGEST_PAGE}, found {asked}", field="page_size")
+    return asked or _PAGE

@@ -1,0 +1,106 @@
+"""What does the operator watch? Prometheus metrics, counted in every worker, served by the supervisor on its own port.
+
+Workers share their numbers through files (prometheus_client's multi-process mode, PROMETHEUS_MULTIPROC_DIR); names and
+meanings stand in docs/operations.md. No label ever holds an identity, a request_id or octets.
+"""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Mapping, Sequence
+from typing import final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from keybroker.errors import KeybrokerError, ModuleFault
+from keybroker.ledger.model import Concluded
+from keybroker.server.coalescer import Item
+from keybroker.signing import Outcome
+from keybroker.terms import KeyLabel
+
+_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+_ITEMS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+
+
+def outcome_word(outcome: Outcome) -> str:
+    """``SIGNED``, ``GIVEN_AGAIN`` or the error's reason."""
+    if isinstance(outcome, KeybrokerError):
+        return outcome.reason
+    return "SIGNED" if isinstance(outcome, Concluded) else "GIVEN_AGAIN"
+
+
+@final
+class Metrics:
+    """One worker's numbers."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._requests = Counter(
+            "keybroker_requests",
+            "Items asked for, by operation and outcome.",
+            ("operation", "outcome"),
+            registry=registry,
+        )
+        self._batch_items = Histogram(
+            "keybroker_batch_items", "Items that went down the line together.", buckets=_ITEMS, registry=registry
+        )
+        self._batch_seconds = Histogram(
+            "keybroker_batch_seconds", "Time of a batch in the line.", buckets=_SECONDS, registry=registry
+        )
+        self._request_seconds = Histogram(
+            "keybroker_request_seconds",
+            "Time of a call, queue included.",
+            ("rpc",),
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._module_faults = Counter(
+            "keybroker_module_faults", "Faults of the module, by reason.", ("reason",), registry=registry
+        )
+        self._reloads = Counter(
+            "keybroker_reloads", "Reloads, by whether they were taken.", ("taken",), registry=registry
+        )
+        self._queued = Gauge(
+            "keybroker_queued_items",
+            "Items waiting for and in the line.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self._key_ready = Gauge(
+            "keybroker_key_ready",
+            "1 where every worker would use the key.",
+            ("key",),
+            registry=registry,
+            multiprocess_mode="livemin",
+        )
+        self._records = Gauge(
+            "keybroker_ledger_records", "Records in the ledger.", registry=registry, multiprocess_mode="livemax"
+        )
+
+    def batch(self, items: Sequence[Item], outcomes: Sequence[Outcome], *, seconds: float) -> None:
+        self._batch_items.observe(len(items))
+        self._batch_seconds.observe(seconds)
+        words = Tally(
+            (item.identity.operation, outcome_word(outcome)) for item, outcome in zip(items, outcomes, strict=True)
+        )
+        for (operation, word), count in words.items():
+            self._requests.labels(operation, word).inc(count)
+        faults = Tally(outcome.reason for outcome in outcomes if isinstance(outcome, ModuleFault))
+        for reason, count in faults.items():
+            self._module_faults.labels(reason).inc(count)
+
+    def outside_the_line(self, operation: str, word: str) -> None:
+        """A request that was no item of a batch: a read, or a refusal before the line."""
+        self._requests.labels(operation, word).inc()
+
+    def call(self, rpc: str, seconds: float) -> None:
+        self._request_seconds.labels(rpc).observe(seconds)
+
+    def reload(self, *, taken: bool) -> None:
+        self._reloads.labels(str(taken).lower()).inc()
+
+    def standing(self, *, queued: int, records: int, keys: Mapping[KeyLabel, bool]) -> None:
+        """What the worker looks at every second or so."""
+        self._queued.set(queued)
+        self._records.set(records)
+        for label, usable in keys.items():
+            self._key_ready.labels(label).set(usable)

@@ -1,0 +1,217 @@
+"""How does a worker serve, once its line is open? Bind, answer, look at itself every second, anchor, reload, drain."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import final
+
+import grpc
+from prometheus_client import CollectorRegistry
+
+from keybroker.config import Configuration, Works, read_configuration
+from keybroker.errors import KeybrokerError, LedgerFault, ModuleFault
+from keybroker.ledger.model import Entry, Json, RecordKind
+from keybroker.server.anchoring import Anchoring
+from keybroker.server.calls import Calls
+from keybroker.server.coalescer import Coalescer
+from keybroker.server.control import Control
+from keybroker.server.exit_status import ExitStatus
+from keybroker.server.health import Health
+from keybroker.server.key_service import why_unusable
+from keybroker.server.logging import Logger
+from keybroker.server.metrics import Metrics
+from keybroker.server.reload import reloaded, standing_of
+from keybroker.server.standing import Current
+from keybroker.server.transport import bind, make_server
+from keybroker.server.work import Work
+from keybroker.terms import KeyLabel, PartyName
+
+_LOOK_SECONDS = 1.0
+_LAST_REPLIES_SECONDS = 1.0
+"""After draining: how long replies may still be on their way, and Watch calls stay open."""
+
+
+@final
+class Serving:
+    """One worker's life between an open line and a closed one."""
+
+    def __init__(self, configuration: Configuration, works: Works, control: Control, log: Logger, name: str) -> None:
+        self._configuration = configuration
+        self._works = works
+        self._control = control
+        self._log = log
+        self._name = name
+        self._current = Current(standing_of(configuration, works))
+        self._metrics = Metrics(CollectorRegistry())
+        self._anchor = Anchoring(self._current, log)
+        self._stop = asyncio.Event()
+        self._status = ExitStatus.CLEAN
+        self._reloading = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self, listen: str) -> int:
+        """Serve until told to stop, or until only a new process reaches the module. Raises: KeybrokerError."""
+        limits = self._configuration.file.limits
+        self._coalescer = Coalescer(
+            Work(self._current, self._metrics),
+            queued_items=limits.queued_items,
+            batch_items=limits.batch_items,
+            overdue_seconds=limits.deadline_seconds,
+        )
+        self._calls = Calls(self._current, self._coalescer, self._metrics, self._log)
+        self._health = Health(self._calls)
+        await self._coalescer.run(self._begin)
+        await self._look()
+        server = make_server(self._configuration, self._calls, self._health)
+        bind(server, self._configuration, listen)
+        await server.start()
+        self._listen_to_control()
+        self._every(_LOOK_SECONDS, self._look)
+        self._every(self._configuration.file.ledger.anchor_seconds, self._anchor_now)
+        self._control.say("ready")
+        self._log.info("worker ready", listen=listen)
+        await self._stop.wait()
+        await self._drain(server)
+        return self._status
+
+    # ---- beginning and end
+
+    def _begin(self) -> None:
+        """On the signer thread: what dead workers left open is closed, and the start is recorded."""
+        at = self._current.standing.clock.now()
+        for receipt in self._works.journal.close_open_intents(at):
+            self._log.warning("outcome unknown of an earlier worker's intent", leaf_index=receipt.leaf_index)
+        self._write(RecordKind.START, {"listen": self._configuration.file.server.listen})
+        self._anchor()
+
+    async def _drain(self, server: grpc.aio.Server) -> None:
+        """New requests are refused with BrokerStopping, what was taken is answered; then the port is left."""
+        self._log.info("draining", queued=self._coalescer.queued)
+        await self._health.stop()
+        self._coalescer.refuse_new()
+        for stream in tuple(self._calls.streams):
+            stream.end()
+        for task in self._tasks:
+            task.cancel()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._configuration.file.limits.drain_seconds):
+                await self._coalescer.drained()
+        await server.stop(_LAST_REPLIES_SECONDS)
+        if not self._coalescer.overdue:
+            await self._coalescer.run_unbounded(self._finish)
+        self._coalescer.close()
+        self._log.info("worker stopped")
+
+    def _finish(self) -> None:
+        """On the signer thread, and the last thing there."""
+        try:
+            self._write(RecordKind.STOP, {})
+        except LedgerFault as fault:
+            self._log.warning("stop not recorded", reason=fault.reason, why=fault.sentence)
+        self._anchor()
+        self._works.close()
+
+    def _write(self, kind: RecordKind, body: dict[str, Json]) -> None:
+        entry = Entry(kind=kind, party=PartyName(""), body={"worker": self._name, **body})
+        self._current.standing.line.journal.write([entry], at=self._current.standing.clock.now())
+
+    # ---- every so often
+
+    def _every(self, seconds: float, do: Callable[[], Awaitable[None]]) -> None:
+        async def again() -> None:
+            while True:
+                await asyncio.sleep(seconds)
+                await do()
+
+        task = asyncio.create_task(again())
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """What nobody foresaw in a background task stops this worker; the supervisor starts another."""
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._log.error("background task failed", exc_info=task.exception())
+            self._leave(ExitStatus.NOT_NOW)
+
+    async def _anchor_now(self) -> None:
+        await self._coalescer.run_unbounded(self._anchor)
+
+    async def _look(self) -> None:
+        """Health and metrics as they are now. While a batch is overdue there is nobody to ask."""
+        if self._coalescer.overdue:
+            await self._health.show(signing=False, keys={})
+            return
+        signing, keys, records = await self._coalescer.run_unbounded(self._state)
+        await self._health.show(signing=signing, keys=keys)
+        self._metrics.standing(queued=self._coalescer.queued, records=records, keys=keys)
+        if self._works.token.needs_new_process:
+            self._log.error("module reachable by a new process only")
+            self._leave(ExitStatus.NOT_NOW)
+
+    def _state(self) -> tuple[bool, dict[KeyLabel, bool], int]:
+        """On the signer thread: does the line work, which keys may be used, how many records are there?"""
+        standing = self._current.standing
+        at = standing.clock.now()
+        try:
+            register = standing.line.register.refresh()
+            records = standing.line.journal.head(at).tree_size
+        except LedgerFault:
+            return False, {}, 0
+        try:
+            served = standing.line.module.served(register)
+        except ModuleFault:
+            return False, dict.fromkeys(register.keys, False), records
+        return True, {label: not why_unusable(key, served, at) for label, key in register.keys.items()}, records
+
+    # ---- told by supervisor or signal
+
+    def _listen_to_control(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._reload_soon)
+        loop.add_reader(self._control.fileno(), self._hear)
+
+    def _hear(self) -> None:
+        try:
+            for word, _ in self._control.hear():
+                if word == "reload":
+                    self._reload_soon()
+        except EOFError:
+            # The supervisor has gone; nobody would restart or stop us.
+            asyncio.get_running_loop().remove_reader(self._control.fileno())
+            self._stop.set()
+
+    def _leave(self, status: ExitStatus) -> None:
+        self._status = status
+        self._stop.set()
+
+    def _reload_soon(self) -> None:
+        task = asyncio.create_task(self._reload())
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    async def _reload(self) -> None:
+        """Swap policies and callers at once, or keep the old and say why."""
+        async with self._reloading:
+            try:
+                new = await asyncio.to_thread(read_configuration, self._configuration.path)
+                await self._coalescer.run_unbounded(lambda: self._swap(new))
+            except KeybrokerError as error:
+                self._log.warning("reload refused, the old configuration stands", why=error.sentence)
+                self._control.say("kept", error.sentence)
+                self._metrics.reload(taken=False)
+            else:
+                self._log.info("reload taken", configuration=self._configuration.sha256.hex())
+                self._control.say("taken")
+                self._metrics.reload(taken=True)
+
+    def _swap(self, new: Configuration) -> None:
+        """On the signer thread, so between batches."""
+        works, standing = reloaded(self._configuration, new, self._works, worker=self._name)
+        self._works, self._configuration = works, new
+        self._current.standing = standing
+        self._write(RecordKind.ADMINISTRATIVE, {"act": "reload"})

@@ -1,0 +1,172 @@
+"""SigningService: one request, many, or a stream of them, all down the one line."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import final
+
+from keybroker.errors import KeybrokerError, NotPermitted, Refusal, RequestMalformed
+from keybroker.ledger.model import Refused
+from keybroker.pb import signing_pb2 as pb
+from keybroker.pb import signing_pb2_grpc
+from keybroker.policy.model import Decision
+from keybroker.server import replies
+from keybroker.server.authn import check_operation
+from keybroker.server.calls import Calls, Context, answered
+from keybroker.server.coalescer import Item
+from keybroker.server.metrics import outcome_word
+from keybroker.server.reading import Facts, recorded
+from keybroker.server.requests import (
+    check_items,
+    check_request_id,
+    read_command,
+    read_item,
+    read_pre_command,
+    request_id_of,
+)
+from keybroker.server.standing import Standing
+from keybroker.server.status import item_status
+from keybroker.server.stream import Stream
+from keybroker.signing import Outcome, explain
+from keybroker.terms import Caller, Operation
+
+
+@final
+class SigningService(signing_pb2_grpc.SigningServiceServicer):
+    def __init__(self, calls: Calls) -> None:
+        self.calls = calls
+
+    @answered("SignCommand")
+    async def SignCommand(self, request: pb.SignCommandRequest, context: Context) -> pb.SignCommandResponse:  # noqa: N802
+        caller = await self.calls.begin(context, "SignCommand", request)
+        item = read_command(request, caller, self.calls.standing.limits.message_octets)
+        return pb.SignCommandResponse(signed=await self._sign_one(item, context))
+
+    @answered("SignPreCommand")
+    async def SignPreCommand(self, request: pb.SignPreCommandRequest, context: Context) -> pb.SignPreCommandResponse:  # noqa: N802
+        caller = await self.calls.begin(context, "SignPreCommand", request)
+        item = read_pre_command(request, caller, self.calls.standing.limits.message_octets)
+        return pb.SignPreCommandResponse(signed=await self._sign_one(item, context))
+
+    @answered("SignBatch")
+    async def SignBatch(self, request: pb.SignBatchRequest, context: Context) -> pb.SignBatchResponse:  # noqa: N802
+        caller = await self.calls.begin(context, "SignBatch", request)
+        limits = self.calls.standing.limits
+        try:
+            check_items(request.items, limits.batch_items)
+        except RequestMalformed as refusal:
+            await self.calls.refuse("SignBatch", (caller.identity,), caller, refusal, items=len(request.items))
+        items = [read_item(item, caller, limits.message_octets) for item in request.items]
+        outcomes = await self.calls.coalescer.sign(items, expires=self.calls.expires(context))
+        self._log("SignBatch", items, outcomes)
+        return pb.SignBatchResponse(
+            outcomes=[
+                replies.sign_outcome(request_id_of(asked), item, outcome)
+                for asked, item, outcome in zip(request.items, items, outcomes, strict=True)
+            ]
+        )
+
+    @answered("SignStream")
+    async def SignStream(  # type: ignore[override]  # noqa: N802  # by grpc.aio's read and write, unknown to the types
+        self,
+        request_iterator: AsyncIterator[pb.SignStreamRequest],  # noqa: ARG002
+        context: Context,
+    ) -> None:
+        identities = await self.calls.known(context, "SignStream")
+        stream = Stream(self.calls, context, identities, self._log)
+        self.calls.streams.add(stream)
+        try:
+            await stream.run()
+        finally:
+            self.calls.streams.discard(stream)
+
+    @answered("Explain")
+    async def Explain(self, request: pb.ExplainRequest, context: Context) -> pb.ExplainResponse:  # noqa: N802
+        caller = await self.calls.begin(context, "Explain", request)
+        standing = self.calls.standing
+        try:
+            request_id = check_request_id(request.request_id)
+            check_operation(caller, Operation.EXPLAIN)
+        except (RequestMalformed, NotPermitted) as refusal:
+            await self.calls.refuse("Explain", (caller.identity,), caller, refusal)
+        item = _explained(request.item, request_id, caller, standing)
+        response = await self.calls.coalescer.run(lambda: _explain(standing, caller, item))
+        self.calls.metrics.outside_the_line("Explain", "ANSWERED")
+        return response
+
+    async def _sign_one(self, item: Item, context: Context) -> pb.Signed:
+        """Raises: the item's error."""
+        (outcome,) = await self.calls.coalescer.sign((item,), expires=self.calls.expires(context))
+        self._log(item.identity.operation, (item,), (outcome,))
+        if isinstance(outcome, KeybrokerError):
+            raise outcome
+        return replies.signed(item, outcome)
+
+    def _log(self, rpc: str, items: Sequence[Item], outcomes: Sequence[Outcome]) -> None:
+        """One event a call, and one for each item that was not signed; they share ``request_id`` with the record."""
+        for item, outcome in zip(items, outcomes, strict=True):
+            if isinstance(outcome, KeybrokerError):
+                identity = item.identity
+                self.calls.log.warning(
+                    "not signed",
+                    rpc=rpc,
+                    request_id=identity.request_id,
+                    key=identity.key,
+                    system=identity.caller.system,
+                    reason=outcome.reason,
+                )
+        refused = sum(isinstance(outcome, KeybrokerError) for outcome in outcomes)
+        if len(items) == 1 and not refused:
+            identity = items[0].identity
+            self.calls.log.info(
+                "signed",
+                rpc=rpc,
+                request_id=identity.request_id,
+                key=identity.key,
+                system=identity.caller.system,
+                outcome=outcome_word(outcomes[0]),
+            )
+        elif refused < len(items):
+            self.calls.log.info("signed", rpc=rpc, items=len(items) - refused, system=items[0].identity.caller.system)
+
+
+def _explained(asked: pb.SignItem, request_id: str, caller: Caller, standing: Standing) -> Item:
+    """The item as if it came by itself, under Explain's own request_id."""
+    item = pb.SignItem()
+    item.CopyFrom(asked)
+    which = item.WhichOneof("request")
+    if which is not None:
+        getattr(item, which).request_id = request_id
+    return read_item(item, caller, standing.limits.message_octets)
+
+
+def _explain(standing: Standing, caller: Caller, item: Item) -> pb.ExplainResponse:
+    """On the signer thread. Recorded like every read."""
+    facts: Facts = {
+        "request_id": item.identity.request_id,
+        "key": item.identity.key,
+        "request": item.identity.sha256.hex(),
+    }
+    return recorded(standing, caller, Operation.EXPLAIN, facts, lambda: _explanation(standing, item))
+
+
+def _explanation(standing: Standing, item: Item) -> pb.ExplainResponse:
+    if isinstance(item, Refused):
+        return _refusal(item.error)
+    try:
+        permit = explain(standing.line, item, standing.clock.now())
+    except Refusal as refusal:
+        return _refusal(refusal)
+    decision: Decision = permit.decision
+    return pb.ExplainResponse(
+        findings=[replies.finding(found) for found in permit.findings],
+        would_sign=True,
+        content=replies.content_facts(decision.content),
+        key_purpose=decision.key.purpose,
+        policy_sha256=decision.policy.sha256,
+    )
+
+
+def _refusal(refusal: KeybrokerError) -> pb.ExplainResponse:
+    findings = getattr(refusal, "findings", ())
+    return pb.ExplainResponse(findings=[replies.finding(found) for found in findings], error=item_status(refusal))

@@ -1,0 +1,171 @@
+"""What does a Refusal or a Fault look like on the wire? One table, and google.rpc.Status made from it.
+
+ErrorInfo carries reason, domain ``keybroker`` and metadata; BadRequest, PreconditionFailure and RetryInfo stand where
+they fit. Sentences, never CKR codes, handles, paths or PINs.
+"""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+import grpc
+from google.protobuf import any_pb2, duration_pb2
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
+
+from keybroker import errors
+from keybroker.errors import ContentMalformed, GateShut, KeybrokerError, NotPermitted, RequestMalformed
+from keybroker.pb import status_pb2 as kb_status_pb2
+from keybroker.terms import Finding
+
+DOMAIN = "keybroker"
+
+CODES: dict[type[KeybrokerError], grpc.StatusCode] = {
+    errors.CallerUnknown: grpc.StatusCode.UNAUTHENTICATED,
+    errors.RequestMalformed: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.RequestRepeated: grpc.StatusCode.ALREADY_EXISTS,
+    errors.ContentMalformed: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.ContentAlreadySigned: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.ContentMacWrapped: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.ContentIsResponse: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.ContentIsAlert: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.MessageCodeUnknown: grpc.StatusCode.INVALID_ARGUMENT,
+    # Also for a key that this caller may not know of: no oracle for key names.
+    errors.NotPermitted: grpc.StatusCode.PERMISSION_DENIED,
+    errors.GateShut: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.GateNotEnforceable: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.KeyNotServed: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.ThresholdExceeded: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.ModuleFault: grpc.StatusCode.INTERNAL,
+    errors.ModuleUnavailable: grpc.StatusCode.UNAVAILABLE,
+    errors.ModuleBusy: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.ModuleDisagrees: grpc.StatusCode.INTERNAL,
+    errors.LedgerFault: grpc.StatusCode.INTERNAL,
+    errors.LedgerUnavailable: grpc.StatusCode.UNAVAILABLE,
+    errors.OutcomeUnknown: grpc.StatusCode.UNKNOWN,
+    errors.LedgerBroken: grpc.StatusCode.DATA_LOSS,
+    errors.BrokerStopping: grpc.StatusCode.UNAVAILABLE,
+}
+"""Every error that may leave, and its gRPC code."""
+
+NEVER_ON_THE_WIRE: frozenset[type[KeybrokerError]] = frozenset({errors.ConfigurationInvalid})
+"""Stops the start (exit 78); a subclass defined elsewhere counts with it."""
+
+RETRY_SECONDS: dict[type[KeybrokerError], float] = {
+    errors.ModuleBusy: 0.1,
+    errors.BrokerStopping: 0.5,
+    errors.ModuleUnavailable: 1.0,
+    errors.LedgerUnavailable: 1.0,
+}
+"""Where asking again helps, after how long."""
+
+_CODE_NUMBERS: dict[grpc.StatusCode, int] = {code: code.value[0] for code in grpc.StatusCode}
+
+# Trailers travel as HTTP/2 headers; gRPC's own limit for all of them is 8 KiB by default.
+_LONGEST_DETAILS = 6000
+_LONGEST_VALUE = 512
+
+
+def code_of(error: KeybrokerError) -> grpc.StatusCode:
+    """Raises: KeyError for an error that is not in the table; the last resort answers INTERNAL."""
+    return CODES[type(error)]
+
+
+def status_of(error: KeybrokerError) -> status_pb2.Status:
+    """The error as google.rpc.Status, within what trailers may carry."""
+    details = [_packed(detail) for detail in details_of(error)]
+    while len(details) > 1 and sum(detail.ByteSize() for detail in details) > _LONGEST_DETAILS:
+        details.pop()
+    return status_pb2.Status(code=_CODE_NUMBERS[code_of(error)], message=error.sentence, details=details)
+
+
+def item_status(error: KeybrokerError) -> kb_status_pb2.Status:
+    """The same for one item of a batch or stream."""
+    details = [_packed(detail) for detail in details_of(error)]
+    return kb_status_pb2.Status(code=_CODE_NUMBERS[code_of(error)], message=error.sentence, details=details)
+
+
+def details_of(error: KeybrokerError) -> list[Message]:
+    """ErrorInfo first, then what fits."""
+    details: list[Message] = [
+        error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=_metadata(error))
+    ]
+    if isinstance(error, RequestMalformed):
+        details.append(_bad_request(error.field, error.sentence))
+    seconds = RETRY_SECONDS.get(type(error))
+    if seconds is not None:
+        details.append(error_details_pb2.RetryInfo(retry_delay=_duration(seconds)))
+    if isinstance(error, (NotPermitted, GateShut)):
+        details.append(_precondition_failure(error))
+    return details
+
+
+def _metadata(error: KeybrokerError) -> dict[str, str]:
+    if isinstance(error, ContentMalformed):
+        return {
+            "clause": error.source,
+            "offset": str(error.offset),
+            "expected": error.expected[:_LONGEST_VALUE],
+            "found": error.found[:_LONGEST_VALUE],
+        }
+    if isinstance(error, GateShut):
+        return {"clause": error.clause, "rule": error.gate, **_first_failing(error.findings)}
+    if isinstance(error, NotPermitted):
+        return _first_failing(error.findings)
+    return {}
+
+
+def _first_failing(findings: tuple[Finding, ...]) -> dict[str, str]:
+    for finding in findings:
+        if not finding.passed:
+            return _finding_metadata(finding)
+    return {}
+
+
+def _finding_metadata(finding: Finding) -> dict[str, str]:
+    metadata = {
+        "clause": finding.clause,
+        "rule": finding.rule,
+        "expected": finding.expected[:_LONGEST_VALUE],
+        "found": finding.found[:_LONGEST_VALUE],
+    }
+    return metadata if finding.offset is None else metadata | {"offset": str(finding.offset)}
+
+
+def _bad_request(field: str, sentence: str) -> error_details_pb2.BadRequest:
+    violation = error_details_pb2.BadRequest.FieldViolation(field=field, description=sentence)
+    return error_details_pb2.BadRequest(field_violations=[violation])
+
+
+def _precondition_failure(error: NotPermitted | GateShut) -> error_details_pb2.PreconditionFailure:
+    """Every failing finding, as far as trailers carry them: type is the clause, subject the rule."""
+    violations = [
+        error_details_pb2.PreconditionFailure.Violation(
+            type=finding.clause,
+            subject=finding.rule,
+            description=f"expected {finding.expected[:_LONGEST_VALUE]}, found {finding.found[:_LONGEST_VALUE]}",
+        )
+        for finding in error.findings
+        if not finding.passed
+    ]
+    failure = error_details_pb2.PreconditionFailure(violations=violations)
+    while failure.ByteSize() > _LONGEST_DETAILS // 2:
+        failure.violations.pop()
+    return failure
+
+
+def _duration(seconds: float) -> duration_pb2.Duration:
+    return duration_pb2.Duration(seconds=int(seconds), nanos=int(seconds % 1 * 1_000_000_000))
+
+
+def _packed(detail: Message) -> any_pb2.Any:
+    packed = any_pb2.Any()
+    packed.Pack(detail)
+    return packed
+
+
+async def abort(context: grpc.aio.ServicerContext[object, object], error: KeybrokerError) -> NoReturn:
+    """End a call with the error's status. grpc raises from here; nothing after it runs."""
+    status = status_of(error)
+    trailers = (("grpc-status-details-bin", status.SerializeToString()),)
+    await context.abort(code_of(error), error.sentence[:1024], trailers)

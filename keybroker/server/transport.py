@@ -1,0 +1,81 @@
+"""What does the wire demand? TLS 1.3 with a client certificate under our anchors, and limits above our own.
+
+A handshake that fails gets no answer from us; gRPC's log tells of it, and the supervisor counts it there.
+"""
+
+from __future__ import annotations
+
+import os
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
+from grpc_reflection.v1alpha import reflection  # type: ignore[import-untyped]
+
+from keybroker.config import Configuration
+from keybroker.errors import BrokerStopping, ConfigurationInvalid
+from keybroker.pb import keys_pb2_grpc, records_pb2_grpc, signing_pb2_grpc
+from keybroker.server.calls import Calls
+from keybroker.server.health import SERVICES, Health
+from keybroker.server.key_service import KeyService
+from keybroker.server.record_service import RecordService
+from keybroker.server.signing_service import SigningService
+from keybroker.server.standing import limits_of
+from keybroker.server.tls import check_only_tls13
+
+
+def make_server(configuration: Configuration, calls: Calls, health: Health) -> grpc.aio.Server:
+    """All services on one server, not yet bound."""
+    server = grpc.aio.server(options=_options(configuration))
+    signing_pb2_grpc.add_SigningServiceServicer_to_server(SigningService(calls), server)
+    keys_pb2_grpc.add_KeyServiceServicer_to_server(KeyService(calls), server)
+    records_pb2_grpc.add_RecordServiceServicer_to_server(RecordService(calls), server)
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    names = (*SERVICES, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
+    reflection.enable_server_reflection(names, server)
+    return server
+
+
+def bind(server: grpc.aio.Server, configuration: Configuration, address: str) -> None:
+    """Raises: ConfigurationInvalid for unfit TLS material; BrokerStopping when the address cannot be had."""
+    try:
+        server.add_secure_port(address, credentials(configuration))
+    except RuntimeError as error:
+        raise BrokerStopping(f"{address} cannot be bound") from error
+
+
+def credentials(configuration: Configuration) -> grpc.ServerCredentials:
+    """Mutual TLS. Raises: ConfigurationInvalid, also when this process would speak TLS 1.2."""
+    table = configuration.file.server
+    certificate = _read(configuration, "certificate", table.certificate)
+    check_only_tls13(certificate, os.environ)
+    return grpc.ssl_server_credentials(
+        [(_read(configuration, "private_key", table.private_key), certificate)],
+        root_certificates=_read(configuration, "client_anchors", table.client_anchors),
+        require_client_auth=True,
+    )
+
+
+def _read(configuration: Configuration, key: str, name: str) -> bytes:
+    try:
+        return configuration.beside(name).read_bytes()
+    except OSError as error:
+        raise ConfigurationInvalid(f"{name} cannot be read: {error.strerror}", where=f"server.{key}") from error
+
+
+def _options(configuration: Configuration) -> list[tuple[str, int]]:
+    limits = configuration.file.limits
+    return [
+        ("grpc.so_reuseport", 1),
+        # Twice our own limit: what we find too large, we refuse ourselves.
+        ("grpc.max_receive_message_length", 2 * limits_of(configuration).request_octets),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.max_connection_age_ms", limits.connection_age_seconds * 1000),
+        ("grpc.max_connection_age_grace_ms", limits.connection_grace_seconds * 1000),
+        ("grpc.keepalive_time_ms", 60_000),
+        ("grpc.keepalive_timeout_ms", 20_000),
+        # Clients may ask whether we live every ten seconds, with or without a call under way.
+        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        # Streams of one connection at once; work itself is bounded by limits.queued_items.
+        ("grpc.max_concurrent_streams", 1024),
+    ]

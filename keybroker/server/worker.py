@@ -1,0 +1,84 @@
+"""What does one worker do? ``python -m keybroker.server.worker``: open the line, then bind, serve, drain.
+
+Started by the supervisor alone, with exec: grpc and PKCS#11 do not survive a fork. Token start-up is one worker at a
+time (a lock in the data directory); the port is bound only when ledger and token are ready.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import fcntl
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from keybroker.config import Configuration, Works, build_line, read_configuration
+from keybroker.config.pin import given
+from keybroker.errors import KeybrokerError
+from keybroker.server.control import Control
+from keybroker.server.exit_status import exit_status
+from keybroker.server.logging import configure_logging
+from keybroker.server.serving import Serving
+
+SWITCH_SECONDS = 0.0005
+"""How long one of our two threads may keep the interpreter from the other (see docs/performance.md)."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one worker. Answers an ExitStatus."""
+    parser = argparse.ArgumentParser(prog="keybroker.server.worker")
+    parser.add_argument("configuration", type=Path)
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--listen", required=True)
+    parser.add_argument("--control", type=int, required=True)
+    asked = parser.parse_args(arguments)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's, which stops us in order.
+    sys.setswitchinterval(SWITCH_SECONDS)
+    control = Control(socket.socket(fileno=asked.control))
+    try:
+        return _run(control, asked.configuration, asked.name, asked.listen)
+    except KeybrokerError as error:
+        control.say("failed", error.sentence)
+        return exit_status(error)
+
+
+def _run(control: Control, path: Path, name: str, listen: str) -> int:
+    configuration = read_configuration(path)
+    log = configure_logging(configuration.file.server.log, worker=name)
+    works = _open(configuration, _pin(control), name)
+    serving = Serving(configuration, works, control, log, name)
+    return asyncio.run(serving.run(listen))
+
+
+def _pin(control: Control) -> str:
+    """The first thing that the supervisor says."""
+    for word, text in control.hear():
+        if word == "pin":
+            return text
+    raise EOFError("the supervisor said no PIN")
+
+
+def _open(configuration: Configuration, pin: str, name: str) -> Works:
+    """Tokens that several processes initialise at the same instant fail now and then: one at a time."""
+    configuration.data_directory.mkdir(parents=True, exist_ok=True)
+    with _one_at_a_time(configuration.data_directory / "token-start.lock"):
+        return build_line(configuration, given(pin), worker=name)
+
+
+@contextmanager
+def _one_at_a_time(file: Path) -> Iterator[None]:
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

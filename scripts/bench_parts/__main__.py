@@ -1,0 +1,112 @@
+"""Whole-process figures, side by side in one run. See ``scripts/bench --help``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from keybroker.cli.dev.deployment import create_deployment
+from scripts.bench_parts.measure import Bench
+from scripts.broker_parts.running import running_broker
+
+_SOURCE = Path(__file__).with_name("sign_loop.c")
+_CONCURRENT_CALLS = 256
+
+Rates = dict[str, float]
+Say = Callable[[str, float], None]
+
+
+def main() -> int:
+    arguments = _arguments()
+    rates: Rates = {}
+
+    def say(name: str, rate: float) -> None:
+        rates[name] = round(rate, 1)
+        if not arguments.json:
+            print(f"{name:<28} {rate:>10,.0f} /s", flush=True)
+
+    with tempfile.TemporaryDirectory(prefix="keybroker-bench-") as scratch:
+        bench = Bench(
+            deployment=create_deployment(Path(scratch) / "broker"),
+            sign_loop=_build_loop(Path(scratch)),
+            seconds=arguments.seconds,
+        )
+        _measure_module(bench, say)
+        _measure_bare_server(bench, say)
+        for workers in (1, 2):
+            _measure_broker(bench, workers, say)
+    ratios = _ratios(rates)
+    if not arguments.json:
+        for name, ratio in ratios.items():
+            print(f"{name:<44} {ratio:>6.3f}")
+    print(json.dumps({"ratios": ratios, "rates": rates, "cores": os.cpu_count(), "seconds": arguments.seconds}))
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench",
+        description="Measures the module alone, a bare server and the broker with everything on; last line JSON.",
+    )
+    parser.add_argument("--seconds", type=float, default=3.0, help="for each figure (default 3)")
+    parser.add_argument("--json", action="store_true", help="print the last line alone")
+    return parser.parse_args()
+
+
+def _build_loop(directory: Path) -> Path:
+    program = directory / "sign_loop"
+    subprocess.run(["gcc", "-O2", "-o", str(program), str(_SOURCE), "-ldl"], check=True)
+    return program
+
+
+def _measure_module(bench: Bench, say: Say) -> None:
+    for processes in (1, 2):
+        say(f"c_loop_x{processes}", bench.loop(processes=processes, verify=False))
+        say(f"verified_loop_x{processes}", bench.loop(processes=processes, verify=True))
+
+
+def _measure_bare_server(bench: Bench, say: Say) -> None:
+    with bench.bare_server() as target:
+        for width in (1, 16, 64):
+            say(f"bare_unary{width}", bench.load(target=target, mode="unary", width=width, processes=1))
+
+
+def _measure_broker(bench: Bench, workers: int, say: Say) -> None:
+    """One load generator a worker: it has its own connections, which the kernel spreads over the workers."""
+    target = bench.deployment.target
+    suffix = f"_x{workers}"
+    with running_broker(bench.deployment, workers=workers):
+        for width in (1, 16, 64):
+            say(f"unary{width}{suffix}", bench.load(target=target, mode="unary", width=width, processes=1))
+        rate = bench.load(target=target, mode="concurrent", width=_CONCURRENT_CALLS, processes=workers)
+        say(f"concurrent{suffix}", rate)
+        for width in (64, 256):
+            say(f"batch{width}{suffix}", bench.load(target=target, mode="batch", width=width, processes=2 * workers))
+
+
+def _ratios(rates: Rates) -> dict[str, float]:
+    """The promises first; ``concurrent_over_unary`` compares with the best that separate unary calls reach."""
+    best_unary = max("unary1_x1", "unary16_x1", "unary64_x1", key=rates.__getitem__)
+    pairs = {
+        "batch256_x2_over_c_loop_x2": ("batch256_x2", "c_loop_x2"),
+        "batch256_x2_over_verified_loop_x2": ("batch256_x2", "verified_loop_x2"),
+        "unary16_over_bare": ("unary16_x1", "bare_unary16"),
+        "concurrent_over_unary": ("concurrent_x1", best_unary),
+        "batch256_over_c_loop": ("batch256_x1", "c_loop_x1"),
+        "batch256_over_verified_loop": ("batch256_x1", "verified_loop_x1"),
+        "batch64_x2_over_c_loop_x2": ("batch64_x2", "c_loop_x2"),
+        "unary1_over_bare": ("unary1_x1", "bare_unary1"),
+        "unary64_over_bare": ("unary64_x1", "bare_unary64"),
+        "batch256_x2_over_batch256": ("batch256_x2", "batch256_x1"),
+    }
+    return {name: round(rates[over] / max(rates[under], 1e-9), 3) for name, (over, under) in pairs.items()}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

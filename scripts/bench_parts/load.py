@@ -1,0 +1,126 @@
+"""A load generator, in a process of its own: asks for signatures for a given time, and prints how many it got.
+
+    python -m scripts.bench_parts.load DIRECTORY TARGET MODE WIDTH START SECONDS
+
+MODE is ``unary`` (WIDTH calls in flight), ``concurrent`` (WIDTH calls at once through the client) or ``batch`` (WIDTH
+items a call, two calls in flight). Every request is new: another Originator Counter, another request_id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import grpc
+
+from keybroker.cli.dev.deployment import Deployment, open_deployment
+from keybroker.cli.dev.sample import sample_pre_command
+from keybroker.client import AsyncBroker
+from keybroker.pb import signing_pb2, signing_pb2_grpc
+from keybroker.terms import EntityIdentifier
+from scripts.broker_parts.running import CHANNEL_OPTIONS, credentials
+
+CALLER = KEY = "supplier-a"
+_BATCHES_IN_FLIGHT = 2
+_DEVICE = EntityIdentifier(bytes.fromhex("027E570000D0D0D0"))
+
+Ask = Callable[[], Awaitable[int]]
+"""Asks once; how many signatures came of it."""
+
+
+class Requests:
+    """Messages nobody sent before: this process's number is the upper half of the counter."""
+
+    def __init__(self, originator: EntityIdentifier) -> None:
+        self._originator = originator
+        self._numbers: Iterator[int] = itertools.count(os.getpid() << 32 | int(time.time()) % 2**16 << 16)
+
+    def next_message(self) -> bytes:
+        return sample_pre_command(self._originator, _DEVICE, next(self._numbers))
+
+    def next_request(self) -> signing_pb2.SignPreCommandRequest:
+        number = next(self._numbers)
+        octets = sample_pre_command(self._originator, _DEVICE, number)
+        return signing_pb2.SignPreCommandRequest(request_id=f"bench-{number}", key=KEY, pre_command=octets)
+
+
+async def _measure(ask: Ask, in_flight: int, start: float, seconds: float) -> int:
+    """Keep ``in_flight`` asks going from ``start``; count what is answered before the time is over."""
+    await ask()  # connections are made before the clock runs
+    await asyncio.sleep(max(0.0, start - time.time()))
+    end = start + seconds
+
+    async def worker() -> int:
+        done = 0
+        while time.time() < end:
+            made = await ask()
+            done += made if time.time() < end else 0
+        return done
+
+    return sum(await asyncio.gather(*(worker() for _ in range(in_flight))))
+
+
+async def _unary(deployment: Deployment, target: str, width: int, start: float, seconds: float) -> int:
+    requests = _requests(deployment)
+    async with grpc.aio.secure_channel(target, credentials(deployment, CALLER), CHANNEL_OPTIONS) as channel:
+        stub = signing_pb2_grpc.SigningServiceStub(channel)
+
+        async def ask() -> int:
+            answer = await stub.SignPreCommand(requests.next_request())
+            return 1 if len(answer.signed.signature) == 64 else 0
+
+        return await _measure(ask, width, start, seconds)
+
+
+async def _batch(deployment: Deployment, target: str, width: int, start: float, seconds: float) -> int:
+    requests = _requests(deployment)
+    async with grpc.aio.secure_channel(target, credentials(deployment, CALLER), CHANNEL_OPTIONS) as channel:
+        stub = signing_pb2_grpc.SigningServiceStub(channel)
+
+        async def ask() -> int:
+            items = [signing_pb2.SignItem(sign_pre_command=requests.next_request()) for _ in range(width)]
+            answer = await stub.SignBatch(signing_pb2.SignBatchRequest(items=items))
+            return sum(len(outcome.signed.signature) == 64 for outcome in answer.outcomes)
+
+        return await _measure(ask, _BATCHES_IN_FLIGHT, start, seconds)
+
+
+async def _concurrent(deployment: Deployment, target: str, width: int, start: float, seconds: float) -> int:
+    requests = _requests(deployment)
+    async with AsyncBroker(
+        target,
+        certificate=deployment.certificate(CALLER),
+        private_key=deployment.private_key(CALLER),
+        anchors=deployment.anchors,
+    ) as broker:
+
+        async def ask() -> int:
+            signed = await broker.sign_pre_command(key=KEY, octets=requests.next_message())
+            return 1 if len(signed.signature) == 64 else 0
+
+        return await _measure(ask, width, start, seconds)
+
+
+def _requests(deployment: Deployment) -> Requests:
+    eui = deployment.keys[KEY].eui
+    if eui is None:
+        raise SystemExit(f"the key {KEY} speaks for no EUI")
+    return Requests(eui)
+
+
+_MODES = {"unary": _unary, "batch": _batch, "concurrent": _concurrent}
+
+
+def main() -> None:
+    directory, target, mode, width, start, seconds = sys.argv[1:]
+    deployment = open_deployment(Path(directory))
+    print(asyncio.run(_MODES[mode](deployment, target, int(width), float(start), float(seconds))))
+
+
+if __name__ == "__main__":
+    main()

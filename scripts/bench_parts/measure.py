@@ -1,0 +1,82 @@
+"""One figure: so many processes started together, what they printed summed, over the time they had."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from keybroker.cli.dev.deployment import Deployment
+from scripts.bench_parts.load import KEY
+
+_START_UP_SECONDS = 1.5
+"""Python, grpc and a TLS handshake, before the common start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """The token and broker that every figure is measured on, and for how long each."""
+
+    deployment: Deployment
+    sign_loop: Path
+    seconds: float
+
+    @property
+    def _module(self) -> Mapping[str, str]:
+        return dict(tomllib.loads(self.deployment.config_path.read_text())["module"])
+
+    def environment(self) -> dict[str, str]:
+        token = {"SOFTHSM2_CONF": str(self.deployment.directory / "softhsm2.conf")}
+        return {**os.environ, **token, **self.deployment.broker_environment}
+
+    def loop(self, *, processes: int, verify: bool) -> float:
+        """Signatures a second of the C loop."""
+        point = self.deployment.keys[KEY].public_key
+        spki = point.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo).hex()
+        label = self._module["token_label"]
+        command = [str(self.sign_loop), str(self._module["library"]), label, KEY, spki]
+        return self._run([*command, "{start}", str(self.seconds), str(int(verify))], processes)
+
+    def load(self, *, target: str, mode: str, width: int, processes: int) -> float:
+        """Signatures a second that load generators got from a server."""
+        command = [sys.executable, "-P", "-m", "scripts.bench_parts.load", str(self.deployment.directory)]
+        return self._run([*command, target, mode, str(width), "{start}", str(self.seconds)], processes)
+
+    @contextmanager
+    def bare_server(self) -> Iterator[str]:
+        """The bare server, for as long as the block lasts; gives its target."""
+        arguments = [str(self.deployment.directory), str(self._module["library"]), self._module["token_label"], KEY]
+        with subprocess.Popen(
+            [sys.executable, "-P", "-m", "scripts.bench_parts.bare_server", *arguments],
+            env=self.environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as server:
+            if server.stdout is None or not (said := server.stdout.readline()).startswith("ready"):
+                raise SystemExit("the bare server did not start")
+            try:
+                yield f"127.0.0.1:{said.split()[1]}"
+            finally:
+                # It ends with its standard input.
+                server.communicate(timeout=20)
+
+    def _run(self, command: Sequence[str], processes: int) -> float:
+        start = f"{time.time() + _START_UP_SECONDS:.3f}"
+        arguments = [part.replace("{start}", start) for part in command]
+        running = [
+            subprocess.Popen(arguments, env=self.environment(), stdout=subprocess.PIPE, text=True)
+            for _ in range(processes)
+        ]
+        said = [process.communicate(timeout=self.seconds + 60)[0] for process in running]
+        if any(process.returncode != 0 for process in running):
+            raise SystemExit(f"a measuring process failed: {' '.join(arguments[:4])} ...")
+        return sum(int(each) for each in said) / self.seconds

@@ -1,0 +1,169 @@
+"""Replays published GBCS messages through a development broker. See ``scripts/replay_rtds --help``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import grpc
+
+from keybroker.cli.dev.deployment import Deployment, DevKey, create_deployment
+from keybroker.pb import records_pb2, records_pb2_grpc
+from keybroker.terms import EntityIdentifier, KeyPurpose, RemotePartyRole
+from scripts.broker_parts.running import open_channel, running_broker
+from scripts.replay_parts import expectation
+from scripts.replay_parts.cases import Case, Message, make_cases, read_messages
+from scripts.replay_parts.expectation import SIGNED, USERS
+from scripts.replay_parts.held_keys import HeldKey, read_keys
+from scripts.replay_parts.judging import Reuse, Verdict, judge_case, judge_reuse, wrong_records
+from scripts.replay_parts.sending import WAYS, Answers
+
+_PURPOSES = {
+    expectation.SUPPLIER: KeyPurpose.SUPPLIER_PRE_COMMAND,
+    expectation.NETWORK_OPERATOR: KeyPurpose.NETWORK_OPERATOR_PRE_COMMAND,
+    expectation.LOAD_CONTROLLER: KeyPurpose.LOAD_CONTROLLER_PRE_COMMAND,
+    expectation.ACCESS_CONTROL_BROKER: KeyPurpose.ACCESS_CONTROL_BROKER_COMMAND,
+    expectation.COS_PARTY: KeyPurpose.COS_PARTY_COMMAND,
+    expectation.WAN_PROVIDER: KeyPurpose.WAN_PROVIDER_COMMAND,
+    expectation.RECOVERY: KeyPurpose.RECOVERY_COMMAND,
+}
+
+
+def main() -> int:
+    arguments = _arguments()
+    keys = [key for key in read_keys(arguments.keys) if key.role in _PURPOSES]
+    if not keys:
+        raise SystemExit(f"{arguments.keys}: found no <eui>-ds.key with a <eui>-ds.pem of a role that signs Commands")
+    messages = read_messages(arguments.vectors)
+    cases = make_cases(messages, keys)
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="keybroker-replay-") as directory:
+        deployment = create_deployment(Path(directory) / "broker", keys=[_dev_key(key) for key in keys])
+        with running_broker(deployment, workers=1):
+            answers, records_wrong = _send_all(deployment, cases)
+    verdicts = [judge_case(case, answers) for case in cases]
+    reuse = judge_reuse(cases, answers)
+    wrong = [*(f"{v.case}: {v.wrong}" for v in verdicts if v.wrong), *records_wrong, *reuse.wrong]
+    if not arguments.json:
+        _print_report(messages, verdicts, reuse, wrong, seconds=time.monotonic() - began)
+    print(json.dumps(_summary(messages, keys, verdicts, reuse, wrong)))
+    return 1 if wrong else 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="scripts/replay_rtds",
+        description="Sends published GBCS messages through a development broker that holds the published test keys,"
+        " and checks every answer with code that shares nothing with the broker."
+        " Exit status 1 when anything is not as the handbook says.",
+    )
+    parser.add_argument("--vectors", type=Path, required=True, help="JSON lines: use_case, name, kind, hex")
+    parser.add_argument("--keys", type=Path, required=True, help="holds <eui>-ds.key and <eui>-ds.pem")
+    parser.add_argument("--json", action="store_true", help="print the summary alone")
+    return parser.parse_args()
+
+
+def _dev_key(key: HeldKey) -> DevKey:
+    """A fresh certificate for the published key: the published ones have expired. Every User is a party of its own."""
+    return DevKey(
+        label=key.label,
+        purpose=_PURPOSES[key.role],
+        party=_party(key),
+        eui=EntityIdentifier(key.eui),
+        role=RemotePartyRole(key.role),
+        private_scalar=key.scalar,
+    )
+
+
+def _party(key: HeldKey) -> str:
+    return key.label if key.role in USERS else "dcc"
+
+
+def _send_all(deployment: Deployment, cases: Sequence[Case]) -> tuple[dict[str, Answers], list[str]]:
+    """Every case, every way, as the party whose key it asks for; then the records of the unary calls' signatures."""
+    answers: dict[str, Answers] = {way: {} for way in WAYS}
+    wrong: list[str] = []
+    with ExitStack() as stack:
+        for party in dict.fromkeys(_party(case.key) for case in cases):
+            channel = stack.enter_context(open_channel(deployment, party))
+            own = [case for case in cases if _party(case.key) == party]
+            for way, send in WAYS.items():
+                answers[way].update(send(channel, own, way))
+            wrong += _wrong_records(channel, own, answers["unary"])
+    return answers, wrong
+
+
+def _wrong_records(channel: grpc.Channel, cases: Iterable[Case], answers: Answers) -> list[str]:
+    stub = records_pb2_grpc.RecordServiceStub(channel)
+
+    def read(leaf_index: int) -> bytes:
+        return bytes(stub.GetRecord(records_pb2.GetRecordRequest(leaf_index=leaf_index), timeout=30).record)
+
+    wrong = []
+    for case in cases:
+        answer = answers.get(case.number)
+        if answer is not None and answer.reason is None:
+            outcome = read(answer.leaf_index)
+            if said := wrong_records(case, answer, outcome, read(json.loads(outcome)["intent"])):
+                wrong.append(f"{case}: {said}")
+    return wrong
+
+
+def _summary(
+    messages: Sequence[Message],
+    keys: Sequence[HeldKey],
+    verdicts: Sequence[Verdict],
+    reuse: Reuse,
+    wrong: Sequence[str],
+) -> dict[str, object]:
+    signed = sum(verdict.signed for verdict in verdicts)
+    return {
+        "signed": signed,
+        "verified": signed,
+        "refused_as_expected": sum(not verdict.wrong and not verdict.signed for verdict in verdicts),
+        "unexpected": len(wrong),
+        "messages": len(messages),
+        "messages_eligible": len({_identity(v.case.message) for v in verdicts if v.case.expectation == SIGNED}),
+        "cases": len(verdicts),
+        "requests": len(verdicts) * len(WAYS),
+        "ways": list(WAYS),
+        "keys_held": len(keys),
+        "refusals": dict(
+            Counter(v.case.expectation.reason for v in verdicts if v.case.expectation.reason and not v.wrong)
+        ),
+        "counters_reused": reuse.counters,
+        "signatures_under_reused_counters": reuse.signatures,
+    }
+
+
+def _identity(message: Message) -> tuple[str, str]:
+    return message.name, message.kind
+
+
+def _print_report(
+    messages: Sequence[Message], verdicts: Sequence[Verdict], reuse: Reuse, wrong: Sequence[str], *, seconds: float
+) -> None:
+    print(f"{'use case':<44} {'messages':>8} {'signed':>7} {'refused':>8} {'unexpected':>11}")
+    for use_case in dict.fromkeys(message.use_case for message in messages):
+        own = [verdict for verdict in verdicts if verdict.case.message.use_case == use_case]
+        count = sum(message.use_case == use_case for message in messages)
+        signed, unexpected = sum(v.signed for v in own), sum(bool(v.wrong) for v in own)
+        print(f"{use_case:<44} {count:>8} {signed:>7} {len(own) - signed - unexpected:>8} {unexpected:>11}")
+    print(
+        f"\n{len(messages)} messages, {len(verdicts)} cases, each by {', '.join(WAYS)}, in {seconds:.1f} s."
+        f"\n{reuse.counters} Originator Counters were used more than once for a Device ({reuse.signatures} signatures):"
+        " recorded and reported, not refused."
+    )
+    for sentence in wrong:
+        print(f"UNEXPECTED {sentence}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Is the tree still what the architecture says? Read as text and syntax, never run."""

@@ -1,0 +1,118 @@
+"""Development deployments for tests: one that a whole session shares, and a factory for those that break things.
+
+Under pytest-xdist every worker process has its own: ``tmp_path_factory`` gives each a directory of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from keybroker.cli.dev import broker as dev_broker
+from keybroker.cli.dev.deployment import Deployment, create_deployment
+from keybroker.client import AsyncBroker, Broker
+
+
+@dataclass(slots=True, kw_only=True)
+class RunningDeployment:
+    """A development deployment for a test. ``deployment`` is what ``create_deployment`` gave."""
+
+    deployment: Deployment
+    _opened: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    _brokers: dict[str, Broker] = field(default_factory=dict)
+
+    @property
+    def directory(self) -> Path:
+        return self.deployment.directory
+
+    @property
+    def target(self) -> str:
+        return self.deployment.target
+
+    @property
+    def config_path(self) -> Path:
+        return self.deployment.config_path
+
+    @property
+    def env(self) -> dict[str, str]:
+        """For a process that runs the broker, or a command on its configuration: the PIN."""
+        return self.deployment.broker_environment
+
+    def key(self, label: str) -> ec.EllipticCurvePublicKey:
+        return self.deployment.keys[label].public_key
+
+    def eui(self, label: str) -> bytes:
+        """The eight octets that the key speaks for."""
+        eui = self.deployment.keys[label].eui
+        assert eui is not None, f"{label} has no EUI"
+        return eui.octets
+
+    def client_arguments(self, caller: str) -> dict[str, Any]:
+        return {
+            "certificate": self.deployment.certificate(caller),
+            "private_key": self.deployment.private_key(caller),
+            "anchors": self.deployment.anchors,
+        }
+
+    def broker(self, caller: str) -> Broker:
+        """A client of that caller, one for the whole life of this object."""
+        if caller not in self._brokers:
+            self._brokers[caller] = self._opened.enter_context(self.new_broker(caller))
+        return self._brokers[caller]
+
+    def new_broker(self, caller: str, **more: Any) -> Broker:
+        """A client of your own; close it."""
+        return Broker(self.target, **self.client_arguments(caller), **more)
+
+    def async_broker(self, caller: str, **more: Any) -> AsyncBroker:
+        """For ``async with``."""
+        return AsyncBroker(self.target, **self.client_arguments(caller), **more)
+
+    def start(self, *, workers: int = 1) -> int:
+        """Start the broker; gives the supervisor's process id."""
+        return dev_broker.start(self.deployment, workers=workers)
+
+    def stop(self) -> None:
+        """Stop the broker; the clients that were opened stay."""
+        dev_broker.stop(self.deployment)
+
+    def close(self) -> None:
+        """Close every client and stop the broker."""
+        self._opened.close()
+        self._brokers.clear()
+        self.stop()
+
+
+@pytest.fixture(scope="session")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDeployment]:
+    """A development deployment whose broker runs with one worker. Don't break it."""
+    made = create_deployment(tmp_path_factory.mktemp("deployment"))
+    running = RunningDeployment(deployment=made)
+    try:
+        running.start()
+        yield running
+    finally:
+        running.close()
+
+
+@pytest.fixture
+def new_deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., RunningDeployment]]:
+    """Makes deployments for one test, not started (``start()`` does); arguments are ``create_deployment``'s."""
+    made: list[RunningDeployment] = []
+
+    def make(**arguments: Any) -> RunningDeployment:
+        running = RunningDeployment(deployment=create_deployment(tmp_path_factory.mktemp("deployment"), **arguments))
+        made.append(running)
+        return running
+
+    try:
+        yield make
+    finally:
+        for running in made:
+            running.close()

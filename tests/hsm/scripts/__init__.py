@@ -1,0 +1,1 @@
+"""Programs that the tests of hsm run in processes of their own."""

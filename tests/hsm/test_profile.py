@@ -1,0 +1,70 @@
+"""Profiles are read strictly, and each says what was tried."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from keybroker.errors import ConfigurationInvalid
+from keybroker.hsm.profile import read_profile
+from keybroker.hsm.return_values import Meaning
+from tests.hsm.tokens import ROOT
+
+FILES = sorted((ROOT / "hsm_profiles").glob("*.toml"))
+GOOD = (ROOT / "hsm_profiles" / "softhsm2.toml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "word"),
+    [
+        ('name = "softhsm2"', 'name = "another"', "another"),
+        ('title = "', 'titel = "', "title"),
+        ("signing = 1", 'signing = "1"', "signing"),
+        ("signing = 1", "signing = 0", "signing"),
+        ("in_process = true", "in_process = 1", "in_process"),
+        ("in_process = true\n", "", "in_process"),
+        ("[sessions]", "[sessions]\nextra = 1", "extra"),
+        ("[sessions]", "[sesions]", "sessions"),
+        ("untold_attributes = []", 'untold_attributes = ["SENSITIVE"]', "SENSITIVE"),
+        ("untold_attributes = []", 'untold_attributes = ["NO_SUCH"]', "NO_SUCH"),
+        ("level = 0", "level = 5", "level"),
+        ("[return_values.meanings]", '[return_values.meanings]\nCKR_NO_SUCH = "transient"', "CKR_NO_SUCH"),
+        ("[return_values.meanings]", '[return_values.meanings]\nCKR_DEVICE_ERROR = "perhaps"', "perhaps"),
+        ("manufacturer = 'SoftHSM'", "manufacturer = '('", "regular expression"),
+        ("[library]", "[library", "TOML"),
+    ],
+)
+def test_refuses_a_profile_with_one_thing_wrong(old: str, new: str, word: str) -> None:
+    assert old in GOOD
+    with pytest.raises(ConfigurationInvalid, match=word):
+        read_profile(GOOD.replace(old, new, 1).encode(), name="softhsm2")
+
+
+def test_refuses_a_profile_that_is_not_utf8() -> None:
+    with pytest.raises(ConfigurationInvalid):
+        read_profile(b"\xff", name="softhsm2")
+
+
+@pytest.mark.parametrize("path", FILES, ids=[path.stem for path in FILES])
+def test_every_shipped_profile_is_read_and_says_what_was_tried(path: Path) -> None:
+    octets = path.read_bytes()
+    profile = read_profile(octets, name=path.stem)
+    assert profile.sha256 == hashlib.sha256(octets).digest()
+    assert set(profile.tried) == {
+        "library", "token", "sessions", "keys", "objects", "validation", "return_values"
+    }  # fmt: skip
+    assert all(profile.tried.values()) == (profile.name in {"softhsm2", "nss-softokn"})
+
+
+def test_only_software_tokens_hold_the_gil() -> None:
+    read = [read_profile(path.read_bytes(), name=path.stem) for path in FILES]
+    assert {profile.name for profile in read if profile.sessions.in_process} == {"softhsm2", "nss-softokn"}
+    assert all(profile.sessions.signing == 1 for profile in read if profile.sessions.in_process)
+
+
+def test_a_profile_may_say_that_a_return_value_means_busy() -> None:
+    path = ROOT / "hsm_profiles" / "aws-cloudhsm.toml"
+    profile = read_profile(path.read_bytes(), name="aws-cloudhsm")
+    assert profile.return_values == {"CKR_DEVICE_ERROR": Meaning.TRANSIENT}

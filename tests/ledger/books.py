@@ -1,0 +1,104 @@
+"""A ledger in a directory, requests with permits, and signatures as a module would give them: for the ledger's tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from keybroker.errors import KeybrokerError
+from keybroker.gates.model import Permit
+from keybroker.ledger.journal import Journal
+from keybroker.ledger.model import Concluded, GivenAgain, InForce, Intent, Refused, RequestIdentity, Signature
+from keybroker.ledger.store import Ledger, open_ledger
+from keybroker.terms import DeploymentKind, KeyPurpose, Operation, RequestId
+from tests import situations
+from tests.situations import AT, ORIGIN
+
+IN_FORCE = InForce(
+    configuration=b"\x01" * 32, profile=b"\x02" * 32, policies={KeyPurpose.SUPPLIER_PRE_COMMAND: b"\x03" * 32}
+)
+SERIAL = "0123456789abcdef"
+
+
+def url(directory: Path) -> str:
+    return f"sqlite:///{directory}/ledger.sqlite"
+
+
+def a_ledger(directory: Path, *, origin: str = ORIGIN, deployment: DeploymentKind = DeploymentKind.TEST) -> Ledger:
+    return open_ledger(url(directory), origin=origin, deployment=deployment, at=AT)
+
+
+def a_journal(ledger: Ledger, worker: str = "worker-0", **changes: Any) -> Journal:
+    return Journal(ledger, in_force=IN_FORCE, worker=worker, **changes)
+
+
+@contextmanager
+def a_book(directory: Path, worker: str = "worker-0", **changes: Any) -> Iterator[Journal]:
+    """A journal on a new or existing ledger, closed at the end."""
+    ledger = a_ledger(directory)
+    journal = a_journal(ledger, worker, **changes)
+    try:
+        yield journal
+    finally:
+        journal.close()
+        ledger.close()
+
+
+@cache
+def a_permit(counter: int = 1, purpose: KeyPurpose = KeyPurpose.SUPPLIER_PRE_COMMAND) -> Permit:
+    return situations.a_permit(purpose, content=situations.a_content(purpose, counter=counter))
+
+
+def a_request(name: str, permit: Permit | None = None, **changes: Any) -> tuple[RequestIdentity, Permit]:
+    """One judged request; equal names are the same request unless ``changes`` say otherwise."""
+    permit = permit or a_permit()
+    identity = RequestIdentity(
+        caller=permit.decision.caller,
+        operation=permit.decision.situation.operation,
+        key=permit.decision.key.label,
+        request_id=RequestId(name),
+        sha256=sha256(name.encode()).digest(),
+    )
+    return replace(identity, **changes), permit
+
+
+def a_refused(name: str, error: KeybrokerError, **changes: Any) -> Refused:
+    identity, permit = a_request(name)
+    refused = Refused(identity=identity, error=error, findings=permit.findings, octets_sha256=bytes(32))
+    return replace(refused, **changes)
+
+
+def signature_for(intent: Intent) -> Signature:
+    """Sixty-four octets that are no signature at all, other ones for each intent."""
+    octets = sha256(b"r" + intent.digest).digest() + sha256(intent.receipt.leaf_hash).digest()
+    return Signature(intent=intent, octets=octets, module_serial=SERIAL)
+
+
+def intend(
+    journal: Journal, *judged: tuple[RequestIdentity, Permit] | Refused, at: datetime = AT
+) -> list[Intent | GivenAgain | Refused]:
+    return journal.intend(judged, register_version=0, at=at)
+
+
+def sign(journal: Journal, *judged: tuple[RequestIdentity, Permit]) -> list[Concluded]:
+    """Both transactions for requests that are all new."""
+    intents = intends(journal, *judged)
+    answers = journal.conclude([signature_for(intent) for intent in intents], at=AT)
+    assert all(isinstance(answer, Concluded) for answer in answers)
+    return [answer for answer in answers if isinstance(answer, Concluded)]
+
+
+def intends(journal: Journal, *judged: tuple[RequestIdentity, Permit]) -> Sequence[Intent]:
+    """The first transaction for requests that are all new."""
+    answers = intend(journal, *judged)
+    assert all(isinstance(answer, Intent) for answer in answers)
+    return [answer for answer in answers if isinstance(answer, Intent)]
+
+
+SIGN = Operation.SIGN_PRE_COMMAND

@@ -1,0 +1,283 @@
+"""What breaks while the broker runs, and what an operator does to it: nothing is lost, nothing leaves unrecorded."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from keybroker.cli.dev.deployment import Deployment, create_deployment
+from keybroker.config.latch import find_latch, unlatch
+from keybroker.pb import signing_pb2 as pb
+from keybroker.pb import signing_pb2_grpc
+from tests import faults
+from tests.server.broker import RunningBroker, edit, items, reason, refusal, running, wait_until
+
+pytestmark = pytest.mark.hsm
+
+
+@pytest.fixture(scope="module")
+def control(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The switches of the fault library."""
+    return tmp_path_factory.mktemp("faults")
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory, control: Path) -> Iterator[RunningBroker]:
+    deployment = create_deployment(tmp_path_factory.mktemp("adversity"), anchor_seconds=1)
+    with running(deployment, workers=2, environment=faults.environment(control)) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="module")
+def stub(broker: RunningBroker) -> Iterator[signing_pb2_grpc.SigningServiceStub]:
+    with broker.channel("supplier-a") as channel:
+        yield signing_pb2_grpc.SigningServiceStub(channel)
+
+
+@pytest.fixture
+def deployment(tmp_path: Path) -> Deployment:
+    """One that no broker runs on yet."""
+    return create_deployment(tmp_path / "deployment")
+
+
+def test_reload_with_a_bad_file_keeps_the_old_and_says_why(
+    broker: RunningBroker, stub: signing_pb2_grpc.SigningServiceStub
+) -> None:
+    good = broker.deployment.config_path.read_text()
+    for old, new, why in [
+        ("sessions = 1", 'sessions = "one"', "module.sessions"),
+        ("[anchors]", "unknown = 1\n[anchors]", "unknown"),
+        ("drain_seconds = 20", "drain_seconds = 21", "restart is needed for limits"),
+    ]:
+        refused = len(broker.events("reload refused, the old configuration stands"))
+        edit(broker.deployment, old, new)
+        broker.tell(signal.SIGHUP)
+        broker.wait_for("reload refused, the old configuration stands", times=refused + 1)
+        assert why in broker.events("reload refused, the old configuration stands")[-1]["why"]
+        broker.deployment.config_path.write_text(good)
+    assert stub.SignPreCommand(broker.request("after-bad-reload")).signed.signature
+
+
+def test_both_workers_take_a_good_reload(broker: RunningBroker) -> None:
+    edit(broker.deployment, '"keybroker.toml', '"keybroker.toml') if False else None
+    taken = len(broker.events("reload taken by worker"))
+    broker.tell(signal.SIGHUP)
+    broker.wait_for("reload taken by worker", times=taken + 2)
+
+
+def test_refuses_a_second_broker_on_the_same_ledger(broker: RunningBroker) -> None:
+    command = [sys.executable, "-m", "keybroker.server", str(broker.deployment.config_path)]
+    environment = {**os.environ, **broker.deployment.broker_environment}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=20, check=False)
+    assert ended.returncode == 75
+    assert "another broker is running" in ended.stderr
+
+
+def test_a_killed_worker_is_started_again_and_nothing_answered_is_lost(broker: RunningBroker) -> None:
+    answered: dict[str, bytes] = {}
+    stop = threading.Event()
+
+    def sign() -> None:
+        with broker.channel("supplier-a") as channel:
+            stub = signing_pb2_grpc.SigningServiceStub(channel)
+            for number in range(100_000):
+                if stop.is_set():
+                    return
+                name = f"killed-{threading.get_ident()}-{number}"
+                asked = broker.request(name)
+                try:
+                    answered[name] = stub.SignPreCommand(asked, wait_for_ready=True, timeout=20).signed.signature
+                except grpc.RpcError as error:
+                    # In flight when its worker died; the same request may be asked again, and is then known to nobody,
+                    # given again, or unknown: never refused as if it were another's.
+                    assert error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNKNOWN), error  # noqa: PT017
+
+    threads = [threading.Thread(target=sign) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    ready = len(broker.events("worker ready"))
+    for kill in range(2):
+        time.sleep(0.5)
+        os.kill(broker.workers()[0], signal.SIGKILL)
+        broker.wait_for("worker ready", times=ready + kill + 1)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert len(answered) > 20
+    assert len(set(answered.values())) == len(answered)
+    verified = subprocess.run(
+        [sys.executable, "-c", VERIFY, str(broker.deployment.config_path), *answered],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert verified.returncode == 0, verified.stderr
+
+
+VERIFY = """
+import sqlite3, sys, tomllib, pathlib, json
+directory = pathlib.Path(sys.argv[1]).parent / "data"
+connection = sqlite3.connect(directory / "ledger.sqlite")
+records = [json.loads(row[0]) for row in connection.execute("select octets from record order by leaf_index")]
+intents = {r["request_id"]: r for r in records if r["kind"] == "intent"}
+missing = [name for name in sys.argv[2:] if name not in intents]
+sys.exit(f"no intent of {missing}" if missing else 0)
+"""
+
+
+@pytest.mark.parametrize(("fault", "concerned"), [("fsync", "ledger.sqlite"), ("write", "ledger.sqlite")])
+def test_a_ledger_that_cannot_write_lets_no_signature_out_and_recovers(
+    broker: RunningBroker,
+    stub: signing_pb2_grpc.SigningServiceStub,
+    control: Path,
+    fault: faults.Fault,
+    concerned: str,
+) -> None:
+    faults.set_fault(control, fault, concerned)
+    try:
+        for number in range(3):
+            code, why, _ = refusal(lambda n=number: stub.SignPreCommand(broker.request(f"{fault}-{n}")))
+            assert (code, why) in {
+                (grpc.StatusCode.UNAVAILABLE, "LEDGER_UNAVAILABLE"),
+                (grpc.StatusCode.UNKNOWN, "OUTCOME_UNKNOWN"),
+            }
+        batch = pb.SignBatchRequest(items=items(*(broker.request(f"{fault}-batch-{n}") for n in range(5))))
+        assert "SIGNED" not in {reason(outcome) for outcome in stub.SignBatch(batch).outcomes}
+    finally:
+        faults.clear_fault(control, fault)
+    assert _signs_again(broker, stub, fault)
+
+
+def test_a_token_taken_away_makes_it_unavailable_and_it_recovers_when_it_returns(
+    broker: RunningBroker, stub: signing_pb2_grpc.SigningServiceStub
+) -> None:
+    tokens = broker.deployment.directory / "tokens"
+    away = broker.deployment.directory / "tokens-away"
+    tokens.rename(away)
+    try:
+        wait_until(lambda: not _serving(broker), seconds=10, otherwise=broker.log)
+        code, why, details = refusal(lambda: stub.SignPreCommand(broker.request("away")))
+        assert (code, why) == (grpc.StatusCode.UNAVAILABLE, "MODULE_UNAVAILABLE")
+        assert "RetryInfo" in details
+    finally:
+        away.rename(tokens)
+    assert _signs_again(broker, stub, "token")
+    wait_until(lambda: _serving(broker), seconds=10, otherwise=broker.log)
+
+
+def _serving(broker: RunningBroker) -> bool:
+    with broker.channel("supplier-a") as channel:
+        asked = health_pb2.HealthCheckRequest(service="key/supplier-a")
+        answer = health_pb2_grpc.HealthStub(channel).Check(asked, wait_for_ready=True, timeout=10)
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+def _signs_again(broker: RunningBroker, stub: signing_pb2_grpc.SigningServiceStub, name: str) -> bool:
+    def signs() -> bool:
+        try:
+            return bool(stub.SignPreCommand(broker.request(f"again-{name}-{time.monotonic_ns()}")).signed.signature)
+        except grpc.RpcError:
+            return False
+
+    wait_until(signs, seconds=15, otherwise=broker.log)
+    return True
+
+
+# ---- a deployment for each: start, stop, PIN
+
+
+def test_a_wrong_pin_is_tried_once_and_latches_until_an_operator_acts(deployment: Deployment) -> None:
+    pin = deployment.pin
+    data = deployment.directory / "data"
+    for _ in range(2):
+        wrong = RunningBroker(deployment, workers=2, environment={"KEYBROKER_PIN": "not the PIN"})
+        try:
+            wrong.wait_for("module latched: no worker starts until keybroker module unlatch")
+            assert wrong.metric("keybroker_module_latched") == 1
+            assert wrong.workers() == []
+            assert "not the PIN" not in wrong.log()
+            ended = len(wrong.events("worker ended"))
+        finally:
+            assert wrong.stop() == 0
+    # The first tried the PIN once; the second, latched already, did not try at all.
+    assert ended == 0
+    assert pin not in str(find_latch(data))
+    right = RunningBroker(deployment)
+    try:
+        right.wait_for("module latched: no worker starts until keybroker module unlatch")
+        unlatch(data)
+        right.wait_for("broker ready")
+    finally:
+        right.stop()
+
+
+def test_sigterm_drains_what_was_taken_and_refuses_what_is_new(deployment: Deployment) -> None:
+    with running(deployment) as broker, broker.channel("supplier-a") as channel:
+        stub = signing_pb2_grpc.SigningServiceStub(channel)
+        waiting = [
+            stub.SignBatch.future(pb.SignBatchRequest(items=items(*(broker.request(f"d-{n}-{m}") for m in range(200)))))
+            for n in range(4)
+        ]
+        time.sleep(0.1)
+        assert broker.stop() == 0
+        outcomes = [_outcomes(future) for future in waiting]
+    assert any(outcome == {"SIGNED"} for outcome in outcomes), outcomes
+    assert all(outcome in ({"SIGNED"}, {"BROKER_STOPPING"}, {"closed"}) for outcome in outcomes), outcomes
+    assert broker.events("worker stopped")
+
+
+def _outcomes(future: object) -> set[str]:
+    try:
+        return {reason(outcome) for outcome in future.result(timeout=10).outcomes}  # type: ignore[attr-defined]
+    except grpc.RpcError as error:
+        return {"BROKER_STOPPING" if "stopping" in str(error.details()) else "closed"}
+
+
+def test_workers_drain_when_their_supervisor_is_killed(deployment: Deployment) -> None:
+    with running(deployment) as broker:
+        (worker,) = broker.workers()
+        broker.tell(signal.SIGKILL)
+        broker.process.wait(10)
+        wait_until(lambda: not Path(f"/proc/{worker}").exists(), seconds=10, otherwise=broker.log)
+        assert broker.events("worker stopped")
+
+
+def test_an_earlier_database_file_put_back_is_noticed_at_the_start(deployment: Deployment) -> None:
+    database = deployment.directory / "data" / "ledger.sqlite"
+    earlier = {path.name: path.read_bytes() for path in database.parent.glob("ledger.sqlite*") if path.is_file()}
+    with running(deployment) as broker, broker.channel("supplier-a") as channel:
+        signing_pb2_grpc.SigningServiceStub(channel).SignPreCommand(broker.request("rolled-back"))
+    for path in database.parent.glob("ledger.sqlite*"):
+        path.unlink()
+    for name, octets in earlier.items():
+        (database.parent / name).write_bytes(octets)
+    again = RunningBroker(deployment)
+    assert again.process.wait(20) == 65
+    assert "rolled back" in again.log()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda d: edit(d, "sessions = 1", "sessions = 1\nextra = 2"), "module.extra"),
+        (lambda d: edit(d, 'kind = "test"', 'kind = "live"\nparty = "supplier-a"'), "anchors.test_certificates"),
+        (lambda d: d.certificate("supplier-a").rename(d.directory / "tls" / "server.pem"), "server"),
+    ],
+    ids=["unknown key", "a test deployment opened as live", "another's certificate"],
+)
+def test_does_not_start_and_exits_78(deployment: Deployment, spoil: Callable[[Deployment], object], says: str) -> None:
+    spoil(deployment)
+    broker = RunningBroker(deployment)
+    assert broker.process.wait(20) == 78, broker.log()
+    assert says in broker.log()
