@@ -100,7 +100,9 @@ def judge(line: Line, ask: Ask, register: KeyRegister, evidence: GateEvidence, a
     situation = Situation(
         deployment=line.deployment, ledger_origin=line.ledger_origin, operation=ask.identity.operation, at=at
     )
-    decision = decide(content, key=key, caller=ask.identity.caller, policy=line.policies.get(key.purpose), situation=situation)
+    decision = decide(
+        content, key=key, caller=ask.identity.caller, policy=line.policies.get(key.purpose), situation=situation
+    )
     return open_gates(decision, evidence)
 
 
@@ -137,7 +139,7 @@ def _use(line: Line, intents: Sequence[Intent], at: datetime) -> list[Outcome]:
     except ModuleFault as fault:
         results = [Failure(intent=intent, error=fault, module_serial=line.module.serial) for intent in intents]
     try:
-        return line.journal.conclude(results, at=at)
+        return [*line.journal.conclude(results, at=at)]
     except LedgerFault as fault:
         return [fault] * len(intents)
 
