@@ -1,4 +1,4 @@
-"""What does an operator at the machine do to a key? Generate, enrol, activate, suspend, resume, retire; each recorded."""
+"""What does an operator at the machine do to a key? Generate, enrol, activate, suspend, resume, retire."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def generate(
     eui: Annotated[str | None, typer.Option(help="The EUI it speaks for, where no certificate will say so.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Order a key and generate it in the module. Asks for the PIN. It signs nothing before it is enrolled and active."""
+    """Order a key and generate it in the module; asks for the PIN. It signs nothing before it is active."""
     configuration = read_configuration(config)
     label, identifier = KeyLabel(key), _eui(eui)
     token = build_token(configuration, configuration.pin)

@@ -30,7 +30,7 @@ COMMANDS: Mapping[str, str] = {
 }
 """Command to the module that registers it, in the order of the help."""
 
-_HELP = """Signs Smart Energy Code Commands with keys in a PKCS#11 module, after reading and judging what it is asked to sign.
+_HELP = """Signs Smart Energy Code Commands with keys in a PKCS#11 module, after reading and judging what it signs.
 
 Exit status: 0 done, 1 refused, 2 usage, 3 fault, 78 configuration."""
 

@@ -10,6 +10,7 @@ from keybroker.cli.output import console, show_facts, show_findings, show_json, 
 from keybroker.config import build_token, read_configuration
 from keybroker.config.latch import find_latch, unlatch
 from keybroker.hsm.check import ModuleReport, check_module
+from keybroker.terms import Finding
 
 
 def register(app: typer.Typer) -> None:
@@ -51,10 +52,11 @@ def unlatch_module(config: Config, as_json: Json = False) -> None:
 
 def _show(report: ModuleReport) -> None:
     description = report.description
+    library = (description.library_manufacturer, description.library_description, description.library_version)
     show_facts(
         {
             "profile": report.profile,
-            "library": f"{description.library_manufacturer} {description.library_description} {description.library_version}",
+            "library": " ".join(library),
             "cryptoki": description.cryptoki_version,
             "token": f"{description.manufacturer} {description.model}, firmware {description.firmware_version}",
             "label": description.label,
@@ -65,17 +67,9 @@ def _show(report: ModuleReport) -> None:
         }
     )
     show_findings(console(), report.tests)
-    rows = [
-        (
-            each.purpose,
-            _word(each.here.passed, each.here.found),
-            _word(each.live.passed, each.live.found),
-            each.here.clause,
-        )
-        for each in report.purposes
-    ]
+    rows = [(each.purpose, _word(each.here), _word(each.live), each.here.clause) for each in report.purposes]
     show_table(("purpose", "in this deployment", "in a live one", "clause"), rows)
 
 
-def _word(passed: bool, found: str) -> str:
-    return "may be held" if passed else f"no: {found}"
+def _word(finding: Finding) -> str:
+    return "may be held" if finding.passed else f"no: {finding.found}"

@@ -15,7 +15,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keybroker.errors import KeybrokerError, Refusal
+from keybroker.errors import KeybrokerError, NotPermitted, Refusal
 from keybroker.terms import EntityIdentifier, Finding
 
 if TYPE_CHECKING:
@@ -118,7 +118,9 @@ def show_error(error: KeybrokerError, *, as_json: bool) -> None:
     if error.clause:
         out.print(f"  clause: {error.clause}")
     show_findings(out, [finding for finding in getattr(error, "findings", ()) if not finding.passed])
-    if error.reason in _NEXT:
+    # An unknown key, or an act that does not fit, has no rules to explain.
+    explainable = error.reason != NotPermitted.reason or bool(error.clause)
+    if explainable and error.reason in _NEXT:
         out.print(f"  next: {_NEXT[error.reason]}", style="dim")
 
 
@@ -127,9 +129,11 @@ def show_findings(out: Console, findings: Sequence[Finding]) -> None:
     for finding in findings:
         mark, style = ("pass  ", "green") if finding.passed else ("REFUSE", "bold red")
         out.print(f"  {mark} {finding.rule} ({finding.clause})", style=style)
-        if finding.expected or finding.found:
-            where = f" at offset {finding.offset}" if finding.offset is not None else ""
+        where = f" at offset {finding.offset}" if finding.offset is not None else ""
+        if finding.expected:
             out.print(f"         expected {finding.expected}, found {finding.found}{where}")
+        elif finding.found:
+            out.print(f"         {finding.found}{where}")
 
 
 def show_facts(facts: Mapping[str, object]) -> None:

@@ -82,9 +82,9 @@ class Journal:
 
         try:
             answers = self.ledger.transact(work)
-        except (LedgerUnavailable, OutcomeUnknown) as fault:
+        except KeybrokerError as fault:
             self._held.difference_update(taken)
-            if isinstance(fault, LedgerUnavailable):
+            if not isinstance(fault, OutcomeUnknown):
                 raise
             # The intents may be in the file, yet their permits go no further: they are closed at a later turn.
             self._left_open = True

@@ -9,15 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Column, Connection, Select, bindparam
+from sqlalchemy import Column, Connection, Dialect, Select, bindparam
 from sqlalchemy.sql.expression import ClauseElement
+
+
+MOST = 4096
+"""Values in one SELECT; SQLite takes 32,766 and PostgreSQL 65,535 parameters."""
 
 
 class Compiled:
     """A statement as one dialect's driver takes it, and the order in which it wants the parameters."""
 
-    def __init__(self, statement: ClauseElement, columns: Sequence[str], connection: Connection) -> None:
-        compiled: Any = statement.compile(dialect=connection.dialect, column_keys=list(columns))
+    def __init__(self, statement: ClauseElement, columns: Sequence[str], dialect: Dialect) -> None:
+        compiled: Any = statement.compile(dialect=dialect, column_keys=list(columns))
         self.sql = str(compiled)
         self._columns = tuple(columns)
         names = compiled.positiontup
@@ -45,7 +49,9 @@ class Write:
         """Run it for each row; a row's values stand in the order of the columns."""
         compiled = self._compiled.get(connection.dialect.name)
         if compiled is None:
-            compiled = self._compiled[connection.dialect.name] = Compiled(self._statement, self._columns, connection)
+            compiled = self._compiled[connection.dialect.name] = Compiled(
+                self._statement, self._columns, connection.dialect
+            )
         connection.connection.cursor().executemany(compiled.sql, [compiled.parameters(row) for row in rows])
 
 
@@ -60,8 +66,12 @@ class Lookup:
 
     def run(self, connection: Connection, values: Sequence[Any]) -> list[Any]:
         """The rows, as tuples, in no order."""
-        if not values:
-            return []
+        rows: list[Any] = []
+        for at in range(0, len(values), MOST):
+            rows += self._run(connection, values[at : at + MOST])
+        return rows
+
+    def _run(self, connection: Connection, values: Sequence[Any]) -> list[Any]:
         # As many places as the next power of two, the last value repeated: a dozen statements do for every size.
         places = 1 << (len(values) - 1).bit_length()
         compiled = self._compiled.get((connection.dialect.name, places)) or self._compile(connection, places)
@@ -72,6 +82,6 @@ class Lookup:
 
     def _compile(self, connection: Connection, places: int) -> Compiled:
         names = [f"p{at}" for at in range(places)]
-        compiled = Compiled(self._select(names), names, connection)
+        compiled = Compiled(self._select(names), names, connection.dialect)
         self._compiled[connection.dialect.name, places] = compiled
         return compiled

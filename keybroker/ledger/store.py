@@ -108,7 +108,8 @@ class Ledger:
         Raises: LedgerUnavailable, LedgerBroken.
         """
         try:
-            with self._engine.connect() as connection, connection.begin():
+            with self._engine.connect() as connection:
+                connection.begin()  # never committed: there is nothing to commit
                 yield connection
         except (DBAPIError, sqlite3.Error) as error:
             raise sqlite.fault(error) from error
@@ -257,7 +258,7 @@ def from_seconds(seconds: int) -> datetime:
 
 def _migrate(connection: Connection) -> None:
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
     scripts = ScriptDirectory.from_config(config)
     current = MigrationContext.configure(connection).get_current_revision()
     if current == scripts.get_current_head():

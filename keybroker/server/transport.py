@@ -20,7 +20,7 @@ from keybroker.server.key_service import KeyService
 from keybroker.server.record_service import RecordService
 from keybroker.server.signing_service import SigningService
 from keybroker.server.standing import limits_of
-from keybroker.server.tls import check_only_tls13
+from keybroker.server.tls import check_anchors, check_only_tls13
 
 
 def make_server(configuration: Configuration, calls: Calls, health: Health) -> grpc.aio.Server:
@@ -47,11 +47,12 @@ def credentials(configuration: Configuration) -> grpc.ServerCredentials:
     """Mutual TLS. Raises: ConfigurationInvalid, also when this process would speak TLS 1.2."""
     table = configuration.file.server
     certificate = _read(configuration, "certificate", table.certificate)
-    check_only_tls13(certificate, os.environ)
+    private_key = _read(configuration, "private_key", table.private_key)
+    anchors = _read(configuration, "client_anchors", table.client_anchors)
+    check_only_tls13(certificate, private_key, os.environ)
+    check_anchors(anchors)
     return grpc.ssl_server_credentials(
-        [(_read(configuration, "private_key", table.private_key), certificate)],
-        root_certificates=_read(configuration, "client_anchors", table.client_anchors),
-        require_client_auth=True,
+        [(private_key, certificate)], root_certificates=anchors, require_client_auth=True
     )
 
 

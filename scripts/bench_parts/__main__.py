@@ -87,7 +87,7 @@ def _measure_broker(bench: Bench, workers: int, say: Say) -> None:
         rate = bench.load(target=target, mode="concurrent", width=_CONCURRENT_CALLS, processes=workers)
         say(f"concurrent{suffix}", rate)
         for width in (64, 256):
-            say(f"batch{width}{suffix}", bench.load(target=target, mode="batch", width=width, processes=2 * workers))
+            say(f"batch{width}{suffix}", bench.load(target=target, mode="batch", width=width, processes=workers))
 
 
 def _ratios(rates: Rates) -> dict[str, float]:

@@ -3,7 +3,8 @@
     python -m scripts.bench_parts.load DIRECTORY TARGET MODE WIDTH START SECONDS
 
 MODE is ``unary`` (WIDTH calls in flight), ``concurrent`` (WIDTH calls at once through the client) or ``batch`` (WIDTH
-items a call, two calls in flight). Every request is new: another Originator Counter, another request_id.
+items a call, a call in flight on each of four connections). Every request is new: another Originator
+Counter, another request_id.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import grpc
@@ -26,7 +28,9 @@ from keybroker.terms import EntityIdentifier
 from scripts.broker_parts.running import CHANNEL_OPTIONS, credentials
 
 CALLER = KEY = "supplier-a"
-_BATCHES_IN_FLIGHT = 2
+_WARM_UP_SECONDS = 0.5
+_CONNECTIONS = 4
+"""Of a batch load: the kernel spreads connections over workers by hash, so one would see one worker."""
 _DEVICE = EntityIdentifier(bytes.fromhex("027E570000D0D0D0"))
 
 Ask = Callable[[], Awaitable[int]]
@@ -50,16 +54,15 @@ class Requests:
 
 
 async def _measure(ask: Ask, in_flight: int, start: float, seconds: float) -> int:
-    """Keep ``in_flight`` asks going from ``start``; count what is answered before the time is over."""
-    await ask()  # connections are made before the clock runs
-    await asyncio.sleep(max(0.0, start - time.time()))
+    """Keep ``in_flight`` asks going from a little before ``start``; count what is answered from then until the end."""
     end = start + seconds
+    await asyncio.sleep(max(0.0, start - _WARM_UP_SECONDS - time.time()))
 
     async def worker() -> int:
         done = 0
         while time.time() < end:
             made = await ask()
-            done += made if time.time() < end else 0
+            done += made if start <= time.time() < end else 0
         return done
 
     return sum(await asyncio.gather(*(worker() for _ in range(in_flight))))
@@ -79,15 +82,21 @@ async def _unary(deployment: Deployment, target: str, width: int, start: float, 
 
 async def _batch(deployment: Deployment, target: str, width: int, start: float, seconds: float) -> int:
     requests = _requests(deployment)
-    async with grpc.aio.secure_channel(target, credentials(deployment, CALLER), CHANNEL_OPTIONS) as channel:
-        stub = signing_pb2_grpc.SigningServiceStub(channel)
+    async with AsyncExitStack() as stack:
+        channels = [
+            grpc.aio.secure_channel(target, credentials(deployment, CALLER), CHANNEL_OPTIONS)
+            for _ in range(_CONNECTIONS)
+        ]
+        stubs = itertools.cycle(
+            [signing_pb2_grpc.SigningServiceStub(await stack.enter_async_context(channel)) for channel in channels]
+        )
 
         async def ask() -> int:
             items = [signing_pb2.SignItem(sign_pre_command=requests.next_request()) for _ in range(width)]
-            answer = await stub.SignBatch(signing_pb2.SignBatchRequest(items=items))
+            answer = await next(stubs).SignBatch(signing_pb2.SignBatchRequest(items=items))
             return sum(len(outcome.signed.signature) == 64 for outcome in answer.outcomes)
 
-        return await _measure(ask, _BATCHES_IN_FLIGHT, start, seconds)
+        return await _measure(ask, _CONNECTIONS, start, seconds)
 
 
 async def _concurrent(deployment: Deployment, target: str, width: int, start: float, seconds: float) -> int:

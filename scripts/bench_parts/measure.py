@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from keybroker.cli.dev.deployment import Deployment
 from scripts.bench_parts.load import KEY
 
-_START_UP_SECONDS = 1.5
-"""Python, grpc and a TLS handshake, before the common start."""
+_START_UP_SECONDS = 2.0
+"""Python, grpc, TLS handshakes and a warm-up, before the common start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

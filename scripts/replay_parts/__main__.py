@@ -123,28 +123,35 @@ def _summary(
     reuse: Reuse,
     wrong: Sequence[str],
 ) -> dict[str, object]:
-    signed = sum(verdict.signed for verdict in verdicts)
+    """Messages are counted once, in whatever forms they were sent: as signed when a held key should sign them, else as
+    refused; ``unexpected`` counts every single thing that was not as the handbook says.
+    """
+    eligible = {_identity(v.case.message) for v in verdicts if v.case.expectation == SIGNED}
+    signed = eligible - {_identity(v.case.message) for v in verdicts if v.case.expectation == SIGNED and not v.signed}
+    verified = signed - {_identity(v.case.message) for v in verdicts if v.signed and not v.verified}
+    others = {_identity(message) for message in messages} - eligible
+    refused_cases = [v for v in verdicts if v.case.expectation.reason and not v.wrong]
     return {
-        "signed": signed,
-        "verified": signed,
-        "refused_as_expected": sum(not verdict.wrong and not verdict.signed for verdict in verdicts),
+        "signed": len(signed),
+        "verified": len(verified),
+        "refused_as_expected": len(others - {_identity(v.case.message) for v in verdicts if v.wrong}),
         "unexpected": len(wrong),
         "messages": len(messages),
-        "messages_eligible": len({_identity(v.case.message) for v in verdicts if v.case.expectation == SIGNED}),
-        "cases": len(verdicts),
-        "requests": len(verdicts) * len(WAYS),
-        "ways": list(WAYS),
+        "eligible": len(eligible),
         "keys_held": len(keys),
-        "refusals": dict(
-            Counter(v.case.expectation.reason for v in verdicts if v.case.expectation.reason and not v.wrong)
-        ),
+        "ways": list(WAYS),
+        "cases": len(verdicts),
+        "cases_signed_and_verified": sum(v.verified for v in verdicts),
+        "cases_refused_as_expected": len(refused_cases),
+        "refusals": dict(Counter(v.case.expectation.reason for v in refused_cases)),
+        "requests": len(verdicts) * len(WAYS),
         "counters_reused": reuse.counters,
         "signatures_under_reused_counters": reuse.signatures,
     }
 
 
-def _identity(message: Message) -> tuple[str, str]:
-    return message.name, message.kind
+def _identity(message: Message) -> tuple[str, str, str]:
+    return message.use_case, message.name, message.kind
 
 
 def _print_report(

@@ -23,18 +23,25 @@ _SIGNATURE_FIELD = 65
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """``wrong`` says in a sentence what was not as expected; empty where all is well."""
+    """``wrong`` says in a sentence what was not as expected; empty where all is well.
+
+    ``signed``: every way gave a signature. ``verified``: and each of them verifies.
+    """
 
     case: Case
     signed: bool
+    verified: bool
     wrong: str
 
 
 def judge_case(case: Case, answers: dict[str, Answers]) -> Verdict:
     """All ways must give what is expected; a signature must verify."""
-    expected_signed = case.expectation == SIGNED
-    wrong = [f"{way}: {said}" for way, got in answers.items() if (said := _wrong(case, got.get(case.number)))]
-    return Verdict(case=case, signed=expected_signed and not wrong, wrong="; ".join(wrong))
+    told = {way: got.get(case.number) for way, got in answers.items()}
+    signed = [answer for answer in told.values() if answer is not None and answer.reason is None]
+    all_signed = len(signed) == len(told)
+    verified = all_signed and not any(_wrong_signature(case, answer) for answer in signed)
+    wrong = [f"{way}: {said}" for way, answer in told.items() if (said := _wrong(case, answer))]
+    return Verdict(case=case, signed=all_signed, verified=verified, wrong="; ".join(wrong))
 
 
 def _wrong(case: Case, answer: Answer | None) -> str:

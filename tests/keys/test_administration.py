@@ -212,14 +212,15 @@ def test_leads_a_key_through_its_life_and_records_each_step(journal: Journal) ->
     do(journal, ORDER)
     # Ordered, it has no public key yet, and judging it makes no sense.
     assert Register(journal.ledger, [TEST_ROOT]).current().keys == {}
-    for act, after in [
+    steps: list[tuple[Act, KeyState]] = [
         (GENERATED, KeyState.GENERATED),
         (ENROL, KeyState.ENROLLING),
         (ACTIVATE, KeyState.ACTIVE),
         (SUSPEND, KeyState.SUSPENDED),
         (RESUME, KeyState.ACTIVE),
         (RETIRE, KeyState.RETIRED),
-    ]:
+    ]
+    for act, after in steps:
         receipt = administer(journal, ACTOR, act, AT)
         assert state(journal) is after
         stored = journal.find(receipt.leaf_index)

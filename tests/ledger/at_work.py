@@ -31,7 +31,7 @@ def work(directory: Path, worker: str, life: int) -> None:
 
 
 def obey(directory: Path) -> None:
-    """Read orders (``intend NAME``, ``conclude``, ``sign NAME``, ``write``, ``verify``, ``reopen``) and say how each went."""
+    """Read orders (``intend NAME``, ``conclude``, ``verify``) and say how each went."""
     with books.a_book(directory) as journal:
         held: list[Signature | Failure] = []
         for order in sys.stdin:
@@ -56,8 +56,6 @@ def _obey(journal: Journal, held: list[Signature | Failure], order: str, name: s
             check_anchor(journal.ledger, None)
             verified = audit.verify(journal.ledger, AT)
             return f"{verified.kinds.get('intent', 0)} {verified.signatures} {len(verified.open_intents)}"
-        case "close":
-            return str(len(journal.close_open_intents(AT)))
         case _:
             raise ValueError(order)
 

@@ -1,4 +1,4 @@
-"""A ledger in a directory, requests with permits, and signatures as a module would give them: for the ledger's tests."""
+"""A ledger in a directory, requests with permits, signatures as a module would give them: for the ledger's tests."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select
+
 from keybroker.errors import KeybrokerError
 from keybroker.gates.model import Permit
+from keybroker.ledger import tables
 from keybroker.ledger.journal import Journal
 from keybroker.ledger.model import Concluded, GivenAgain, InForce, Intent, Refused, RequestIdentity, Signature
 from keybroker.ledger.store import Ledger, open_ledger
-from keybroker.terms import DeploymentKind, KeyPurpose, Operation, RequestId
+from keybroker.terms import DeploymentKind, KeyPurpose, RequestId
 from tests import situations
 from tests.situations import AT, ORIGIN
 
@@ -83,7 +86,10 @@ def signature_for(intent: Intent) -> Signature:
 def intend(
     journal: Journal, *judged: tuple[RequestIdentity, Permit] | Refused, at: datetime = AT
 ) -> list[Intent | GivenAgain | Refused]:
-    return journal.intend(judged, register_version=0, at=at)
+    """The first transaction, judged by the register as it is now."""
+    with journal.ledger.read() as connection:
+        version = connection.execute(select(tables.head.c.register_version)).scalar() or 0
+    return journal.intend(judged, register_version=version, at=at)
 
 
 def sign(journal: Journal, *judged: tuple[RequestIdentity, Permit]) -> list[Concluded]:
@@ -99,6 +105,3 @@ def intends(journal: Journal, *judged: tuple[RequestIdentity, Permit]) -> Sequen
     answers = intend(journal, *judged)
     assert all(isinstance(answer, Intent) for answer in answers)
     return [answer for answer in answers if isinstance(answer, Intent)]
-
-
-SIGN = Operation.SIGN_PRE_COMMAND

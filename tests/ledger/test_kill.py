@@ -53,3 +53,6 @@ def test_loses_nothing_that_was_acknowledged_when_workers_are_killed(tmp_path: P
             assert stored is not None, name
             assert record.decode(stored.octets)["signature"] == signature
         assert verified.signatures >= len(acknowledged)
+        # They took turns: neither starved.
+        shares = [sum(line.startswith(f"worker-{number}-") for line in acknowledged) for number in range(2)]
+        assert min(shares) > sum(shares) / 5

@@ -11,6 +11,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keybroker.content.model import GbcsCommand
 from keybroker.errors import (
     KeybrokerError,
     LedgerUnavailable,
@@ -122,7 +123,8 @@ def test_writes_counters_as_text_and_the_supplementary_party_where_there_is_one(
     facts = record.content_facts(content)
     assert facts["counter"] == "18446744073709551615"
     assert "supplementary_party" not in facts
-    acting = replace(content, supplementary_party=content.recipient, supplementary_counter=7)  # type: ignore[type-var]
+    assert isinstance(content, GbcsCommand)
+    acting = replace(content, supplementary_party=content.recipient, supplementary_counter=7)
     assert record.content_facts(acting)["supplementary_counter"] == "7"
 
 

@@ -1,4 +1,4 @@
-"""Full disk, failing fsync, read-only file: no key use without a durable intent, no signature out without an outcome."""
+"""Full disk, failing fsync: no key use without a durable intent, no signature out without a durable outcome."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from tests import faults
-from tests.ledger import books
 
 ROOT = Path(__file__).parents[2]
 

@@ -70,7 +70,7 @@ class RunningBroker:
 
     def metric(self, name: str) -> float:
         """The sum over all labels."""
-        page = urllib.request.urlopen(f"http://{self.deployment.metrics}/metrics", timeout=5).read().decode()  # noqa: S310
+        page = urllib.request.urlopen(f"http://{self.deployment.metrics}/metrics", timeout=5).read().decode()
         return sum(float(line.rpartition(" ")[2]) for line in page.splitlines() if line.startswith(name))
 
     def channel(self, caller: str | None) -> grpc.Channel:
@@ -88,7 +88,9 @@ class RunningBroker:
         eui = self.deployment.keys["supplier-a"].eui
         assert eui is not None
         message = sample_pre_command(eui, DEVICE, next(_counter))
-        return pb.SignPreCommandRequest(**{"request_id": request_id, "key": "supplier-a", "pre_command": message, **changes})
+        return pb.SignPreCommandRequest(
+            **{"request_id": request_id, "key": "supplier-a", "pre_command": message, **changes}
+        )
 
 
 @contextmanager

@@ -69,7 +69,7 @@ def test_reload_with_a_bad_file_keeps_the_old_and_says_why(
 
 
 def test_both_workers_take_a_good_reload(broker: RunningBroker) -> None:
-    edit(broker.deployment, '"keybroker.toml', '"keybroker.toml') if False else None
+    edit(broker.deployment, "[limits]", "# The digest in force changes with every octet.\n[limits]")
     taken = len(broker.events("reload taken by worker"))
     broker.tell(signal.SIGHUP)
     broker.wait_for("reload taken by worker", times=taken + 2)
@@ -263,7 +263,10 @@ def test_an_earlier_database_file_put_back_is_noticed_at_the_start(deployment: D
     for name, octets in earlier.items():
         (database.parent / name).write_bytes(octets)
     again = RunningBroker(deployment)
-    assert again.process.wait(20) == 65
+    try:
+        assert again.process.wait(20) == 65
+    finally:
+        again.stop()
     assert "rolled back" in again.log()
 
 
@@ -272,12 +275,18 @@ def test_an_earlier_database_file_put_back_is_noticed_at_the_start(deployment: D
     [
         (lambda d: edit(d, "sessions = 1", "sessions = 1\nextra = 2"), "module.extra"),
         (lambda d: edit(d, 'kind = "test"', 'kind = "live"\nparty = "supplier-a"'), "anchors.test_certificates"),
-        (lambda d: d.certificate("supplier-a").rename(d.directory / "tls" / "server.pem"), "server"),
+        (
+            lambda d: d.certificate("supplier-a").rename(d.directory / "tls" / "server.pem"),
+            "not the key of server.certificate",
+        ),
     ],
     ids=["unknown key", "a test deployment opened as live", "another's certificate"],
 )
 def test_does_not_start_and_exits_78(deployment: Deployment, spoil: Callable[[Deployment], object], says: str) -> None:
     spoil(deployment)
     broker = RunningBroker(deployment)
-    assert broker.process.wait(20) == 78, broker.log()
+    try:
+        assert broker.process.wait(20) == 78
+    finally:
+        broker.stop()
     assert says in broker.log()

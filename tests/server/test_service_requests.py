@@ -400,7 +400,9 @@ def test_the_log_shares_the_request_id_and_holds_no_secret(
     broker: RunningBroker, stub: signing_pb2_grpc.SigningServiceStub
 ) -> None:
     stub.SignPreCommand(broker.request("in-the-log"))
-    assert [event["outcome"] for event in broker.events("signed") if event.get("request_id") == "in-the-log"] == ["SIGNED"]
+    assert [event["outcome"] for event in broker.events("signed") if event.get("request_id") == "in-the-log"] == [
+        "SIGNED"
+    ]
     assert broker.deployment.pin not in broker.log()
     assert broker.deployment.pin not in str([Path(f"/proc/{pid}/cmdline").read_bytes() for pid in broker.workers()])
     environments = [Path(f"/proc/{pid}/environ").read_bytes() for pid in broker.workers()]

@@ -1,10 +1,10 @@
-"""How does a development broker start and stop? As ``keybroker serve`` in the background, found again by its pid file."""
+"""How does a development broker start and stop? As ``keybroker serve`` in the background, found by its pid file."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -33,25 +33,35 @@ def start(deployment: Deployment, *, workers: int = 1, ready_within: float = 30.
     running = find_running(deployment)
     if running is not None:
         return running
-    command = [sys.executable, "-m", "keybroker.cli.main", "serve"]
-    with (deployment.directory / _LOG).open("ab") as log:
-        process = subprocess.Popen(  # noqa: S603 - our own command line
-            [*command, "--config", str(deployment.config_path), "--workers", str(workers)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            cwd=deployment.directory,
-            env={**os.environ, **deployment.broker_environment},
-            start_new_session=True,
-        )
-    (deployment.directory / _PID).write_text(str(process.pid))
+    pid = _spawn(deployment, workers)
+    (deployment.directory / _PID).write_text(str(pid))
     try:
-        _wait_until_ready(deployment, process, time.monotonic() + ready_within)
+        _wait_until_ready(deployment, pid, time.monotonic() + ready_within)
     except BaseException:
-        process.terminate()
-        _wait_for_end(process.pid, 10.0, process)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+        _wait_for_end(pid, 10.0)
+        (deployment.directory / _PID).unlink(missing_ok=True)
         raise
-    return process.pid
+    return pid
+
+
+def _spawn(deployment: Deployment, workers: int) -> int:
+    """Not by ``subprocess``: the broker outlives every object of this process that could speak for it."""
+    command = [sys.executable, "-m", "keybroker.cli.main", "serve"]
+    options = ["--config", str(deployment.config_path), "--workers", str(workers)]
+    log = str(deployment.directory / _LOG)
+    return os.posix_spawn(
+        sys.executable,
+        [*command, *options],
+        {**os.environ, **deployment.broker_environment},
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+    )
 
 
 def stop(deployment: Deployment, *, within: float = 40.0) -> bool:
@@ -63,7 +73,7 @@ def stop(deployment: Deployment, *, within: float = 40.0) -> bool:
     if pid is None:
         return False
     os.kill(pid, signal.SIGTERM)
-    if not _wait_for_end(pid, within, None):
+    if not _wait_for_end(pid, within):
         raise BrokerNotReady(f"the broker (process {pid}) did not stop within {within:.0f} s; see {_LOG}")
     (deployment.directory / _PID).unlink(missing_ok=True)
     return True
@@ -102,9 +112,9 @@ def log_tail(deployment: Deployment, lines: int = 5) -> str:
     return "\n".join(text.splitlines()[-lines:])
 
 
-def _wait_until_ready(deployment: Deployment, process: subprocess.Popen[bytes], deadline: float) -> None:
+def _wait_until_ready(deployment: Deployment, pid: int, deadline: float) -> None:
     while not is_ready(deployment):
-        status = process.poll()
+        status = _ended(pid)
         if status == os.EX_CONFIG:
             raise ConfigurationInvalid(f"the broker did not start:\n{log_tail(deployment)}")
         if status is not None:
@@ -114,24 +124,25 @@ def _wait_until_ready(deployment: Deployment, process: subprocess.Popen[bytes], 
         time.sleep(_SHORT_WAIT)
 
 
-def _wait_for_end(pid: int, seconds: float, process: subprocess.Popen[bytes] | None) -> bool:
+def _wait_for_end(pid: int, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
-    while _is_alive(pid, process):
+    while _ended(pid) is None:
         if time.monotonic() > deadline:
             return False
         time.sleep(_SHORT_WAIT)
     return True
 
 
-def _is_alive(pid: int, process: subprocess.Popen[bytes] | None) -> bool:
-    if process is not None:
-        return process.poll() is None
+def _ended(pid: int) -> int | None:
+    """How a process ended, None while it runs; -1 for somebody else's child, whose status is not ours to know."""
     try:
-        # Our own child must be reaped to be gone; anybody else's is its parent's business.
-        if os.waitpid(pid, os.WNOHANG) != (0, 0):
-            return False
+        reaped, status = os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:
-        pass
+        return None if _is_alive(pid) else -1
+    return os.waitstatus_to_exitcode(status) if reaped else None
+
+
+def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

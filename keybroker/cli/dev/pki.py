@@ -71,7 +71,7 @@ def organisation_certificate(
     not_before: datetime,
     not_after: datetime | None = None,
 ) -> x509.Certificate:
-    """An Organisation Certificate for digital signature, ten years unless ``not_after`` says otherwise (handbook 3.2)."""
+    """An Organisation Certificate for digital signature, ten years unless ``not_after`` says more (handbook 3.2)."""
     subject = x509.Name(
         [
             x509.NameAttribute(NameOID.COMMON_NAME, common_name),

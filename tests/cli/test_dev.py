@@ -1,0 +1,110 @@
+"""``keybroker dev``: up and down, twice in a row, nothing left; and a key's life from the command line."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from keybroker.cli.dev import pki
+from keybroker.cli.dev.deployment import open_deployment
+from keybroker.cli.dev.provision import _read_smki
+from keybroker.terms import RemotePartyRole
+from tests.cli.command import run, run_json
+
+pytestmark = pytest.mark.hsm
+
+
+def is_listening(target: str) -> bool:
+    host, _, port = target.rpartition(":")
+    with socket.socket() as probe:
+        return probe.connect_ex((host, int(port))) == 0
+
+
+def processes_of(directory: Path) -> list[str]:
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if str(directory) in command and process.name != str(os.getpid()):
+            found.append(command)
+    return found
+
+
+def test_refuses_a_directory_that_holds_something_else(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("irreplaceable")
+    answer = run_json("dev", "up", tmp_path, expect=78)
+    assert "expected an empty directory" in answer["error"]["sentence"]
+    assert [file.name for file in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_down_and_env_of_nothing_say_how_to_make_one(tmp_path: Path) -> None:
+    for command in ("down", "env"):
+        assert "keybroker dev up" in run_json("dev", command, tmp_path, expect=78)["error"]["sentence"]
+
+
+def test_up_sign_down_twice_in_a_row_and_nothing_is_left(tmp_path: Path) -> None:
+    place = tmp_path / "a deployment"
+    try:
+        for attempt in range(2):
+            up = run_json("dev", "up", place)
+            assert up["created"] is (attempt == 0)
+            assert run_json("dev", "up", place)["pid"] == up["pid"]
+            assert is_listening(up["target"])
+            env = run_json("dev", "env", place)
+            assert run_json("sign", up["sample"], "--key", "supplier-a", env=env)["counter_reused"] == attempt
+            assert run_json("dev", "down", place)["stopped"] is True
+            assert not is_listening(up["target"])
+            assert processes_of(place) == []
+    finally:
+        run("dev", "down", place)
+    assert run_json("dev", "down", place)["stopped"] is False
+
+
+def test_secrets_are_their_owners_alone_and_a_key_lives_from_order_to_use(tmp_path: Path) -> None:
+    place = tmp_path / "deployment"
+    try:
+        text = run("dev", "up", place)
+        assert 'eval "$(keybroker dev env' in text.stdout
+        env = run_json("dev", "env", place, "--as", "auditor", "--with-pin")
+        secrets = [place / "pin", *place.rglob("*.key")]
+        assert len(secrets) >= 9
+        assert {stat.S_IMODE(file.stat().st_mode) for file in secrets} == {0o600}
+        assert env["KEYBROKER_PIN"] not in (place / "keybroker.toml").read_text() + (place / "broker.log").read_text()
+
+        made = run_json(
+            "keys", "generate", "supplier-b", "--purpose", "supplier-pre-command", "--party", "supplier-a", env=env
+        )
+        assert run_json("keys", "activate", "supplier-b", env=env, expect=1)["error"]["reason"] == "NOT_PERMITTED"
+        chain = tmp_path / "chain.pem"
+        chain.write_bytes(_certify(place, bytes.fromhex(made["public_key"])))
+        run_json("keys", "enrol", "supplier-b", chain, env=env)
+        run_json("keys", "activate", "supplier-b", env=env)
+        keys = {key["label"]: key for key in run_json("keys", "list", env=env)["keys"]}
+        assert (keys["supplier-b"]["state"], keys["supplier-b"]["usable"]) == ("active", True)
+        run_json("keys", "retire", "supplier-b", "--because", "the test is over", env=env)
+        assert run_json("ledger", "verify", "--with-token", env=env)["compared_with_token"] is True
+    finally:
+        run("dev", "down", place)
+
+
+def _certify(place: Path, point: bytes) -> bytes:
+    smki = _read_smki(place / "pki")
+    eui = open_deployment(place).keys["supplier-a"].eui
+    assert eui is not None
+    certificate: x509.Certificate = pki.organisation_certificate(
+        smki,
+        ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point),
+        role=RemotePartyRole.SUPPLIER,
+        eui=eui,
+        common_name="supplier-b TEST",
+        not_before=smki.issuing.certificate.not_valid_before_utc,
+    )
+    return pki.certificate_pem(certificate, smki.issuing.certificate)

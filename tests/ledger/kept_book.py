@@ -1,0 +1,46 @@
+"""Makes a small ledger with every kind of record, always the same one, and writes it down as SQL."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from keybroker.errors import ModuleBusy, NotPermitted
+from keybroker.keys.administration import Actor, OrderKey, administer
+from keybroker.ledger.model import Entry, Failure, RecordKind
+from keybroker.terms import CallerKind, KeyLabel, KeyPurpose, PartyName
+from tests.ledger import books
+from tests.ledger.books import a_permit, a_request, intend, intends, sign
+from tests.situations import AT
+
+ROOTS: dict[str, str] = {"v1.sql": "fc5b16b3b05170a9a2966b1bd386a9e53f8e524d89133d6d415fd07faea10aad"}
+"""The root hash of each kept ledger, kept apart from it."""
+
+PARTY = PartyName("supplier-a")
+
+
+def make(directory: Path) -> None:
+    """Every kind of record, by this version's code."""
+    with books.a_book(directory, "worker-0", incarnation="1") as journal:
+        journal.write([Entry(kind=RecordKind.START, party=PartyName(""), body={"version": "0.1.0"})], at=AT)
+        sign(journal, a_request("first"))
+        intend(journal, a_request("first"), books.a_refused("refused", NotPermitted("the rules refused")))
+        (failed,) = intends(journal, a_request("failed", a_permit(2)))
+        journal.conclude([Failure(intent=failed, error=ModuleBusy("no session in time"), module_serial="1")], at=AT)
+        journal.write([Entry(kind=RecordKind.READ, party=PARTY, body={"operation": "ListKeys"})], at=AT)
+        intends(journal, a_request("open", a_permit(2)))
+    with books.a_book(directory, "worker-0", incarnation="2") as journal:
+        journal.close_open_intents(AT)
+        journal.write([Entry(kind=RecordKind.STOP, party=PartyName(""), body={})], at=AT)
+        actor = Actor(identity="local:operator", kind=CallerKind.OPERATOR, party=PARTY)
+        order = OrderKey(label=KeyLabel("another"), purpose=KeyPurpose.SUPPLIER_PRE_COMMAND, party=PARTY)
+        administer(journal, actor, order, AT)
+
+
+def dump(directory: Path) -> str:
+    """The ledger in ``directory`` as SQL."""
+    connection = sqlite3.connect(directory / "ledger.sqlite")
+    try:
+        return "\n".join(connection.iterdump()) + "\n"
+    finally:
+        connection.close()

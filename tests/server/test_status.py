@@ -1,0 +1,129 @@
+"""Every error that may leave has a row in the table, and its google.rpc.Status fits into trailers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2
+
+from keybroker import errors
+from keybroker.errors import ContentMalformed, GateShut, KeybrokerError, NotPermitted, RequestMalformed
+from keybroker.server import exit_status, status
+from keybroker.terms import Finding, RuleName
+
+FAILED = Finding(rule=RuleName("a-rule"), clause="G3.29", passed=False, expected="this", found="that", offset=7)
+PASSED = Finding(rule=RuleName("b-rule"), clause="G2.56", passed=True)
+ABSTRACT = {KeybrokerError, errors.Refusal, errors.Fault}
+
+
+def subclasses(error: type[KeybrokerError]) -> Iterator[type[KeybrokerError]]:
+    for each in error.__subclasses__():
+        yield each
+        yield from subclasses(each)
+
+
+def example(error: type[KeybrokerError]) -> KeybrokerError:
+    if issubclass(error, ContentMalformed):
+        return error(offset=3, expected="0x01", found="0x02", source="handbook 1.2")
+    if issubclass(error, RequestMalformed):
+        return error("a sentence", field="request_id")
+    if issubclass(error, GateShut):
+        return error("a sentence", gate="a-gate", clause="G3.25", findings=(PASSED, FAILED))
+    if issubclass(error, NotPermitted):
+        return error("a sentence", findings=(PASSED, FAILED))
+    return error("a sentence")
+
+
+# Errors of the command line and of the client never come from a server.
+ELSEWHERE = ("keybroker.cli", "keybroker.client", "tests")
+
+ON_THE_WIRE = sorted(
+    (
+        error
+        for error in subclasses(KeybrokerError)
+        if not issubclass(error, errors.ConfigurationInvalid) and not error.__module__.startswith(ELSEWHERE)
+    ),
+    key=lambda error: error.__name__,
+)
+
+
+@pytest.mark.parametrize("error", [error for error in ON_THE_WIRE if error not in ABSTRACT])
+def test_every_error_that_may_leave_is_in_the_table(error: type[KeybrokerError]) -> None:
+    assert error in status.CODES
+    made = status.status_of(example(error))
+    info = error_details_pb2.ErrorInfo()
+    assert made.details[0].Unpack(info)
+    assert (info.reason, info.domain) == (error.reason, "keybroker")
+    assert made.code == status.CODES[error].value[0]
+    assert status.item_status(example(error)).code == made.code
+
+
+def test_what_stops_the_start_is_not_in_the_table() -> None:
+    assert not {error for error in status.CODES if issubclass(error, errors.ConfigurationInvalid)}
+
+
+def test_every_reason_is_used_once() -> None:
+    reasons = [error.reason for error in status.CODES]
+    assert len(set(reasons)) == len(reasons)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.CallerUnknown, grpc.StatusCode.UNAUTHENTICATED),
+        (errors.NotPermitted, grpc.StatusCode.PERMISSION_DENIED),
+        (errors.RequestRepeated, grpc.StatusCode.ALREADY_EXISTS),
+        (errors.GateNotEnforceable, grpc.StatusCode.FAILED_PRECONDITION),
+        (errors.ModuleBusy, grpc.StatusCode.RESOURCE_EXHAUSTED),
+        (errors.ModuleUnavailable, grpc.StatusCode.UNAVAILABLE),
+        (errors.LedgerBroken, grpc.StatusCode.DATA_LOSS),
+    ],
+)
+def test_codes_are_those_of_the_architecture(error: type[KeybrokerError], code: grpc.StatusCode) -> None:
+    assert status.code_of(example(error)) is code
+
+
+def test_content_malformed_says_offset_expected_found_and_source() -> None:
+    info = status.details_of(example(errors.MessageCodeUnknown))[0]
+    assert isinstance(info, error_details_pb2.ErrorInfo)
+    assert dict(info.metadata) == {"clause": "handbook 1.2", "offset": "3", "expected": "0x01", "found": "0x02"}
+
+
+@pytest.mark.parametrize("error", [errors.NotPermitted, errors.GateShut])
+def test_precondition_failure_holds_every_failing_finding_and_no_other(error: type[KeybrokerError]) -> None:
+    failure = status.details_of(example(error))[-1]
+    assert isinstance(failure, error_details_pb2.PreconditionFailure)
+    assert [(v.type, v.subject, v.description) for v in failure.violations] == [
+        ("G3.29", "a-rule", "expected this, found that")
+    ]
+
+
+@pytest.mark.parametrize("error", sorted(status.RETRY_SECONDS, key=lambda error: error.__name__))
+def test_says_after_how_long_to_ask_again(error: type[KeybrokerError]) -> None:
+    kinds = [type(detail) for detail in status.details_of(example(error))]
+    assert error_details_pb2.RetryInfo in kinds
+
+
+def test_many_long_findings_still_fit_into_trailers() -> None:
+    findings = tuple(
+        Finding(rule=RuleName(f"r{n}"), clause="G1", passed=False, expected="x" * 5000, found="y" * 5000)
+        for n in range(50)
+    )
+    assert status.status_of(NotPermitted("no", findings=findings)).ByteSize() < 8000
+
+
+@pytest.mark.parametrize(
+    ("error", "exits"),
+    [
+        (errors.ConfigurationInvalid("x"), 78),
+        (exit_status.PinWrong("x"), 77),
+        (errors.LedgerBroken("x"), 65),
+        (errors.LedgerUnavailable("x"), 75),
+        (errors.BrokerStopping("x"), 75),
+        (errors.ModuleUnavailable("x"), 75),
+    ],
+)
+def test_exit_statuses(error: KeybrokerError, exits: int) -> None:
+    assert exit_status.exit_status(error) == exits
