@@ -21,6 +21,7 @@ from keybroker.pb import signing_pb2, signing_pb2_grpc
 
 _CLOSED = WireStatus(code=code_pb2.OK, message="the broker closed the stream", details=(), retry_delay=None)
 _CANCELLED = WireStatus(code=code_pb2.CANCELLED, message="the client was closed", details=(), retry_delay=None)
+_BROKEN = WireStatus(code=code_pb2.UNAVAILABLE, message="the stream ended", details=(), retry_delay=None)
 _MESSAGES_UNANSWERED = 2
 """One at the broker and one on its way; what comes meanwhile gathers into the next."""
 
@@ -63,7 +64,9 @@ class Stream:
         self._call = signing_pb2_grpc.SigningServiceStub(channel).SignStream()
         self._unanswered: dict[str, tuple[Ask, _Message]] = {}
         self._messages = 0
-        self._writing = False
+        self._written = asyncio.Event()
+        self._written.set()
+        self._write_failed = False
         self._began = False
         self._finishing = False
         self.over = False
@@ -84,7 +87,7 @@ class Stream:
 
     @property
     def has_room(self) -> bool:
-        return not self._writing and self._messages < _MESSAGES_UNANSWERED
+        return self._written.is_set() and self._messages < _MESSAGES_UNANSWERED
 
     def holds(self, request_id: str) -> bool:
         """Is an item of this name unanswered here?"""
@@ -95,7 +98,7 @@ class Stream:
         message = _Message(len(asks))
         self._unanswered.update((ask.request_id, (ask, message)) for ask in asks)
         self._messages += 1
-        self._writing = True
+        self._written.clear()
         self._run(self._write(asks))
 
     def finish(self) -> None:
@@ -121,9 +124,10 @@ class Stream:
         try:
             await self._call.write(signing_pb2.SignStreamRequest(items=[ask.item for ask in asks]))
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError, asyncio.CancelledError):
+            self._write_failed = True
             return  # the reader learns why
         finally:
-            self._writing = False
+            self._written.set()
         self._began = True
         _mark_sent(asks)
         self._changed()
@@ -145,7 +149,9 @@ class Stream:
             status = status_of(failure)
         except asyncio.CancelledError:
             status = _CANCELLED
-        self._end(status)
+        await self._written.wait()
+        # grpc.aio lays an INTERNAL of its own over the stream's status when a write meets its end.
+        self._end(_BROKEN if self._write_failed and status.code == code_pb2.INTERNAL else status)
 
     def _answer(self, outcome: signing_pb2.SignOutcome) -> None:
         ask, message = self._unanswered.pop(outcome.request_id, (None, None))

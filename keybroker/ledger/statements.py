@@ -12,7 +12,6 @@ from typing import Any
 from sqlalchemy import Column, Connection, Dialect, Select, bindparam
 from sqlalchemy.sql.expression import ClauseElement
 
-
 MOST = 4096
 """Values in one SELECT; SQLite takes 32,766 and PostgreSQL 65,535 parameters."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from keybroker.errors import CallerUnknown, NotPermitted
 from keybroker.terms import Caller, CallerKind, Finding, Operation, PartyName, RuleName
@@ -27,7 +28,7 @@ def peer_identities(auth_context: Mapping[str, Iterable[bytes]]) -> Identities:
     if tuple(auth_context.get("transport_security_type", ())) != (b"ssl",) or len(certificates) != 1:
         raise CallerUnknown("the connection has no verified client certificate")
     uris = [f"uri:{uri.decode('ascii', 'replace')}" for uri in auth_context.get("peer_uri", ())]
-    return (f"sha256:{hashlib.sha256(_der(certificates[0])).hexdigest()}", *uris)
+    return (_fingerprint(certificates[0]), *uris)
 
 
 def find_caller(identities: Identities, callers: Mapping[str, Caller]) -> Caller:
@@ -58,6 +59,8 @@ def may_see(caller: Caller, party: PartyName) -> bool:
     return caller.kind is CallerKind.AUDITOR or party == caller.party
 
 
-def _der(pem: bytes) -> bytes:
-    body = pem.partition(_BEGIN)[2].partition(_END)[0]
-    return base64.b64decode(b"".join(body.split()))
+@lru_cache(maxsize=1024)
+def _fingerprint(pem: bytes) -> str:
+    """A pure function of what it is given; a connection gives the same with every request."""
+    der = base64.b64decode(b"".join(pem.partition(_BEGIN)[2].partition(_END)[0].split()))
+    return f"sha256:{hashlib.sha256(der).hexdigest()}"

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, final
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from keybroker.errors import CallerUnknown
 from keybroker.server.authn import find_caller

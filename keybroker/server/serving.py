@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from datetime import timedelta
 from typing import final
 
 import grpc
@@ -30,6 +31,7 @@ from keybroker.server.work import Work
 from keybroker.terms import KeyLabel, PartyName
 
 _LOOK_SECONDS = 1.0
+_FORGET_SECONDS = 3600.0
 _LAST_REPLIES_SECONDS = 1.0
 """After draining: how long replies may still be on their way, and Watch calls stay open."""
 
@@ -71,6 +73,7 @@ class Serving:
         self._listen_to_control()
         self._every(_LOOK_SECONDS, self._look)
         self._every(self._configuration.file.ledger.anchor_seconds, self._anchor_now)
+        self._every(_FORGET_SECONDS, self._forget_now)
         self._control.say("ready")
         self._log.info("worker ready", listen=listen)
         await self._stop.wait()
@@ -85,6 +88,7 @@ class Serving:
         for receipt in self._works.journal.close_open_intents(at):
             self._log.warning("outcome unknown of an earlier worker's intent", leaf_index=receipt.leaf_index)
         self._write(RecordKind.START, {"listen": self._configuration.file.server.listen})
+        self._forget()
         self._anchor()
 
     async def _drain(self, server: grpc.aio.Server) -> None:
@@ -139,6 +143,18 @@ class Serving:
 
     async def _anchor_now(self) -> None:
         await self._coalescer.run_unbounded(self._anchor)
+
+    async def _forget_now(self) -> None:
+        await self._coalescer.run_unbounded(self._forget)
+
+    def _forget(self) -> None:
+        """On the signer thread: request ids older than they are promised to be known."""
+        standing = self._current.standing
+        before = standing.clock.now() - timedelta(days=self._configuration.file.ledger.request_ids_kept_days)
+        try:
+            self._works.journal.forget_requests(before)
+        except LedgerFault as fault:
+            self._log.warning("old request ids not forgotten", reason=fault.reason, why=fault.sentence)
 
     async def _look(self) -> None:
         """Health and metrics as they are now. While a batch is overdue there is nobody to ask."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
-from grpc_reflection.v1alpha import reflection  # type: ignore[import-untyped]
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
 
 from keybroker.config import Configuration
 from keybroker.errors import BrokerStopping, ConfigurationInvalid

@@ -34,18 +34,18 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="keybroker-bench-") as scratch:
         bench = Bench(
             deployment=create_deployment(Path(scratch) / "broker"),
-            sign_loop=_build_loop(Path(scratch)),
+            sign_loop=build_loop(Path(scratch)),
             seconds=arguments.seconds,
         )
         _measure_module(bench, say)
         _measure_bare_server(bench, say)
         for workers in (1, 2):
             _measure_broker(bench, workers, say)
-    ratios = _ratios(rates)
+    found = ratios(rates)
     if not arguments.json:
-        for name, ratio in ratios.items():
+        for name, ratio in found.items():
             print(f"{name:<44} {ratio:>6.3f}")
-    print(json.dumps({"ratios": ratios, "rates": rates, "cores": os.cpu_count(), "seconds": arguments.seconds}))
+    print(json.dumps({"ratios": found, "rates": rates, "cores": os.cpu_count(), "seconds": arguments.seconds}))
     return 0
 
 
@@ -59,7 +59,7 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _build_loop(directory: Path) -> Path:
+def build_loop(directory: Path) -> Path:
     program = directory / "sign_loop"
     subprocess.run(["gcc", "-O2", "-o", str(program), str(_SOURCE), "-ldl"], check=True)
     return program
@@ -90,7 +90,7 @@ def _measure_broker(bench: Bench, workers: int, say: Say) -> None:
             say(f"batch{width}{suffix}", bench.load(target=target, mode="batch", width=width, processes=workers))
 
 
-def _ratios(rates: Rates) -> dict[str, float]:
+def ratios(rates: Rates) -> dict[str, float]:
     """The promises first; ``concurrent_over_unary`` compares with the best that separate unary calls reach."""
     best_unary = max("unary1_x1", "unary16_x1", "unary64_x1", key=rates.__getitem__)
     pairs = {

@@ -1,21 +1,26 @@
-"""Runs ``keybroker`` as people do: in a process of its own."""
+"""Runs ``keybroker``: in a process of its own, as people do, or in this one, which is ten times faster."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from keybroker.cli.main import main
 
-def run(*arguments: object, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """``keybroker ARGUMENTS`` with no KEYBROKER_ variables but those of ``env``."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("KEYBROKER_")}
+Done = subprocess.CompletedProcess[str]
+
+
+def run(*arguments: object, env: Mapping[str, str] | None = None) -> Done:
+    """``keybroker ARGUMENTS`` in a process of its own, with no KEYBROKER_ variables but those of ``env``."""
     return subprocess.run(
         [sys.executable, "-m", "keybroker.cli.main", *map(str, arguments)],
-        env={**clean, **(env or {})},
+        env=_environment(env),
         capture_output=True,
         text=True,
         check=False,
@@ -23,9 +28,34 @@ def run(*arguments: object, env: Mapping[str, str] | None = None) -> subprocess.
     )
 
 
-def run_json(*arguments: object, env: Mapping[str, str] | None = None, expect: int = 0) -> Any:
+def run_here(*arguments: object, env: Mapping[str, str] | None = None) -> Done:
+    """The same in this process: for commands that load no token's library and become no other program."""
+    out, err, before = io.StringIO(), io.StringIO(), dict(os.environ)
+    given = [str(argument) for argument in arguments]
+    status: Any = 0
+    try:
+        os.environ.clear()
+        os.environ.update(_environment(env))
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            main(given)
+    except SystemExit as end:
+        status = end.code or 0
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+    return subprocess.CompletedProcess(given, status, out.getvalue(), err.getvalue())
+
+
+def run_json(
+    *arguments: object, env: Mapping[str, str] | None = None, expect: int = 0, how: Callable[..., Done] = run
+) -> Any:
     """The one JSON object that it prints, with ``--json``."""
-    done = run(*arguments, "--json", env=env)
+    done = how(*arguments, "--json", env=env)
     assert done.returncode == expect, done.stdout + done.stderr
     assert len(done.stdout.splitlines()) == 1
     return json.loads(done.stdout)
+
+
+def _environment(env: Mapping[str, str] | None) -> dict[str, str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("KEYBROKER_")}
+    return {**clean, **(env or {})}

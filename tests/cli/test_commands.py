@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,13 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from keybroker.cli.dev.sample import sample_pre_command
 from keybroker.terms import EntityIdentifier
-from tests.cli.command import run, run_json
+from tests.cli import command
+from tests.cli.command import run, run_here
 from tests.conftest import RunningDeployment
 
 pytestmark = pytest.mark.hsm
+
+run_json = partial(command.run_json, how=run_here)
 
 DEVICE = EntityIdentifier(bytes.fromhex("027E5700000D0003"))
 
@@ -49,7 +53,8 @@ def supplier(deployment: RunningDeployment) -> dict[str, str]:
 def test_says_what_is_wrong_and_ends_with_the_documented_status(
     arguments: tuple[str, ...], status: int, said: str, message: Path, supplier: dict[str, str]
 ) -> None:
-    done = run(*(str(message) if argument == "FILE" else argument for argument in arguments), env=supplier)
+    here = run if arguments[0] == "serve" else run_here
+    done = here(*(str(message) if argument == "FILE" else argument for argument in arguments), env=supplier)
     assert done.returncode == status, done.stdout + done.stderr
     assert said in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
@@ -90,7 +95,7 @@ def test_explains_every_rule(message: Path, supplier: dict[str, str]) -> None:
     assert answer["would_sign"] is True
     assert len(answer["findings"]) > 20
     assert answer["content"]["message_code"] == "0x0062"
-    text = run("explain", message, "--key", "supplier-a", env=supplier).stdout
+    text = run_here("explain", message, "--key", "supplier-a", env=supplier).stdout
     assert "would be signed" in text
     assert "\x1b" not in text
 
@@ -98,7 +103,7 @@ def test_explains_every_rule(message: Path, supplier: dict[str, str]) -> None:
 def test_lists_and_shows_keys(supplier: dict[str, str]) -> None:
     assert [key["label"] for key in run_json("keys", "list", env=supplier)["keys"]] == ["supplier-a"]
     assert run_json("keys", "show", "supplier-a", env=supplier)["key"]["usable"] is True
-    assert run("keys", "show", "supplier-a", env=supplier).stdout.count("BEGIN CERTIFICATE") == 2
+    assert run_here("keys", "show", "supplier-a", env=supplier).stdout.count("BEGIN CERTIFICATE") == 2
 
 
 def test_the_ledger_is_whole_and_can_be_read(message: Path, supplier: dict[str, str]) -> None:
@@ -119,7 +124,7 @@ def test_policies_and_configuration_can_be_read_without_a_broker(deployment: Run
 
 
 def test_the_module_is_checked_with_the_pin_of_the_environment(deployment: RunningDeployment) -> None:
-    answer = run_json("module", "check", "--config", deployment.config_path, env=deployment.env)
+    answer = command.run_json("module", "check", "--config", deployment.config_path, env=deployment.env)
     assert answer["passed"] is True
     assert {test["rule"] for test in answer["report"]["tests"]} >= {"ecdsa-signs"}
     assert run_json("module", "unlatch", "--config", deployment.config_path)["was_latched"] is False
@@ -127,4 +132,4 @@ def test_the_module_is_checked_with_the_pin_of_the_environment(deployment: Runni
 
 def test_colour_is_only_for_those_who_look() -> None:
     assert "\x1b" not in run("--plain", "policy", "list").stdout
-    assert "\x1b" not in run("policy", "show", "recovery-command").stdout
+    assert "\x1b" not in run_here("policy", "show", "recovery-command").stdout

@@ -15,7 +15,7 @@ from keybroker.cli.dev import pki
 from keybroker.cli.dev.deployment import open_deployment
 from keybroker.cli.dev.provision import _read_smki
 from keybroker.terms import RemotePartyRole
-from tests.cli.command import run, run_json
+from tests.cli.command import run, run_here, run_json
 
 pytestmark = pytest.mark.hsm
 
@@ -47,7 +47,7 @@ def test_refuses_a_directory_that_holds_something_else(tmp_path: Path) -> None:
 
 def test_down_and_env_of_nothing_say_how_to_make_one(tmp_path: Path) -> None:
     for command in ("down", "env"):
-        assert "keybroker dev up" in run_json("dev", command, tmp_path, expect=78)["error"]["sentence"]
+        assert "keybroker dev up" in run_json("dev", command, tmp_path, expect=78, how=run_here)["error"]["sentence"]
 
 
 def test_up_sign_down_twice_in_a_row_and_nothing_is_left(tmp_path: Path) -> None:
@@ -58,8 +58,11 @@ def test_up_sign_down_twice_in_a_row_and_nothing_is_left(tmp_path: Path) -> None
             assert up["created"] is (attempt == 0)
             assert run_json("dev", "up", place)["pid"] == up["pid"]
             assert is_listening(up["target"])
-            env = run_json("dev", "env", place)
-            assert run_json("sign", up["sample"], "--key", "supplier-a", env=env)["counter_reused"] == attempt
+            env = run_json("dev", "env", place, how=run_here)
+            assert (
+                run_json("sign", up["sample"], "--key", "supplier-a", env=env, how=run_here)["counter_reused"]
+                == attempt
+            )
             assert run_json("dev", "down", place)["stopped"] is True
             assert not is_listening(up["target"])
             assert processes_of(place) == []
@@ -82,14 +85,17 @@ def test_secrets_are_their_owners_alone_and_a_key_lives_from_order_to_use(tmp_pa
         made = run_json(
             "keys", "generate", "supplier-b", "--purpose", "supplier-pre-command", "--party", "supplier-a", env=env
         )
-        assert run_json("keys", "activate", "supplier-b", env=env, expect=1)["error"]["reason"] == "NOT_PERMITTED"
+        assert (
+            run_json("keys", "activate", "supplier-b", env=env, expect=1, how=run_here)["error"]["reason"]
+            == "NOT_PERMITTED"
+        )
         chain = tmp_path / "chain.pem"
         chain.write_bytes(_certify(place, bytes.fromhex(made["public_key"])))
-        run_json("keys", "enrol", "supplier-b", chain, env=env)
-        run_json("keys", "activate", "supplier-b", env=env)
-        keys = {key["label"]: key for key in run_json("keys", "list", env=env)["keys"]}
+        run_json("keys", "enrol", "supplier-b", chain, env=env, how=run_here)
+        run_json("keys", "activate", "supplier-b", env=env, how=run_here)
+        keys = {key["label"]: key for key in run_json("keys", "list", env=env, how=run_here)["keys"]}
         assert (keys["supplier-b"]["state"], keys["supplier-b"]["usable"]) == ("active", True)
-        run_json("keys", "retire", "supplier-b", "--because", "the test is over", env=env)
+        run_json("keys", "retire", "supplier-b", "--because", "the test is over", env=env, how=run_here)
         assert run_json("ledger", "verify", "--with-token", env=env)["compared_with_token"] is True
     finally:
         run("dev", "down", place)

@@ -186,8 +186,9 @@ async def test_nothing_is_noticed_of_connections_that_grow_old(
         async def ask() -> None:
             nonlocal signed
             while asyncio.get_running_loop().time() < ends:
-                answer = await broker.sign_pre_command(key="supplier-a", octets=pre_command(running))
-                assert not answer.given_again
+                message = pre_command(running)
+                answer = await broker.sign_pre_command(key="supplier-a", octets=message)
+                check_signed(running.key("supplier-a"), message, answer)
                 signed += 1
 
         await asyncio.gather(*(ask() for _ in range(8)))

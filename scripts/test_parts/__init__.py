@@ -1,0 +1,1 @@
+"""Single checks that scripts/test runs."""
