@@ -154,7 +154,7 @@ class ThresholdExceeded(GateShut):
 
 
 class ModuleFault(Fault):
-    """``used`` says whether the key may have been used: a signature whose outcome is unknown is never retried silently."""
+    """``used``: the key may have been used; a signature whose outcome is unknown is never retried silently."""
 
     reason = "MODULE_FAULT"
 
@@ -196,7 +196,7 @@ class BrokerStopping(Fault):
 
 
 class ConfigurationInvalid(Fault):
-    """The operator must change something before the broker starts. ``where`` names file and key; exit status 78 (EX_CONFIG)."""
+    """An operator must change something before the broker starts. ``where`` names file and key; exit status 78."""
 
     reason = "CONFIGURATION_INVALID"
 

@@ -146,7 +146,7 @@ class KeyState(StrEnum):
 
 
 class Provenance(StrEnum):
-    """How a key came into its module: expected attributes differ (PKCS#11 LOCAL, ALWAYS_SENSITIVE, NEVER_EXTRACTABLE)."""
+    """How a key came into its module: LOCAL, ALWAYS_SENSITIVE and NEVER_EXTRACTABLE differ by it (PKCS#11 §4.9)."""
 
     GENERATED = "generated"
     UNWRAPPED = "unwrapped"
@@ -164,7 +164,7 @@ class Export(StrEnum):
 class Caller:
     """A verified TLS peer (or local operator) as the caller table knows it.
 
-    ``identity`` is what the table matched: ``uri:…`` (a SAN URI), ``sha256:…`` (certificate fingerprint) or ``local:…``.
+    ``identity`` is what the table matched: ``uri:…`` (a SAN URI), ``sha256:…`` (a certificate) or ``local:…``.
     """
 
     identity: str

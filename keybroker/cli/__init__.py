@@ -1,0 +1,1 @@
+"""How do people speak to a broker, and to the machine it stands on? One file per command; see ``main``."""

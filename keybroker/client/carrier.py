@@ -24,6 +24,10 @@ _ITEMS, _OCTETS = 256, 1 << 20
 """The most that one message carries; a single longer item goes alone."""
 
 
+_WORTHWHILE = 32
+"""Fewer items are not shared among streams."""
+
+
 class _Seat:
     """One channel, the stream that is open on it, and streams that take no more but may still answer."""
 
@@ -109,8 +113,8 @@ class Carrier:
         free = self._seats_with_room()
         while free and self._waiting:
             seat = free.pop()
-            # Equal shares, so that every worker has something to do.
-            asks = self._take(-(-len(self._waiting) // (len(free) + 1)))
+            # Equal shares keep every worker busy, yet none so small that messages cost more than their items.
+            asks = self._take(max(-(-len(self._waiting) // (len(free) + 1)), _WORTHWHILE))
             if not asks:
                 return
             if seat.stream is None:

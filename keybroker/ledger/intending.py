@@ -13,6 +13,7 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from keybroker.errors import KeybrokerError, LedgerBroken, OutcomeUnknown, RequestRepeated
 from keybroker.gates.model import Permit
 from keybroker.ledger import record, tables
+from keybroker.ledger.intent_form import IntentForms
 from keybroker.ledger.merkle import leaf_hash
 from keybroker.ledger.model import GivenAgain, Intent, Receipt, Refused, RequestIdentity
 from keybroker.ledger.statements import Lookup, Write
@@ -79,14 +80,12 @@ class Draft:
     leaf_hash: bytes
 
 
-def draft(writer: record.Writer, identity: RequestIdentity, permit: Permit, at: str) -> Draft:
+def draft(forms: IntentForms, identity: RequestIdentity, permit: Permit, at: str) -> Draft:
     """Hash and write down one permitted use, outside the turn."""
     content = permit.decision.content
     octets_sha256 = sha256(content.octets).hexdigest()
     # ``content.sha256`` is over what the signature covers: a GBCS message from its second octet (handbook 1.5).
-    octets = record.encode(
-        writer.intent(identity, permit, octets=octets_sha256, digest=content.sha256.hex(), reused=0, at=at)
-    )
+    octets = forms.encode(identity, permit, octets=octets_sha256, digest=content.sha256.hex(), reused=0, at=at)
     return Draft(
         identity=identity,
         permit=permit,
@@ -112,8 +111,11 @@ class Before(NamedTuple):
 class Intending:
     """One batch in its first transaction. Reads everything at once, decides in order, writes everything at once."""
 
-    def __init__(self, writer: record.Writer, turn: Turn, drafts: Sequence[Draft | Refused], at: datetime) -> None:
+    def __init__(
+        self, writer: record.Writer, forms: IntentForms, turn: Turn, drafts: Sequence[Draft | Refused], at: datetime
+    ) -> None:
         self._writer = writer
+        self._forms = forms
         self._turn = turn
         self._drafts = drafts
         self._at = at
@@ -166,9 +168,7 @@ class Intending:
             self._counted.add(item.relation)
         if reused:
             digests = {"octets": item.octets_sha256, "digest": item.digest.hex()}
-            octets = record.encode(
-                self._writer.intent(item.identity, item.permit, **digests, reused=reused, at=item.at)
-            )
+            octets = self._forms.encode(item.identity, item.permit, **digests, reused=reused, at=item.at)
             hashed = leaf_hash(octets)
         caller = item.identity.caller
         receipt = self._turn.append(kind="intent", party=caller.party, octets=octets, leaf_hash=hashed)

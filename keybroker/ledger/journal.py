@@ -17,6 +17,7 @@ from keybroker.errors import KeybrokerError, LedgerUnavailable, OutcomeUnknown
 from keybroker.gates.model import Permit
 from keybroker.ledger import concluding, intending, record, tables
 from keybroker.ledger.intending import OPEN, Answer
+from keybroker.ledger.intent_form import IntentForms
 from keybroker.ledger.merkle import leaf_hash
 from keybroker.ledger.model import (
     Concluded,
@@ -55,6 +56,7 @@ class Journal:
         self.ledger = ledger
         self.worker = f"{worker}.{incarnation or os.urandom(6).hex()}"
         self.writer = record.Writer(deployment=ledger.deployment, in_force=in_force, worker=self.worker)
+        self._forms = IntentForms(self.writer)
         self._held: set[int] = set()
         self._left_open = False
         self._alive = ledger.begin_life(self.worker)
@@ -67,7 +69,7 @@ class Journal:
         Raises: RegisterMoved: nothing was written. LedgerUnavailable: no key was used and none will be. LedgerBroken.
         """
         moment = record.moment(at)
-        drafts = [it if isinstance(it, Refused) else intending.draft(self.writer, *it, moment) for it in judged]
+        drafts = [it if isinstance(it, Refused) else intending.draft(self._forms, *it, moment) for it in judged]
         taken: list[int] = []
 
         def work(turn: Turn) -> list[Answer]:
@@ -75,7 +77,7 @@ class Journal:
                 raise RegisterMoved
             if self._left_open:
                 concluding.close(turn, self.writer, [self.worker], at, apart_from=self._held)
-            answers = intending.Intending(self.writer, turn, drafts, at).answers()
+            answers = intending.Intending(self.writer, self._forms, turn, drafts, at).answers()
             taken.extend(answer.receipt.leaf_index for answer in answers if isinstance(answer, Intent))
             self._held.update(taken)
             return answers

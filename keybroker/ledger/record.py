@@ -120,7 +120,7 @@ class Writer:
             "at": at,
             "content": content_facts(decision.content),
             "digest": digest,
-            "findings": [[finding.rule, finding.clause] for finding in permit.findings],
+            "findings": [_finding(finding) for finding in permit.findings],
             "in_force": {
                 "configuration": self._in_force.configuration.hex(),
                 "policy": decision.policy.sha256.hex(),
@@ -274,7 +274,8 @@ def content_facts(content: Content) -> dict[str, Json]:
 
 def _finding(finding: Finding) -> Json:
     if finding.passed:
-        return [finding.rule, finding.clause]
+        # ``found`` says where a test deployment passed what a live one would refuse.
+        return [finding.rule, finding.clause, finding.found] if finding.found else [finding.rule, finding.clause]
     written: dict[str, Json] = {
         "clause": finding.clause,
         "expected": finding.expected,

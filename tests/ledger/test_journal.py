@@ -129,7 +129,7 @@ def test_writes_an_intent_with_everything_an_auditor_asks(journal: Journal) -> N
         "content": record.content_facts(content),
         "deployment": "test",
         "digest": sha256(content.octets[1:]).hexdigest(),
-        "findings": [[finding.rule, finding.clause] for finding in permit.findings],
+        "findings": [[it.rule, it.clause, it.found][: 3 if it.found else 2] for it in permit.findings],
         "in_force": {
             "configuration": "01" * 32,
             "policy": permit.decision.policy.sha256.hex(),

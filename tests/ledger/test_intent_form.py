@@ -1,0 +1,51 @@
+"""The quick way to an intent record gives the same octets as the plain one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keybroker.ledger import record
+from keybroker.ledger.intent_form import IntentForms
+from keybroker.terms import DeploymentKind, KeyPurpose, RequestId
+from tests import situations
+from tests.ledger import books
+
+WRITER = record.Writer(deployment=DeploymentKind.TEST, in_force=books.IN_FORCE, worker="worker-0.abc")
+FORMS = IntentForms(WRITER)
+PURPOSES = st.sampled_from([purpose for purpose in KeyPurpose if purpose is not KeyPurpose.AUDIT_CHECKPOINT])
+
+
+@given(
+    purpose=PURPOSES,
+    counter=st.integers(1, 2**64 - 1),
+    request_id=st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=128),
+    reused=st.integers(0, 2**31),
+)
+def test_a_form_filled_in_equals_the_record_encoded_whole(
+    purpose: KeyPurpose, counter: int, request_id: str, reused: int
+) -> None:
+    permit = situations.a_permit(purpose, content=situations.a_content(purpose, counter=counter))
+    identity, _ = books.a_request("r", permit, request_id=RequestId(request_id))
+    filled = {
+        "octets": "0a" * 32,
+        "digest": permit.decision.content.sha256.hex(),
+        "reused": reused,
+        "at": "2026-01-01T00:00:00.000000Z",
+    }
+    whole = record.encode(WRITER.intent(identity, permit, **filled))  # type: ignore[arg-type]  # one mapping of both kinds
+    assert FORMS.encode(identity, permit, **filled) == whole  # type: ignore[arg-type]
+    assert record.decode(whole)
+
+
+def test_a_form_is_cut_anew_when_anything_that_it_was_made_from_changes() -> None:
+    permit = books.a_permit()
+    identity, _ = books.a_request("r", permit)
+    filled = {"octets": "", "digest": "", "at": ""}
+    FORMS.encode(identity, permit, reused=0, **filled)
+    changed = replace(permit, findings=(*permit.findings[:-1], replace(permit.findings[-1], found="otherwise")))
+    assert b"otherwise" in FORMS.encode(identity, changed, reused=0, **filled)
+    system = replace(identity, caller=replace(identity.caller, system="other"))  # type: ignore[arg-type]
+    assert b'"other"' in FORMS.encode(system, permit, reused=0, **filled)
