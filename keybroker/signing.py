@@ -19,14 +19,25 @@ from datetime import datetime
 from typing import Protocol
 
 from keybroker.content import decode
-from keybroker.errors import KeybrokerError, LedgerFault, LedgerUnavailable, ModuleFault, NotPermitted, Refusal
+from keybroker.errors import (
+    KeybrokerError,
+    LedgerBroken,
+    LedgerFault,
+    LedgerUnavailable,
+    ModuleDisagrees,
+    ModuleFault,
+    NotPermitted,
+    Refusal,
+)
 from keybroker.gates import open_gates
 from keybroker.gates.model import GateEvidence, Permit
 from keybroker.hsm.module import CryptographicModule
+from keybroker.hsm.verify import Verifier
 from keybroker.ledger.journal import Journal, RegisterMoved
 from keybroker.ledger.model import Concluded, Failure, GivenAgain, Intent, Refused, RequestIdentity
 from keybroker.policy import decide
 from keybroker.policy.model import KeyRegister, Policy, Situation
+from keybroker.policy.rules.caller import CALLER_ENTITLED_TO_KEY
 from keybroker.terms import ContentKind, DeploymentKind, Finding, KeyPurpose
 
 
@@ -95,7 +106,8 @@ def judge(line: Line, ask: Ask, register: KeyRegister, evidence: GateEvidence, a
     # Unknown and not yours sound the same, before anything is read: no oracle for key names.
     key = register.keys.get(ask.identity.key)
     if key is None or key.label not in ask.identity.caller.keys:
-        raise NotPermitted("this caller may not use a key of that name")
+        finding = CALLER_ENTITLED_TO_KEY.refused(expected="a key listed for this caller", found="one that is not")
+        raise NotPermitted("this caller may not use a key of that name", findings=(finding,))
     content = decode(ask.kind, ask.octets)
     situation = Situation(
         deployment=line.deployment, ledger_origin=line.ledger_origin, operation=ask.identity.operation, at=at
@@ -112,11 +124,29 @@ def _intend(line: Line, asks: Sequence[Ask], at: datetime) -> list[Intent | Give
         evidence = GateEvidence(served=line.module.served(register))
         judged = [_judged(line, ask, register, evidence, at) for ask in asks]
         try:
-            return line.journal.intend(judged, register_version=register.version, at=at)
+            answers = line.journal.intend(judged, register_version=register.version, at=at)
+            return [_checked(item, answer) for item, answer in zip(judged, answers, strict=True)]
         except RegisterMoved:
             # A key was retired, suspended or renewed meanwhile: nothing was written; judge again.
             register = line.register.refresh()
     raise LedgerUnavailable("the key register keeps changing; nothing was signed; ask again")
+
+
+def _checked(
+    judged: tuple[RequestIdentity, Permit] | Refused, answer: Intent | GivenAgain | Refused
+) -> Intent | GivenAgain | Refused:
+    """A signature given again is verified like a new one: the file that it comes from is not trusted to be whole."""
+    if not isinstance(answer, GivenAgain) or isinstance(judged, Refused):
+        return answer
+    identity, permit = judged
+    content = permit.decision.content
+    try:
+        Verifier(permit.decision.key.public_key).check(answer.signature, content.sha256)
+    except ModuleDisagrees:
+        error = LedgerBroken("the signature recorded for this request does not verify; it is withheld")
+        digest = hashlib.sha256(content.octets).digest()
+        return Refused(identity=identity, error=error, findings=permit.findings, octets_sha256=digest)
+    return answer
 
 
 def _judged(

@@ -6,6 +6,7 @@ lengths above 65,535 do not occur in GBCS and are refused.
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from keybroker.content.length import read_length
@@ -13,6 +14,8 @@ from keybroker.errors import ContentMalformed
 
 _SOURCE = "X.690 DER"
 _CONSTRUCTED = 0x20
+_is_utc_time = re.compile(rb"[0-9]{12}Z").fullmatch
+_is_generalized_time = re.compile(rb"[0-9]{14}(\.[0-9]*[1-9])?Z").fullmatch
 _TAGS = frozenset(
     # Universal: primitive, but for SEQUENCE and SET. Other classes: either way. No end-of-contents, no tag above 30.
     [tag for tag in range(0x01, 0x1F) if tag not in (0x10, 0x11)]
@@ -95,9 +98,17 @@ def _check_primitive(octets: bytes, element: Element) -> None:
                 raise _wrong_value(octets, element, "BOOLEAN 00 or FF")
         case 0x02 | 0x0A:
             _check_integer(octets, element)
+        case 0x03:
+            _check_bit_string(octets, element)
         case 0x05:
             if element.content != element.end:
                 raise _wrong_value(octets, element, "NULL without content")
+        case 0x17:
+            if not _is_utc_time(octets, element.content, element.end):
+                raise _wrong_value(octets, element, "UTCTime YYMMDDhhmmssZ")
+        case 0x18:
+            if not _is_generalized_time(octets, element.content, element.end):
+                raise _wrong_value(octets, element, "GeneralizedTime YYYYMMDDhhmmssZ")
         case _:
             pass
 
@@ -108,6 +119,14 @@ def _check_integer(octets: bytes, element: Element) -> None:
     length = element.end - element.content
     if length == 0 or (length > 1 and head in (0x000, 0x1FF)):
         raise _wrong_value(octets, element, "an INTEGER in the fewest octets, at least one")
+
+
+def _check_bit_string(octets: bytes, element: Element) -> None:
+    """The first octet counts the unused bits, which are zero (X.690 §8.6.2, §11.2.1)."""
+    length = element.end - element.content
+    unused = octets[element.content] if length else 8
+    if unused > 7 or (unused and (length == 1 or octets[element.end - 1] & ((1 << unused) - 1))):
+        raise _wrong_value(octets, element, "a BIT STRING whose unused bits are counted and zero")
 
 
 def _wrong_value(octets: bytes, element: Element, expected: str) -> ContentMalformed:

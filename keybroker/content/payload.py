@@ -22,6 +22,13 @@ _INTEGER = 0x02
 _OCTET_STRING = 0x04
 _GENERALIZED_TIME = 0x18
 _SEQUENCE_NUMBER = 0x83  # [3] authorisingRemotePartySeqNumber
+_SYMMETRIC_KEY = 0x80  # [0] plaintextSymmetricKey
+_CONTROL_MEMBERS = (_SYMMETRIC_KEY, 0x81, 0xA2, _SEQUENCE_NUMBER, 0x84, 0xA5, 0xA6)
+"""[0] to [6] of an AuthorisingRemotePartyControl, each in the one form that its type has."""
+
+_ANY_BY_CONTINGENCY = 0x09
+_LONGEST_NUMBER = 9  # octets: 64 bits and a sign
+_MOST_TAGS_TOLD = 16
 
 _FIRST_TWO_OCTETS = {
     b"\xd9\x20": PayloadFamily.DLMS,  # access-request with long-invoke-id flags
@@ -127,9 +134,11 @@ def _check_update_credentials(octets: bytes, start: int, end: int, counter: int,
         )
     control = _members_of_sequence(octets, outer[0].offset, outer[0].end, _CREDENTIALS_SOURCE)
     if mode is not None:
+        _check_parts(start, outer)
         _check_replacement_mode(octets, outer[0], control, mode)
-    numbers = [member for member in control if member.tag == _SEQUENCE_NUMBER]
-    if len(numbers) != 1:
+    # Whatever its class and form: a second [3] would be a second reading.
+    numbers = [member for member in control if member.tag >= 0x40 and member.tag & 0x1F == _SEQUENCE_NUMBER & 0x1F]
+    if [member.tag for member in numbers] != [_SEQUENCE_NUMBER]:
         raise ContentMalformed(
             offset=outer[0].offset,
             expected="exactly one [3] authorisingRemotePartySeqNumber",
@@ -140,14 +149,30 @@ def _check_update_credentials(octets: bytes, start: int, end: int, counter: int,
     _check_number(octets, numbers[0], counter, wanted, _CREDENTIALS_SOURCE)
 
 
+def _check_parts(start: int, outer: list[Element]) -> None:
+    """Control, replacements, certification path, and at most one execution date and time."""
+    tags = [member.tag for member in outer]
+    if tags[:3] != [_SEQUENCE] * 3 or tags[3:] not in ([], [_GENERALIZED_TIME]):
+        raise ContentMalformed(
+            offset=start,
+            expected="three SEQUENCEs and at most one GeneralizedTime",
+            found=_tags(tags),
+            source=_CREDENTIALS_SOURCE,
+        )
+
+
 def _check_replacement_mode(octets: bytes, sequence: Element, control: list[Element], mode: int) -> None:
-    """The mode comes first; then come [0] to [6], each at most once, in the order of their tags."""
+    """The mode comes first; then come [0] to [6], each at most once, in the order of their tags.
+
+    [0] discloses a symmetric key, and belongs to anyByContingency alone: elsewhere it would be kept unredacted.
+    """
     tags = [member.tag for member in control]
-    numbers = [tag & 0x1F for tag in tags[1:]]
-    if tags[:1] != [_INTEGER] or any(tag < 0x80 for tag in tags[1:]) or numbers != sorted(set(numbers)):
+    members = _CONTROL_MEMBERS if mode == _ANY_BY_CONTINGENCY else _CONTROL_MEMBERS[1:]
+    if tags[:1] != [_INTEGER] or tags[1:] != [tag for tag in members if tag in tags[1:]]:
+        first = 0 if mode == _ANY_BY_CONTINGENCY else 1
         raise ContentMalformed(
             offset=sequence.offset,
-            expected="credentialsReplacementMode and then each of [0] to [6] at most once, in order",
+            expected=f"credentialsReplacementMode and then each of [{first}] to [6] at most once, in order",
             found=_tags(tags),
             source=_CREDENTIALS_SOURCE,
         )
@@ -166,8 +191,15 @@ def _members_of_sequence(octets: bytes, start: int, end: int, source: str) -> li
 def _check_number(octets: bytes, element: Element, wanted: int, meaning: str, source: str) -> None:
     value = read_unsigned(octets, element)
     if value != wanted:
-        raise ContentMalformed(offset=element.offset, expected=f"{meaning}: {wanted}", found=str(value), source=source)
+        # Python writes no number of thousands of digits, and nobody would read it.
+        length = element.end - element.content
+        found = str(value) if length <= _LONGEST_NUMBER else f"a number of {length} octets"
+        raise ContentMalformed(offset=element.offset, expected=f"{meaning}: {wanted}", found=found, source=source)
 
 
 def _tags(tags: list[int]) -> str:
-    return "tags " + bytes(tags).hex(" ").upper() if tags else "no member"
+    """The first of them: what is found is told in replies, whose length is bounded."""
+    if not tags:
+        return "no member"
+    more = f" and {len(tags) - _MOST_TAGS_TOLD} more" if len(tags) > _MOST_TAGS_TOLD else ""
+    return "tags " + bytes(tags[:_MOST_TAGS_TOLD]).hex(" ").upper() + more

@@ -16,7 +16,7 @@ from keybroker.hsm.module_requirement import module_shortfall
 from keybroker.hsm.profile import Profile
 from keybroker.hsm.verify import Verifier
 from keybroker.policy.model import KeyRegister, Policy, RegisteredKey
-from keybroker.terms import DeploymentKind, Finding, KeyLabel, KeyPurpose, Provenance, RuleName
+from keybroker.terms import DeploymentKind, Export, Finding, KeyLabel, KeyPurpose, Provenance, RuleName
 
 RULE = RuleName("key-served")
 _CLAUSE = "G2.44"
@@ -89,6 +89,8 @@ def find_held_key(connection: Connection, key: RegisteredKey, demands: Demands) 
         raise KeyUnfit(expected=shortfall.expected, found=shortfall.found)
     if key.provenance is Provenance.IMPORTED_TEST_KEY and demands.deployment is not DeploymentKind.TEST:
         raise KeyUnfit(expected="a key made in a module", found="an imported test key in a live deployment")
+    if key.provenance is Provenance.UNWRAPPED and policy.export is Export.NEVER:
+        raise KeyUnfit(expected="a key made in this module, which its purpose never leaves", found="one unwrapped here")
     try:
         verifier = Verifier(key.public_key)
     except ValueError as error:

@@ -266,7 +266,7 @@ def content_facts(content: Content) -> dict[str, Json]:
                 "kind": content.kind.value,
                 "origin": content.origin,
                 "root_hash": content.root_hash.hex(),
-                "tree_size": content.tree_size,
+                "tree_size": str(content.tree_size),
             }
         case _:
             assert_never(content)

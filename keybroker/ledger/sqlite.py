@@ -45,7 +45,8 @@ def database_file(url: str) -> Path:
         raise ConfigurationInvalid("not a database URL", where="ledger.url") from error
     if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
         raise ConfigurationInvalid("this version keeps its ledger in a file: sqlite:///FILE", where="ledger.url")
-    return Path(parsed.database)
+    # Resolved: by whatever symbolic links a broker comes, the locks stand beside the one file.
+    return Path(parsed.database).resolve()
 
 
 def open_engine(file: Path) -> Engine:

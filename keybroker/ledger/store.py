@@ -24,7 +24,7 @@ from keybroker.errors import ConfigurationInvalid, LedgerBroken, LedgerUnavailab
 from keybroker.ledger import merkle, sqlite, tables
 from keybroker.ledger.model import Head, InForce, StoredRecord
 from keybroker.ledger.record import Writer, encode
-from keybroker.ledger.turn import Turn
+from keybroker.ledger.turn import Stand, Turn
 from keybroker.terms import DeploymentKind, PartyName
 
 T = TypeVar("T")
@@ -40,6 +40,8 @@ class Ledger:
         self._engine = engine
         self._turns = sqlite.FairTurn(file)
         self._unsynced = False
+        self._identity = _identity(file)
+        self._stand: Stand | None = None
 
     def transact(self, work: Callable[[Turn], T]) -> T:
         """Do ``work`` in one transaction and answer what it answered, once its records are durable.
@@ -53,9 +55,19 @@ class Ledger:
             turn, answer = self._work(work)
             if turn.commit_in_doubt:
                 self._settle(turn)
+            self._stand = turn.stand() or self._stand
             return answer
 
+    def _check_file(self) -> None:
+        """Connections outlive their file's name: what is written to a file that was moved or removed is lost.
+
+        Raises: LedgerBroken when another file, or none, bears the name of the one that was opened.
+        """
+        if _identity(self.file) != self._identity:
+            raise LedgerBroken("the ledger's file was removed or replaced while it was open; stop the broker")
+
     def _work(self, work: Callable[[Turn], T]) -> tuple[Turn, T]:
+        self._check_file()
         try:
             connection = sqlite.for_turn(self._engine.connect())
         except (DBAPIError, sqlite3.Error) as error:
@@ -64,6 +76,8 @@ class Ledger:
             try:
                 connection.begin()
                 turn = Turn(connection, origin=self.origin)
+                if self._stand is not None:
+                    turn.check_follows(self._stand)
                 answer = work(turn)
                 turn.finish()
             except (DBAPIError, sqlite3.Error) as error:
@@ -107,6 +121,7 @@ class Ledger:
 
         Raises: LedgerUnavailable, LedgerBroken.
         """
+        self._check_file()
         try:
             with self._engine.connect() as connection:
                 connection.begin()  # never committed: there is nothing to commit
@@ -180,6 +195,10 @@ def open_ledger(url: str, *, origin: str, deployment: DeploymentKind, at: dateti
     """
     file = sqlite.database_file(url)
     try:
+        # The file is made before it is opened, so that what was opened can be told from what is put there later.
+        file.touch(mode=0o600, exist_ok=True)
+        if file.stat().st_nlink > 1:
+            raise ConfigurationInvalid("the ledger's file has a second name (a hard link)", where="ledger.url")
         engine = sqlite.open_engine(file)
         ledger = Ledger(file, engine, origin=origin, deployment=deployment)
     except OSError as error:
@@ -249,6 +268,15 @@ def hold_ledger(url: str) -> sqlite.Hold:
         raise LedgerUnavailable("another broker is running on this ledger; stop it, or use another ledger") from error
     except OSError as error:
         raise sqlite.fault(error) from error
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    """Device and inode of a file, None where it cannot be looked at."""
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def from_seconds(seconds: int) -> datetime:

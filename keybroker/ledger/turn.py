@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from keybroker.errors import LedgerBroken
@@ -17,6 +19,7 @@ _READ_HEAD = Lookup(
     select(tables.head.c.tree_size, tables.head.c.root_hash, tables.head.c.frontier, tables.head.c.register_version),
     tables.head.c.id,
 )
+_LEAF = Lookup(select(tables.record.c.leaf_hash), tables.record.c.leaf_index)
 _WRITE_RECORDS = Write(insert(tables.record), "leaf_index", "leaf_hash", "kind", "party", "octets")
 _WRITE_HEAD = Write(
     update(tables.head).where(tables.head.c.id == bindparam("which")),
@@ -26,6 +29,14 @@ _WRITE_HEAD = Write(
     "register_version",
     "which",
 )
+
+
+class Stand(NamedTuple):
+    """Where a turn left the tree: its size, its root, and its last leaf."""
+
+    tree_size: int
+    root: bytes
+    leaf_hash: bytes
 
 
 class Turn:
@@ -72,6 +83,29 @@ class Turn:
         version = self.register_version + self._register_moved
         frontier = self._frontier
         _WRITE_HEAD.run(self.connection, [(frontier.size, frontier.root(), frontier.to_octets(), version, HEAD)])
+
+    def check_follows(self, stand: Stand) -> None:
+        """Does the ledger still hold what this process wrote last? Before anything is appended.
+
+        Raises: LedgerBroken: an earlier or another database was put in its place while we ran.
+        """
+        size, found = self._frontier.size, None
+        if size == stand.tree_size:
+            if self._frontier.root() == stand.root:
+                return
+        elif size > stand.tree_size:
+            found = next((row[0] for row in _LEAF.run(self.connection, [stand.tree_size - 1])), None)
+        if found != stand.leaf_hash:
+            raise LedgerBroken(
+                f"the ledger was rolled back or replaced while it was open: expected it to extend {stand.tree_size}"
+                f" records with root {stand.root.hex()}, found {size}; stop the broker and put the right file back"
+            )
+
+    def stand(self) -> Stand | None:
+        """Where this turn left the tree, None where it appended nothing."""
+        if not self._rows:
+            return None
+        return Stand(self._frontier.size, self._frontier.root(), self._rows[-1][1])
 
     def is_in(self, connection: Connection) -> bool:
         """Is what this turn wrote in the file? A transaction is there whole or not at all."""

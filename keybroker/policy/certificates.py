@@ -32,6 +32,15 @@ _SUBJECTS = (
 )
 _KNOWN_CRITICAL = frozenset({ExtensionOID.KEY_USAGE, ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.CERTIFICATE_POLICIES})
 _LONGEST_CHAIN = 4
+_UNREADABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+"""All that the library raises for octets that it cannot, or will not, read."""
 
 
 class CertificateUnfit(ConfigurationInvalid):
@@ -119,7 +128,7 @@ def _load(der: bytes) -> x509.Certificate:
         _ = (certificate.version, certificate.subject, certificate.issuer, certificate.extensions)
         _ = (certificate.public_key(), certificate.signature_hash_algorithm, certificate.serial_number)
         _ = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension) as error:
+    except _UNREADABLE as error:
         raise CertificateUnfit(f"expected a certificate in DER, found one that cannot be read: {error}") from error
     return certificate
 

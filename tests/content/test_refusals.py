@@ -27,6 +27,9 @@ def replaced(offset: int, octets: str, message: bytes = PRE_COMMAND) -> bytes:
     return message[:offset] + new + message[offset + len(new) :]
 
 
+A_TIME = der(0x18, b"20300101000000Z")
+
+
 def with_content(code: int, content: bytes, counter: int = 1_000) -> bytes:
     return compose_command(code, counter=counter, content=content)
 
@@ -219,7 +222,7 @@ REFUSALS = [
     ("CS06 without members", with_content(0x12, der(0x30)), ContentMalformed, 34, "OCTET STRING, INTEGER", "no member"),
     (
         "CS06 with two times",
-        with_content(0x12, der(0x30, der(0x04, bytes(32)), der_integer(1_000), der(0x18), der(0x18))),
+        with_content(0x12, der(0x30, der(0x04, bytes(32)), der_integer(1_000), A_TIME, A_TIME)),
         ContentMalformed,
         34,
         "at most one GeneralizedTime",
@@ -278,7 +281,7 @@ REFUSALS = [
         update_credentials(0x102, MODE_2, MODE_2, NUMBER),
         ContentMalformed,
         36,
-        "[0] to [6]",
+        "[1] to [6]",
         "02 02",
     ),
     (
