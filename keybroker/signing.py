@@ -4,7 +4,8 @@ A lone request is a batch of one; unary, batch and stream run this one function.
 
 1. What was parsed is what is signed: the octets hashed are the octets decoded, strictly, whole, canonical.
 2. No Permit, no key use. Default is no; there is no switch that turns a rule off.
-3. No durable intent, no key use; no durable outcome, no reply.
+3. No durable intent, no key use; no durable outcome, no reply. The outcomes of one batch and the intents of the next
+   may share a transaction.
 4. The result is verified with the public key before it leaves.
 5. What is remembered cannot be rolled back unnoticed: a journal is opened only on a ledger whose head extends the
    last one kept outside it (``ledger/anchor.py``); without a journal there is no line.
@@ -34,7 +35,7 @@ from keybroker.gates.model import GateEvidence, Permit
 from keybroker.hsm.module import CryptographicModule
 from keybroker.hsm.verify import Verifier
 from keybroker.ledger.journal import Journal, RegisterMoved
-from keybroker.ledger.model import Concluded, Failure, GivenAgain, Intent, Refused, RequestIdentity
+from keybroker.ledger.model import Concluded, Failure, GivenAgain, Intent, Refused, RequestIdentity, Signature
 from keybroker.policy import decide
 from keybroker.policy.model import KeyRegister, Policy, Situation
 from keybroker.policy.rules.caller import CALLER_ENTITLED_TO_KEY
@@ -50,8 +51,19 @@ class Ask:
     octets: bytes
 
 
+Item = Ask | Refused
+"""What goes down the line: a request, or one refused before it, which is only written down."""
+
 Outcome = Concluded | GivenAgain | KeybrokerError
 """A recorded signature, a recorded signature given again, or why not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """A batch between its two transactions: what each item became, and what the module did under the intents."""
+
+    answers: Sequence[Intent | GivenAgain | Refused | KeybrokerError]
+    results: Sequence[Signature | Failure]
 
 
 class RegisterSource(Protocol):
@@ -78,21 +90,33 @@ class Line:
     module: CryptographicModule
 
 
-def sign_batch(line: Line, asks: Sequence[Ask], at: datetime) -> list[Outcome]:
-    """Take a batch down the line; each ask has its own outcome, in order. Raises nothing that one ask caused.
+def sign_batch(line: Line, items: Sequence[Item], at: datetime) -> list[Outcome]:
+    """Take a batch down the line; each item has its own outcome, in order. Raises nothing that one item caused.
 
     ``at`` is the broker's clock, read once for the batch; no request can supply it.
     """
+    _, begun = begin(line, items, at)
+    return end(line, begun, at)
+
+
+def begin(
+    line: Line, items: Sequence[Item], at: datetime, *, after: Begun | None = None
+) -> tuple[list[Outcome], Begun]:
+    """Steps 1 to 5. Where a batch went before, one transaction is its second and this one's first.
+
+    Answers the outcomes of the batch before, which may leave now, and this one, of which nothing may.
+    """
+    before = after or Begun(answers=(), results=())
     # 1-3. Decode, decide, open the gates; 4. one transaction writes intents and refusals.
-    try:
-        answers = _intend(line, asks, at)
-    except (LedgerFault, ModuleFault) as fault:
-        return [fault] * len(asks)
+    conclusions, answers = _turn_over(line, before, items, at)
     # 5. The module signs under durable intents, outside any lock, and every result is verified.
-    intents = [answer for answer in answers if isinstance(answer, Intent)]
-    outcomes = iter(_use(line, intents, at))
-    # 6. Each in its place.
-    return [next(outcomes) if isinstance(answer, Intent) else _answer(answer) for answer in answers]
+    results = _use(line, [answer for answer in answers if isinstance(answer, Intent)])
+    return _outcomes(before, conclusions), Begun(answers=answers, results=results)
+
+
+def end(line: Line, begun: Begun, at: datetime) -> list[Outcome]:
+    """Step 6 for a batch that no other follows: the second transaction, and then its outcomes."""
+    return _outcomes(begun, _conclude(line, begun.results, at))
 
 
 def explain(line: Line, ask: Ask, at: datetime) -> Permit:
@@ -118,18 +142,25 @@ def judge(line: Line, ask: Ask, register: KeyRegister, evidence: GateEvidence, a
     return open_gates(decision, evidence)
 
 
-def _intend(line: Line, asks: Sequence[Ask], at: datetime) -> list[Intent | GivenAgain | Refused]:
-    register = line.register.current()
-    for _ in range(3):
-        evidence = GateEvidence(served=line.module.served(register))
-        judged = [_judged(line, ask, register, evidence, at) for ask in asks]
-        try:
-            answers = line.journal.intend(judged, register_version=register.version, at=at)
-            return [_checked(item, answer) for item, answer in zip(judged, answers, strict=True)]
-        except RegisterMoved:
-            # A key was retired, suspended or renewed meanwhile: nothing was written; judge again.
-            register = line.register.refresh()
-    raise LedgerUnavailable("the key register keeps changing; nothing was signed; ask again")
+def _turn_over(
+    line: Line, before: Begun, items: Sequence[Item], at: datetime
+) -> tuple[Sequence[Outcome], Sequence[Intent | GivenAgain | Refused | KeybrokerError]]:
+    try:
+        register = line.register.current()
+        for _ in range(3):
+            evidence = GateEvidence(served=line.module.served(register))
+            judged = [_judged(line, item, register, evidence, at) for item in items]
+            try:
+                conclusions, answers = line.journal.turn_over(
+                    before.results, judged, register_version=register.version, at=at
+                )
+                return conclusions, [_checked(*both) for both in zip(judged, answers, strict=True)]
+            except RegisterMoved:
+                # A key was retired, suspended or renewed meanwhile: nothing was written; judge again.
+                register = line.register.refresh()
+        raise LedgerUnavailable("the key register keeps changing; nothing was signed; ask again")
+    except (LedgerFault, ModuleFault) as fault:
+        return _conclude(line, before.results, at), [fault] * len(items)
 
 
 def _checked(
@@ -150,29 +181,41 @@ def _checked(
 
 
 def _judged(
-    line: Line, ask: Ask, register: KeyRegister, evidence: GateEvidence, at: datetime
+    line: Line, item: Item, register: KeyRegister, evidence: GateEvidence, at: datetime
 ) -> tuple[RequestIdentity, Permit] | Refused:
+    if isinstance(item, Refused):
+        return item
     try:
-        return ask.identity, judge(line, ask, register, evidence, at)
+        return item.identity, judge(line, item, register, evidence, at)
     except Refusal as refusal:
         findings: tuple[Finding, ...] = getattr(refusal, "findings", ())
-        return Refused(
-            identity=ask.identity, error=refusal, findings=findings, octets_sha256=hashlib.sha256(ask.octets).digest()
-        )
+        digest = hashlib.sha256(item.octets).digest()
+        return Refused(identity=item.identity, error=refusal, findings=findings, octets_sha256=digest)
 
 
-def _use(line: Line, intents: Sequence[Intent], at: datetime) -> list[Outcome]:
+def _use(line: Line, intents: Sequence[Intent]) -> Sequence[Signature | Failure]:
     if not intents:
-        return []
+        return ()
     try:
-        results = line.module.sign(intents)
+        return line.module.sign(intents)
     except ModuleFault as fault:
-        results = [Failure(intent=intent, error=fault, module_serial=line.module.serial) for intent in intents]
+        return [Failure(intent=intent, error=fault, module_serial=line.module.serial) for intent in intents]
+
+
+def _conclude(line: Line, results: Sequence[Signature | Failure], at: datetime) -> Sequence[Outcome]:
+    if not results:
+        return ()
     try:
-        return [*line.journal.conclude(results, at=at)]
+        return line.journal.conclude(results, at=at)
     except LedgerFault as fault:
-        return [fault] * len(intents)
+        return [fault] * len(results)
 
 
-def _answer(answer: GivenAgain | Refused) -> Outcome:
-    return answer if isinstance(answer, GivenAgain) else answer.error
+def _outcomes(begun: Begun, conclusions: Sequence[Outcome]) -> list[Outcome]:
+    """Each in its place."""
+    concluded = iter(conclusions)
+    return [next(concluded) if isinstance(answer, Intent) else _answer(answer) for answer in begun.answers]
+
+
+def _answer(answer: GivenAgain | Refused | KeybrokerError) -> Outcome:
+    return answer.error if isinstance(answer, Refused) else answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, assert_never
@@ -29,7 +30,7 @@ from keybroker.ledger.merkle import leaf_hash
 from keybroker.ledger.model import Json, Receipt
 from keybroker.ledger.record import encode, moment
 from keybroker.ledger.turn import Turn
-from keybroker.policy.certificates import public_point, read_chain
+from keybroker.policy.certificates import CertificateUnfit, certificate_identity, public_point, read_chain
 from keybroker.policy.published_test_keys import is_published_test_key
 from keybroker.terms import DeploymentKind, KeyLabel, KeyPurpose, KeyState, PartyName, Provenance
 
@@ -48,15 +49,18 @@ __all__ = [
 ]
 
 
+_is_name = re.compile(r"[a-z0-9-]{1,63}").fullmatch
+
+
 def administer(journal: Journal, actor: Actor, act: Act, at: datetime) -> Receipt:
     """Do one act: check it, change the register, count its version and write the record, in one transaction.
 
     Raises: NotPermitted when the act does not fit the key's state, deployment or party (the refusal is recorded),
-    CertificateUnfit for a chain that does not verify, LedgerFault.
+    CertificateUnfit for a chain that does not verify (recorded too), LedgerFault.
     """
     try:
         return journal.ledger.transact(lambda turn: _administer(journal, turn, actor, act, at))
-    except NotPermitted as refusal:
+    except (NotPermitted, CertificateUnfit) as refusal:
         body: dict[str, Json] = {
             "actor": _actor(actor),
             **_told(act),
@@ -106,7 +110,7 @@ def _check(act: Act, row: Any, actor: Actor, turn: Turn, deployment: DeploymentK
         case KeyGenerated():
             _check_generated(act, turn, deployment)
         case EnrolCertificate():
-            _check_chain(act, row, deployment)
+            _check_chain(act, row, turn, deployment)
         case ActivateKey():
             _check_activation(row)
         case RevokeCertificate():
@@ -119,6 +123,9 @@ def _check(act: Act, row: Any, actor: Actor, turn: Turn, deployment: DeploymentK
 
 
 def _check_order(act: OrderKey, actor: Actor, turn: Turn, deployment: DeploymentKind) -> None:
+    # A label stands in names and findings: what could be read as two words, or as another label, is none.
+    if not all(_is_name(name) for name in (act.label, act.party)):
+        raise NotPermitted("a key's label and its party are each 1 to 63 of a-z, 0-9 and hyphen")
     # One deployment, one party (G2.25, G3.14): live keys are all of the party whose deployment it is.
     if deployment is DeploymentKind.TEST:
         return
@@ -141,7 +148,7 @@ def _check_generated(act: KeyGenerated, turn: Turn, deployment: DeploymentKind) 
         raise NotPermitted(f"the key {other} has the same public key")
 
 
-def _check_chain(act: EnrolCertificate, row: Any, deployment: DeploymentKind) -> None:
+def _check_chain(act: EnrolCertificate, row: Any, turn: Turn, deployment: DeploymentKind) -> None:
     facts = read_chain(act.chain, act.anchors, revoked_at=None)
     if public_point(act.chain[0]) != row.public_key:
         raise NotPermitted(f"the certificate is of another public key than {act.label}'s")
@@ -150,6 +157,9 @@ def _check_chain(act: EnrolCertificate, row: Any, deployment: DeploymentKind) ->
         raise NotPermitted(
             f"a {deployment.value} deployment takes certificates of {deployment.value} anchors, found {found}"
         )
+    revoked = tables.revoked_certificate.c.identity
+    if turn.connection.execute(select(revoked).where(revoked == certificate_identity(act.chain[0]))).first():
+        raise NotPermitted(f"the certificate was revoked; a revocation is not undone: enrol another for {act.label}")
     if row.eui is not None and row.eui != facts.eui.octets:
         raise NotPermitted(f"the key was ordered for EUI {row.eui.hex('-').upper()}, the certificate says {facts.eui}")
 
@@ -182,11 +192,20 @@ def _change(turn: Turn, act: Act, after: KeyState) -> None:
             execute(insert(certificate), links)
         case RevokeCertificate():
             values |= {"revoked_at": int(act.revoked_at.timestamp())}
+            _remember_revoked(turn, act.label)
         case ActivateKey() | SuspendKey() | ResumeKey() | RetireKey():
             pass
         case _:
             assert_never(act)
     execute(update(key).where(key.c.label == act.label).values(values))
+
+
+def _remember_revoked(turn: Turn, label: KeyLabel) -> None:
+    table, own = tables.revoked_certificate, tables.certificate
+    der = turn.connection.execute(select(own.c.der).where(own.c.label == label, own.c.position == 0)).scalar_one()
+    identity = certificate_identity(der)
+    if turn.connection.execute(select(table.c.label).where(table.c.identity == identity)).first() is None:
+        turn.connection.execute(insert(table).values(identity=identity, label=label))
 
 
 def _has_certificate(turn: Turn, label: KeyLabel) -> bool:

@@ -12,10 +12,10 @@ from keybroker.errors import LedgerBroken
 from keybroker.ledger import tables
 from keybroker.ledger.merkle import Frontier
 from keybroker.ledger.model import Head
-from keybroker.ledger.store import Ledger
+from keybroker.ledger.reading import Reader
 
 
-def check_anchor(ledger: Ledger, anchor: Head | None) -> None:
+def check_anchor(ledger: Reader, anchor: Head | None) -> None:
     """Recompute the tree from the stored leaf hashes and compare it with the anchor and with its own head.
 
     ``anchor`` is None where none was ever written: a new token. Raises: LedgerBroken, which says what was expected

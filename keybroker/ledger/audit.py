@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -12,14 +12,22 @@ from keybroker.errors import LedgerBroken
 from keybroker.ledger import tables
 from keybroker.ledger.merkle import Frontier
 from keybroker.ledger.model import Head, StoredRecord
+from keybroker.ledger.reading import Reader
 from keybroker.ledger.store import Ledger
 from keybroker.ledger.verify import RequestRow, Verified, verify_ledger
 from keybroker.terms import PartyName
 
 _PAGE = 2000
+_TOLD_EVERY = 250
 
 
-def verify(ledger: Ledger, at: datetime, *, anchor: Head | None = None) -> Verified:
+Progress = Callable[[int, int], object]
+"""Told how many records are done, and of how many."""
+
+
+def verify(
+    ledger: Reader, at: datetime, *, anchor: Head | None = None, progress: Progress = lambda _done, _total: None
+) -> Verified:
     """Recompute everything that the ledger holds. Raises: LedgerBroken, which names the first thing wrong."""
     with ledger.read() as connection:
         row = connection.execute(select(tables.head)).one_or_none()
@@ -27,7 +35,7 @@ def verify(ledger: Ledger, at: datetime, *, anchor: Head | None = None) -> Verif
             raise LedgerBroken("the ledger has no head")
         head = Head(origin=ledger.origin, tree_size=row.tree_size, root_hash=row.root_hash, at=at)
         verified = verify_ledger(
-            _records(connection),
+            _told(_records(connection), head.tree_size, progress),
             head,
             find=lambda index: _find(connection, index),
             deployment=ledger.deployment,
@@ -40,7 +48,7 @@ def verify(ledger: Ledger, at: datetime, *, anchor: Head | None = None) -> Verif
         return verified
 
 
-def read_records(ledger: Ledger, first: int, count: int) -> list[StoredRecord]:
+def read_records(ledger: Reader, first: int, count: int) -> list[StoredRecord]:
     """Records from a leaf index on. Raises: LedgerUnavailable, LedgerBroken."""
     table = tables.record
     wanted = select(table).where(table.c.leaf_index >= first).order_by(table.c.leaf_index).limit(count)
@@ -57,7 +65,7 @@ def erase_octets(ledger: Ledger, sha256: bytes) -> int:
     return ledger.transact(lambda turn: turn.connection.execute(delete(table).where(table.c.sha256 == sha256)).rowcount)
 
 
-def find_octets(ledger: Ledger, leaf_index: int) -> bytes | None:
+def find_octets(ledger: Reader, leaf_index: int) -> bytes | None:
     """The kept octets of an intent, None where they were erased or never kept.
 
     Raises: LedgerUnavailable, LedgerBroken.
@@ -88,6 +96,14 @@ def _pages(connection: Connection, table: Table) -> Iterator[Any]:
         if len(page) < _PAGE:
             return
         last = page[-1][0]
+
+
+def _told(records: Iterator[StoredRecord], total: int, progress: Progress) -> Iterator[StoredRecord]:
+    for done, stored in enumerate(records):
+        if done % _TOLD_EVERY == 0:
+            progress(done, total)
+        yield stored
+    progress(total, total)
 
 
 def _records(connection: Connection) -> Iterator[StoredRecord]:

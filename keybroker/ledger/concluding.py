@@ -6,28 +6,21 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import select
 
 from keybroker.errors import KeybrokerError, OutcomeUnknown
 from keybroker.ledger import record, tables
 from keybroker.ledger.intending import OPEN
 from keybroker.ledger.merkle import leaf_hash
 from keybroker.ledger.model import Concluded, Failure, Receipt, Signature
-from keybroker.ledger.statements import Lookup, Write
+from keybroker.ledger.statements import Lookup, Update
 from keybroker.ledger.turn import Turn
 
 _BY_INTENT = Lookup(
     select(tables.request.c.intent_index, tables.request.c.state, tables.request.c.outcome_index),
     tables.request.c.intent_index,
 )
-_END = Write(
-    update(tables.request)
-    .where(tables.request.c.intent_index == bindparam("intent"))
-    .values(state=bindparam("ended"), outcome_index=bindparam("outcome")),
-    "ended",
-    "outcome",
-    "intent",
-)
+_END = Update(tables.request, "intent_index", "state", "outcome_index")
 _IS_OPEN = tables.request.c.state == OPEN
 
 
@@ -57,7 +50,7 @@ def conclude(turn: Turn, results: Sequence[Result]) -> list[Concluded | Keybroke
     rows = _BY_INTENT.run(turn.connection, [item.intent_index for item in results])
     known: dict[int, tuple[str, int | None]] = {index: (state, outcome) for index, state, outcome in rows}
     answers: list[Concluded | KeybrokerError] = []
-    ended: list[tuple[str, int, int]] = []
+    ended: list[tuple[int, str, int]] = []
     for item in results:
         state, outcome = known.get(item.intent_index, (None, None))
         if state != OPEN:
@@ -65,7 +58,7 @@ def conclude(turn: Turn, results: Sequence[Result]) -> list[Concluded | Keybroke
             continue
         party = item.result.intent.identity.caller.party
         receipt = turn.append(kind="outcome", party=party, octets=item.record, leaf_hash=item.leaf_hash)
-        ended.append((item.state, receipt.leaf_index, item.intent_index))
+        ended.append((item.intent_index, item.state, receipt.leaf_index))
         answers.append(_conclusion(item.result, receipt))
     if ended:
         _END.run(turn.connection, ended)
@@ -88,7 +81,7 @@ def close(
         if row.intent_index not in apart_from:
             octets = record.encode(writer.closed(row.intent_index, row.party, died=row.worker, at=at))
             receipts.append(turn.append(kind="closed", party=row.party, octets=octets, leaf_hash=leaf_hash(octets)))
-            ended.append((record.UNKNOWN, receipts[-1].leaf_index, row.intent_index))
+            ended.append((row.intent_index, record.UNKNOWN, receipts[-1].leaf_index))
     if ended:
         _END.run(turn.connection, ended)
     return receipts

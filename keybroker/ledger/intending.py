@@ -8,7 +8,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, select
 
 from keybroker.errors import KeybrokerError, LedgerBroken, OutcomeUnknown, RequestRepeated
 from keybroker.gates.model import Permit
@@ -16,7 +16,7 @@ from keybroker.ledger import record, tables
 from keybroker.ledger.intent_form import IntentForms
 from keybroker.ledger.merkle import leaf_hash
 from keybroker.ledger.model import GivenAgain, Intent, Receipt, Refused, RequestIdentity
-from keybroker.ledger.statements import Lookup, Write
+from keybroker.ledger.statements import Insert, Lookup, Update, Write
 from keybroker.ledger.turn import Turn
 
 OPEN = "open"
@@ -39,8 +39,8 @@ _RECORDS = Lookup(
     select(tables.record.c.leaf_index, tables.record.c.leaf_hash, tables.record.c.octets), tables.record.c.leaf_index
 )
 _FORGET = Write(delete(tables.request).where(tables.request.c.name == bindparam("which")), "which")
-_REMEMBER = Write(
-    insert(tables.request),
+_REMEMBER = Insert(
+    tables.request,
     "intent_index",
     "name",
     "caller",
@@ -51,15 +51,9 @@ _REMEMBER = Write(
     "worker",
     "at",
 )
-_FIRST_USE = Write(insert(tables.counter_use), "relation", "uses")
-_USE_AGAIN = Write(
-    update(tables.counter_use)
-    .where(tables.counter_use.c.relation == bindparam("which"))
-    .values(uses=bindparam("times")),
-    "times",
-    "which",
-)
-_KEEP = Write(insert(tables.octets), "leaf_index", "sha256", "octets", "at")
+_FIRST_USE = Insert(tables.counter_use, "relation", "uses")
+_USE_AGAIN = Update(tables.counter_use, "relation", "uses")
+_KEEP = Insert(tables.octets, "leaf_index", "sha256", "octets", "at")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,7 +235,7 @@ class Intending:
 
     def _count(self) -> None:
         first = [(it, self._uses[it]) for it in self._counted if it not in self._used_before]
-        again = [(self._uses[it], it) for it in self._counted & self._used_before]
+        again = [(it, self._uses[it]) for it in self._counted & self._used_before]
         if first:
             _FIRST_USE.run(self._turn.connection, first)
         if again:

@@ -64,26 +64,41 @@ class Journal:
     def intend(
         self, judged: Sequence[tuple[RequestIdentity, Permit] | Refused], *, register_version: int, at: datetime
     ) -> list[Answer]:
-        """Write down what is about to happen, and what will not: one transaction, one answer each, in order.
+        """``turn_over`` where no batch went before."""
+        return self.turn_over((), judged, register_version=register_version, at=at)[1]
 
-        Raises: RegisterMoved: nothing was written. LedgerUnavailable: no key was used and none will be. LedgerBroken.
+    def turn_over(
+        self,
+        results: Sequence[Signature | Failure],
+        judged: Sequence[tuple[RequestIdentity, Permit] | Refused],
+        *,
+        register_version: int,
+        at: datetime,
+    ) -> tuple[list[Concluded | KeybrokerError], list[Answer]]:
+        """Write down how the batch before ended, what is about to happen in this one, and what will not.
+
+        One transaction, one answer each, in order. Raises: RegisterMoved: nothing was written. LedgerUnavailable: no
+        key of this batch was used and none will be. LedgerBroken. After each of them ``results`` must be given to
+        ``conclude``, which finds what was written of them after all.
         """
         moment = record.moment(at)
+        ready = [concluding.draft(self.writer, result, moment) for result in results]
         drafts = [it if isinstance(it, Refused) else intending.draft(self._forms, *it, moment) for it in judged]
         taken: list[int] = []
 
-        def work(turn: Turn) -> list[Answer]:
+        def work(turn: Turn) -> tuple[list[Concluded | KeybrokerError], list[Answer]]:
             if turn.register_version != register_version:
                 raise RegisterMoved
+            conclusions = concluding.conclude(turn, ready) if ready else []
             if self._left_open:
                 concluding.close(turn, self.writer, [self.worker], at, apart_from=self._held)
             answers = intending.Intending(self.writer, self._forms, turn, drafts, at).answers()
             taken.extend(answer.receipt.leaf_index for answer in answers if isinstance(answer, Intent))
             self._held.update(taken)
-            return answers
+            return conclusions, answers
 
         try:
-            answers = self.ledger.transact(work)
+            answered = self.ledger.transact(work)
         except KeybrokerError as fault:
             self._held.difference_update(taken)
             if not isinstance(fault, OutcomeUnknown):
@@ -92,7 +107,8 @@ class Journal:
             self._left_open = True
             raise LedgerUnavailable("the ledger cannot be written now; nothing was signed") from fault
         self._left_open = False
-        return answers
+        self._held.difference_update(item.intent_index for item in ready)
+        return answered
 
     def conclude(self, results: Sequence[Signature | Failure], *, at: datetime) -> list[Concluded | KeybrokerError]:
         """Write down how each intent ended: one transaction. Only what is Concluded may leave.

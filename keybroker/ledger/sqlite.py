@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
@@ -28,6 +29,12 @@ _PRAGMAS = (
     "PRAGMA synchronous = FULL",
     "PRAGMA busy_timeout = 10000",
     "PRAGMA foreign_keys = ON",
+    "PRAGMA trusted_schema = OFF",
+    "PRAGMA cache_size = -16384",
+)
+_READING_PRAGMAS = (
+    "PRAGMA query_only = ON",
+    "PRAGMA busy_timeout = 10000",
     "PRAGMA trusted_schema = OFF",
     "PRAGMA cache_size = -16384",
 )
@@ -55,6 +62,25 @@ def open_engine(file: Path) -> Engine:
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def open_reading_engine(file: Path) -> Engine:
+    """An engine whose connections cannot write. Beside the file SQLite may make its own ``-wal`` and ``-shm``.
+
+    In a directory that cannot be written (an auditor's copy), and with no log beside the file, nobody else changes it
+    either, and SQLite is told so: else it would want to make those two.
+    """
+    alone = not os.access(file.parent, os.W_OK) and not beside_log(file).exists()
+    query = {"mode": "ro", "uri": "true", **({"immutable": "1"} if alone else {})}
+    engine = create_engine(URL.create("sqlite", database=f"file:{quote(str(file))}", query=query))
+    event.listen(engine, "connect", _prepare_for_reading)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def beside_log(file: Path) -> Path:
+    """SQLite's write-ahead log of a database file."""
+    return file.with_name(f"{file.name}-wal")
 
 
 def for_turn(connection: Connection) -> Connection:
@@ -93,6 +119,12 @@ def _why(cause: BaseException | None) -> str:
 def _prepare(connection: Any, _record: object) -> None:  # untyped: SQLAlchemy hands the driver's own
     connection.isolation_level = None
     for pragma in _PRAGMAS:
+        connection.execute(pragma)
+
+
+def _prepare_for_reading(connection: Any, _record: object) -> None:
+    connection.isolation_level = None
+    for pragma in _READING_PRAGMAS:
         connection.execute(pragma)
 
 

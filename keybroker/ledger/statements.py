@@ -7,9 +7,10 @@ every lone signature is most of the time. Values are those that every driver tak
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any
 
-from sqlalchemy import Column, Connection, Dialect, Select, bindparam
+from sqlalchemy import Column, Connection, Dialect, Select, Table, bindparam, case, insert, update
 from sqlalchemy.sql.expression import ClauseElement
 
 MOST = 4096
@@ -37,7 +38,7 @@ class Compiled:
 
 
 class Write:
-    """An INSERT or UPDATE, for one row or for many."""
+    """A statement that is run once a transaction, or seldom."""
 
     def __init__(self, statement: ClauseElement, *columns: str) -> None:
         self._statement = statement
@@ -52,6 +53,67 @@ class Write:
                 self._statement, self._columns, connection.dialect
             )
         connection.connection.cursor().executemany(compiled.sql, [compiled.parameters(row) for row in rows])
+
+
+class ManyRows:
+    """Writes of many rows at once. A statement a row would give the GIL up at every row, and beside the event loop
+    each time costs a wait for it.
+    """
+
+    most = 64
+
+    def __init__(self, table: Table, *columns: str) -> None:
+        self._table = table
+        self._columns = columns
+        self._compiled: dict[tuple[str, int], Compiled] = {}
+
+    def run(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Write the rows; a row's values stand in the order of the columns."""
+        cursor: Any = connection.connection.cursor()
+        at = 0
+        # In powers of two: a handful of statements do for every size.
+        while (left := len(rows) - at) > 0:
+            places = min(self.most, 1 << (left.bit_length() - 1))
+            compiled = self._compiled.get((connection.dialect.name, places)) or self._compile(connection, places)
+            cursor.execute(compiled.sql, compiled.parameters([*chain.from_iterable(rows[at : at + places])]))
+            at += places
+
+    def _compile(self, connection: Connection, places: int) -> Compiled:
+        names = [f"{column}_{row}" for row in range(places) for column in self._columns]
+        compiled = Compiled(self._statement(places), names, connection.dialect)
+        self._compiled[connection.dialect.name, places] = compiled
+        return compiled
+
+    def _statement(self, places: int) -> ClauseElement:
+        raise NotImplementedError
+
+
+class Insert(ManyRows):
+    """INSERT … VALUES, many rows."""
+
+    def _statement(self, places: int) -> ClauseElement:
+        rows: list[dict[str, Any]] = [
+            {column: bindparam(f"{column}_{row}") for column in self._columns} for row in range(places)
+        ]
+        return insert(self._table).values(rows)
+
+
+class Update(ManyRows):
+    """UPDATE of many rows, each found by the first column, to values of its own."""
+
+    most = 16
+
+    def _statement(self, places: int) -> ClauseElement:
+        key, *columns = self._columns
+        which = self._table.c[key]
+        keys = [bindparam(f"{key}_{row}", type_=which.type) for row in range(places)]
+
+        def value(column: str) -> ClauseElement:
+            # Typed, since PostgreSQL would take the CASE of untyped parameters for text.
+            of = self._table.c[column].type
+            return case(*((which == keys[row], bindparam(f"{column}_{row}", type_=of)) for row in range(places)))
+
+        return update(self._table).where(which.in_(keys)).values({column: value(column) for column in columns})
 
 
 class Lookup:

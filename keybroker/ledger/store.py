@@ -6,15 +6,14 @@ the file for the very leaf hashes it tried to write, and makes them durable befo
 
 from __future__ import annotations
 
+import re
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
 from alembic import command
-from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, func, insert, select
@@ -22,25 +21,28 @@ from sqlalchemy.exc import DBAPIError
 
 from keybroker.errors import ConfigurationInvalid, LedgerBroken, LedgerUnavailable, OutcomeUnknown
 from keybroker.ledger import merkle, sqlite, tables
-from keybroker.ledger.model import Head, InForce, StoredRecord
+from keybroker.ledger.model import InForce
+from keybroker.ledger.reading import Reader, check_birth, migrations
 from keybroker.ledger.record import Writer, encode
 from keybroker.ledger.turn import Stand, Turn
-from keybroker.terms import DeploymentKind, PartyName
+from keybroker.terms import DeploymentKind
 
 T = TypeVar("T")
 
+_is_origin = re.compile(r"[!-~]{1,255}").fullmatch
+"""Checkpoints, and the head kept in the token, hold an origin on a line of its own."""
 
-class Ledger:
+TEST_MARK = "TEST"
+"""What the origin of every test deployment's ledger contains."""
+
+
+class Ledger(Reader):
     """An open ledger. Safe for several threads and several processes: whoever writes waits for its turn."""
 
     def __init__(self, file: Path, engine: Engine, *, origin: str, deployment: DeploymentKind) -> None:
-        self.file = file
-        self.origin = origin
-        self.deployment = deployment
-        self._engine = engine
+        super().__init__(file, engine, origin=origin, deployment=deployment)
         self._turns = sqlite.FairTurn(file)
         self._unsynced = False
-        self._identity = _identity(file)
         self._stand: Stand | None = None
 
     def transact(self, work: Callable[[Turn], T]) -> T:
@@ -57,14 +59,6 @@ class Ledger:
                 self._settle(turn)
             self._stand = turn.stand() or self._stand
             return answer
-
-    def _check_file(self) -> None:
-        """Connections outlive their file's name: what is written to a file that was moved or removed is lost.
-
-        Raises: LedgerBroken when another file, or none, bears the name of the one that was opened.
-        """
-        if _identity(self.file) != self._identity:
-            raise LedgerBroken("the ledger's file was removed or replaced while it was open; stop the broker")
 
     def _work(self, work: Callable[[Turn], T]) -> tuple[Turn, T]:
         self._check_file()
@@ -115,49 +109,6 @@ class Ledger:
             raise sqlite.fault(error) from error
         self._unsynced = False
 
-    @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """A connection that sees one moment of the ledger, for reading only.
-
-        Raises: LedgerUnavailable, LedgerBroken.
-        """
-        self._check_file()
-        try:
-            with self._engine.connect() as connection:
-                connection.begin()  # never committed: there is nothing to commit
-                yield connection
-        except (DBAPIError, sqlite3.Error) as error:
-            raise sqlite.fault(error) from error
-
-    def head(self, at: datetime) -> Head:
-        """The head of the tree as it is committed now. Raises: LedgerUnavailable, LedgerBroken."""
-        with self.read() as connection:
-            row = connection.execute(select(tables.head.c.tree_size, tables.head.c.root_hash)).one()
-        return Head(origin=self.origin, tree_size=row.tree_size, root_hash=row.root_hash, at=at)
-
-    def find(self, leaf_index: int) -> StoredRecord | None:
-        """The record at a leaf index, None where the tree does not reach.
-
-        Raises: LedgerUnavailable, LedgerBroken (also when the record is not what was hashed).
-        """
-        if not 0 <= leaf_index < 2**63:
-            return None
-        with self.read() as connection:
-            row = connection.execute(
-                select(tables.record).where(tables.record.c.leaf_index == leaf_index)
-            ).one_or_none()
-        if row is None:
-            return None
-        if merkle.leaf_hash(row.octets) != row.leaf_hash:
-            raise LedgerBroken(f"record {leaf_index} is not the one that was hashed; run: keybroker ledger verify")
-        return StoredRecord(
-            leaf_index=row.leaf_index,
-            octets=row.octets,
-            leaf_hash=row.leaf_hash,
-            kind=row.kind,
-            party=PartyName(row.party),
-        )
-
     def begin_life(self, worker: str) -> sqlite.Hold:
         """Hold the lock file of a worker for as long as it lives. Raises: LedgerUnavailable."""
         try:
@@ -183,20 +134,23 @@ class Ledger:
 
     def close(self) -> None:
         """Close every connection. The ledger is not usable afterwards."""
-        self._engine.dispose()
+        super().close()
         self._turns.close()
 
 
 def open_ledger(url: str, *, origin: str, deployment: DeploymentKind, at: datetime) -> Ledger:
     """Open the ledger that the URL names; make it where there is none, and bring its tables up to this version.
 
-    Raises: ConfigurationInvalid: not a ledger for this version, or of the other deployment kind. LedgerBroken: of
-    another origin, or damaged. LedgerUnavailable: it cannot be opened now.
+    Raises: ConfigurationInvalid: an origin that is none, or that hides a test deployment; not a ledger for this
+    version, or of the other deployment kind. LedgerBroken: of another origin, or damaged. LedgerUnavailable: it cannot
+    be opened now.
     """
+    _check_origin(origin, deployment)
     file = sqlite.database_file(url)
     try:
         # The file is made before it is opened, so that what was opened can be told from what is put there later.
-        file.touch(mode=0o600, exist_ok=True)
+        if not file.exists():
+            file.touch(mode=0o600)
         if file.stat().st_nlink > 1:
             raise ConfigurationInvalid("the ledger's file has a second name (a hard link)", where="ledger.url")
         engine = sqlite.open_engine(file)
@@ -216,6 +170,19 @@ def open_ledger(url: str, *, origin: str, deployment: DeploymentKind, at: dateti
         ledger.close()
         raise
     return ledger
+
+
+def _check_origin(origin: str, deployment: DeploymentKind) -> None:
+    if not _is_origin(origin):
+        raise ConfigurationInvalid(
+            "an origin is 1 to 255 printable ASCII characters without space", where="deployment.ledger_origin"
+        )
+    # An origin stands in every receipt, head and checkpoint, and leaves the deployment with them (G2.20(b)).
+    if deployment is DeploymentKind.TEST and TEST_MARK not in origin:
+        raise ConfigurationInvalid(
+            f"the origin of a test deployment says so: expected {TEST_MARK} in it, found {origin}",
+            where="deployment.ledger_origin",
+        )
 
 
 def create_ledger(connection: Connection, *, origin: str, deployment: DeploymentKind, at: datetime) -> None:
@@ -244,18 +211,6 @@ def create_ledger(connection: Connection, *, origin: str, deployment: Deployment
     turn.finish()
 
 
-def check_birth(connection: Connection, *, origin: str, deployment: DeploymentKind) -> None:
-    """Raises: LedgerBroken for another origin, ConfigurationInvalid for the other kind of deployment."""
-    row = connection.execute(select(tables.head.c.origin, tables.head.c.deployment)).one()
-    if row.origin != origin:
-        raise LedgerBroken(f"the ledger's origin is {row.origin}, the configuration expects {origin}")
-    if row.deployment != deployment.value:
-        raise ConfigurationInvalid(
-            f"the ledger was born in a {row.deployment} deployment and cannot be opened as {deployment.value}",
-            where="deployment.kind",
-        )
-
-
 def hold_ledger(url: str) -> sqlite.Hold:
     """Hold the ledger for one broker, as long as the answer (or this process) lives.
 
@@ -270,23 +225,13 @@ def hold_ledger(url: str) -> sqlite.Hold:
         raise sqlite.fault(error) from error
 
 
-def _identity(file: Path) -> tuple[int, int] | None:
-    """Device and inode of a file, None where it cannot be looked at."""
-    try:
-        status = file.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
-
-
 def from_seconds(seconds: int) -> datetime:
     """A moment that a table keeps in seconds."""
     return datetime.fromtimestamp(seconds, UTC)
 
 
 def _migrate(connection: Connection) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+    config = migrations()
     scripts = ScriptDirectory.from_config(config)
     current = MigrationContext.configure(connection).get_current_revision()
     if current == scripts.get_current_head():

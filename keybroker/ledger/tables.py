@@ -95,3 +95,12 @@ certificate = Table(
     Column("der", LargeBinary, nullable=False),
 )
 """The chain behind a key: position 0 is the key's own certificate."""
+
+revoked_certificate = Table(
+    "revoked_certificate",
+    metadata,
+    Column("identity", LargeBinary, primary_key=True),
+    Column("label", String(63), nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Certificates that were ever revoked, by SHA-256 of issuer and serial number: none of them is enrolled again."""

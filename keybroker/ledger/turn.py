@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from keybroker.errors import LedgerBroken
 from keybroker.ledger import tables
 from keybroker.ledger.merkle import Frontier
 from keybroker.ledger.model import Receipt
-from keybroker.ledger.statements import Lookup, Write
+from keybroker.ledger.statements import Insert, Lookup, Write
 
 HEAD = 1
 """The id of the one row in the head table."""
@@ -20,7 +20,7 @@ _READ_HEAD = Lookup(
     tables.head.c.id,
 )
 _LEAF = Lookup(select(tables.record.c.leaf_hash), tables.record.c.leaf_index)
-_WRITE_RECORDS = Write(insert(tables.record), "leaf_index", "leaf_hash", "kind", "party", "octets")
+_WRITE_RECORDS = Insert(tables.record, "leaf_index", "leaf_hash", "kind", "party", "octets")
 _WRITE_HEAD = Write(
     update(tables.head).where(tables.head.c.id == bindparam("which")),
     "tree_size",
@@ -56,6 +56,7 @@ class Turn:
             raise LedgerBroken(f"the ledger's head contradicts itself: {error}") from error
         if (found := self._frontier.root()) != root:
             raise LedgerBroken(f"the ledger's head contradicts itself: root {root.hex()}, its frontier's {found.hex()}")
+        self._root = root
         self.connection = connection
         self.origin = origin
         self.register_version: int = version
@@ -82,7 +83,8 @@ class Turn:
         _WRITE_RECORDS.run(self.connection, self._rows)
         version = self.register_version + self._register_moved
         frontier = self._frontier
-        _WRITE_HEAD.run(self.connection, [(frontier.size, frontier.root(), frontier.to_octets(), version, HEAD)])
+        self._root = frontier.root()
+        _WRITE_HEAD.run(self.connection, [(frontier.size, self._root, frontier.to_octets(), version, HEAD)])
 
     def check_follows(self, stand: Stand) -> None:
         """Does the ledger still hold what this process wrote last? Before anything is appended.
@@ -91,7 +93,7 @@ class Turn:
         """
         size, found = self._frontier.size, None
         if size == stand.tree_size:
-            if self._frontier.root() == stand.root:
+            if self._root == stand.root:
                 return
         elif size > stand.tree_size:
             found = next((row[0] for row in _LEAF.run(self.connection, [stand.tree_size - 1])), None)
@@ -102,10 +104,10 @@ class Turn:
             )
 
     def stand(self) -> Stand | None:
-        """Where this turn left the tree, None where it appended nothing."""
+        """Where this turn left the tree once it is finished, None where it appended nothing."""
         if not self._rows:
             return None
-        return Stand(self._frontier.size, self._frontier.root(), self._rows[-1][1])
+        return Stand(self._frontier.size, self._root, self._rows[-1][1])
 
     def is_in(self, connection: Connection) -> bool:
         """Is what this turn wrote in the file? A transaction is there whole or not at all."""

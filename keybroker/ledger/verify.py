@@ -1,8 +1,9 @@
 """Is this ledger whole and consistent? For auditors: pure, from records alone, and it names the first thing wrong.
 
 What it recomputes: canonical form and fields of every record, its leaf hash, the tree's root, that every intent ends at
-most once and only after it began, that every signature given again is one recorded before, and that what the tables
-beside the records say (requests, counters, octets) is what the records say. ``ledger.audit`` reads it all in.
+most once and only after it began, that every signature verifies with its intent's public key over its intent's digest,
+that every signature given again is the one recorded for that request, and that what the tables beside the records say
+(requests, counters, octets) is what the records say. ``ledger.audit`` reads it all in.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from keybroker.errors import LedgerBroken
 from keybroker.ledger import record
 from keybroker.ledger.merkle import Frontier, leaf_hash
 from keybroker.ledger.model import Head, Json, RecordKind, StoredRecord
-from keybroker.terms import DeploymentKind
+from keybroker.ledger.signatures import is_signature, verifies
+from keybroker.terms import ContentKind, DeploymentKind
 
 _COMMON = frozenset({"v", "at", "kind", "party"})
 _REQUEST = frozenset({"caller", "key", "operation", "request", "request_id", "worker"})
@@ -38,6 +40,8 @@ _MORE: Mapping[RecordKind, frozenset[str]] = {
     RecordKind.OUTCOME: frozenset({"signature", "reason", "sentence"}),
 }
 _ENTRY = frozenset({"body", "in_force", "worker"})
+_SAME_REQUEST = ("party", "operation", "key", "request_id", "request")
+"""What a release has in common with the intent whose signature it gives again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +59,10 @@ class RequestRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """What a whole and consistent ledger holds. ``open_intents`` are those without an outcome (of workers at work)."""
+    """What a whole and consistent ledger holds. ``open_intents`` are those without an outcome (of workers at work).
+
+    ``signatures`` counts the outcomes that hold one, each of which verified.
+    """
 
     origin: str
     deployment: DeploymentKind
@@ -66,6 +73,16 @@ class Verified:
     open_intents: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Begun:
+    """What an intent says that its outcome is held against."""
+
+    row: RequestRow | None
+    party: str
+    public_key: Json
+    digest: Json
+
+
 @dataclass(slots=True, kw_only=True)
 class _Seen:
     """What is remembered between records; it grows with the intents that are open, not with every record."""
@@ -74,8 +91,7 @@ class _Seen:
 
     frontier: Frontier = field(default_factory=Frontier)
     kinds: dict[str, int] = field(default_factory=dict)
-    open: dict[int, RequestRow | None] = field(default_factory=dict)
-    parties: dict[int, str] = field(default_factory=dict)
+    open: dict[int, _Begun] = field(default_factory=dict)
     signatures: int = 0
     uses: int = 0
 
@@ -187,10 +203,24 @@ def _follow(seen: _Seen, index: int, body: dict[str, Json], row: RequestRow | No
     elif kind in (RecordKind.OUTCOME, RecordKind.CLOSED):
         _end(seen, index, body)
     elif kind == RecordKind.RELEASE:
-        outcome = body["outcome"]
-        earlier = isinstance(outcome, int) and 0 <= outcome < index
-        before = record.decode(seen.find(int(str(outcome)))).get("signature") if earlier else None
-        _expect(before is not None and before == body["signature"], index, "a signature recorded before", repr(outcome))
+        _release(seen, index, body)
+
+
+def _release(seen: _Seen, index: int, body: dict[str, Json]) -> None:
+    outcome = _before(seen, index, body["outcome"])
+    recorded = outcome.get("signature") if outcome.get("kind") == RecordKind.OUTCOME else None
+    same = recorded is not None and recorded == body["signature"]
+    _expect(same, index, "the signature of an outcome recorded before", f"outcome {body['outcome']!r}")
+    # The outcome was held against its intent when it came: here its signature is known to verify.
+    intent = _before(seen, index, outcome["intent"])
+    found, expected = (tuple(each.get(name) for name in _SAME_REQUEST) for each in (body, intent))
+    _expect(found == expected, index, f"the request of intent {outcome['intent']}: {expected}", str(found))
+
+
+def _before(seen: _Seen, index: int, earlier: Json) -> dict[str, Json]:
+    """The body of an earlier record, empty where the index names none."""
+    there = isinstance(earlier, int) and not isinstance(earlier, bool) and 0 <= earlier < index
+    return record.decode(seen.find(int(str(earlier)))) if there else {}
 
 
 def _begin(seen: _Seen, index: int, body: dict[str, Json], row: RequestRow | None, kept: Any) -> None:
@@ -208,9 +238,22 @@ def _begin(seen: _Seen, index: int, body: dict[str, Json], row: RequestRow | Non
         _, digest, message = kept
         _expect(digest.hex() == body["octets"], index, f"octets {body['octets']}", digest.hex())
         _expect(sha256(message).digest() == digest, index, f"octets {digest.hex()}", sha256(message).hexdigest())
-    seen.open[index] = row
-    seen.parties[index] = str(body["party"])
+        _expect(
+            body["digest"] in _digests(message, body["content"]),
+            index,
+            "the digest of the octets that are kept",
+            str(body["digest"]),
+        )
+    seen.open[index] = _Begun(row=row, party=str(body["party"]), public_key=body["public_key"], digest=body["digest"])
     seen.uses += _use(index, body)
+
+
+def _digests(message: bytes, content: Json) -> tuple[str, ...]:
+    """What a signature over these octets may cover: a GBCS message from its second octet, without a null signature."""
+    if isinstance(content, dict) and content.get("kind") == ContentKind.AUDIT_CHECKPOINT:
+        return (sha256(message).hexdigest(),)
+    whole = sha256(message[1:]).hexdigest()
+    return (whole, sha256(message[1:-1]).hexdigest()) if message.endswith(b"\x00") else (whole,)
 
 
 def _use(index: int, body: dict[str, Json]) -> int:
@@ -234,21 +277,25 @@ def _weight(relation: bytes, reused: int) -> int:
 
 def _end(seen: _Seen, index: int, body: dict[str, Json]) -> None:
     intent, state = body["intent"], body["state"]
-    is_open = isinstance(intent, int) and intent in seen.open
-    _expect(is_open, index, "an intent before it, without an outcome", f"intent {intent!r}")
-    row, party = seen.open.pop(int(str(intent))), seen.parties.pop(int(str(intent)))
-    _expect(party == body["party"], index, f"the intent's party {party!r}", repr(body["party"]))
+    begun = seen.open.pop(intent, None) if isinstance(intent, int) else None
+    if begun is None:
+        raise LedgerBroken(f"record {index}: expected an intent before it, without an outcome; found intent {intent!r}")
+    _expect(begun.party == body["party"], index, f"the intent's party {begun.party!r}", repr(body["party"]))
     states = (record.SIGNED, record.FAILED, record.UNKNOWN) if body["kind"] == RecordKind.OUTCOME else (record.UNKNOWN,)
     _expect(state in states, index, f"a state of {states}", repr(state))
     signature = body.get("signature")
-    is_signature = isinstance(signature, str) and len(signature) == 128
     _expect(
-        is_signature if state == record.SIGNED else signature is None,
+        is_signature(signature) if state == record.SIGNED else signature is None,
         index,
         f"a signature exactly when {record.SIGNED}",
         repr(signature),
     )
-    seen.signatures += isinstance(signature, str)
+    if state == record.SIGNED:
+        verified = verifies(signature, public_key=begun.public_key, digest=begun.digest)
+        whose = f"a signature by {begun.public_key} over {begun.digest}, as intent {intent} says"
+        _expect(verified, index, whose, f"one that does not verify: {signature}")
+        seen.signatures += 1
+    row = begun.row
     if row is not None:
         found, expected = (row.state, row.outcome_index), (state, index)
         _expect(found == expected, index, f"{expected} in the table of requests for intent {intent}", repr(found))
@@ -272,7 +319,8 @@ def _check_counters(seen: _Seen, counters: Iterable[tuple[bytes, int]] | None) -
 
 
 def _check_end(seen: _Seen, head: Head, anchor: Head | None) -> None:
-    for intent, row in seen.open.items():
+    for intent, begun in seen.open.items():
+        row = begun.row
         if row is not None and (row.state, row.outcome_index) != ("open", None):
             raise LedgerBroken(f"the table of requests says that intent {intent} is {row.state}, and no record does")
     size = seen.frontier.size

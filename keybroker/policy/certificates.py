@@ -21,6 +21,7 @@ from cryptography.x509.oid import ExtensionOID, NameOID, SignatureAlgorithmOID
 
 from keybroker.errors import ConfigurationInvalid
 from keybroker.policy.model import CertificateFacts
+from keybroker.policy.published_test_keys import is_published_test_key
 from keybroker.terms import EntityIdentifier, RemotePartyRole
 
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
@@ -74,6 +75,9 @@ def read_chain(der: Sequence[bytes], anchors: Sequence[Anchor], *, revoked_at: d
     anchor = _find_anchor(chain[-1], anchors)
     # 3. Every link.
     issuers = [*chain[1:], _load(anchor.der)]
+    # A live deployment trusts nobody whose key is public, whatever its configuration lists.
+    published = [issuer for issuer in issuers if is_published_test_key(_point(issuer))]
+    _expect(anchor.test or not published, "an issuer that is no published test CA")
     for depth, (subject, issuer) in enumerate(zip(chain, issuers, strict=True)):
         _check_issuer(issuer, depth=depth)
         _check_link(subject, issuer)
@@ -113,6 +117,17 @@ def public_point(der: bytes) -> bytes:
     Raises: CertificateUnfit.
     """
     return _point(_load(der))
+
+
+def certificate_identity(der: bytes) -> bytes:
+    """SHA-256 of issuer and serial number (20 octets), which name a certificate: its octets do not, for from a valid
+    ECDSA signature anybody can make another. 32 octets. Raises: CertificateUnfit.
+    """
+    certificate = _load(der)
+    serial = certificate.serial_number
+    if not 0 < serial < 2**160:
+        raise _unfit("a positive serial number of at most 20 octets")
+    return hashlib.sha256(certificate.issuer.public_bytes() + serial.to_bytes(20, "big")).digest()
 
 
 def subject_key_identifier(point: bytes) -> bytes:

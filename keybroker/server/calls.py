@@ -38,7 +38,7 @@ class Ending(Protocol):
 class Calls:
     """What every servicer is built with."""
 
-    def __init__(self, current: Current, coalescer: Coalescer, metrics: Metrics, log: Logger) -> None:
+    def __init__(self, current: Current, coalescer: Coalescer[Any], metrics: Metrics, log: Logger) -> None:
         self.current = current
         self.coalescer = coalescer
         self.metrics = metrics

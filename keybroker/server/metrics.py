@@ -14,8 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from keybroker.errors import KeybrokerError, ModuleFault
 from keybroker.ledger.model import Concluded
-from keybroker.server.coalescer import Item
-from keybroker.signing import Outcome
+from keybroker.signing import Item, Outcome
 from keybroker.terms import KeyLabel
 
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)

@@ -7,9 +7,8 @@ from keybroker.content.model import AuditCheckpoint, Content, GbcsCommand
 from keybroker.errors import KeybrokerError
 from keybroker.ledger.model import Concluded, GivenAgain, Receipt, Refused
 from keybroker.pb import signing_pb2 as pb
-from keybroker.server.coalescer import Item
 from keybroker.server.status import item_status
-from keybroker.signing import Outcome
+from keybroker.signing import Item, Outcome
 from keybroker.terms import Finding
 
 _SIGNATURE_LENGTH = b"\x40"

@@ -13,8 +13,6 @@ from keybroker.policy.model import Decision
 from keybroker.server import replies
 from keybroker.server.authn import check_operation
 from keybroker.server.calls import Calls, Context, answered
-from keybroker.server.coalescer import Item
-from keybroker.server.metrics import outcome_word
 from keybroker.server.reading import Facts, recorded
 from keybroker.server.requests import (
     check_items,
@@ -27,7 +25,7 @@ from keybroker.server.requests import (
 from keybroker.server.standing import Standing
 from keybroker.server.status import item_status
 from keybroker.server.stream import Stream
-from keybroker.signing import Outcome, explain
+from keybroker.signing import Item, Outcome, explain
 from keybroker.terms import Caller, Operation
 
 
@@ -103,7 +101,10 @@ class SigningService(signing_pb2_grpc.SigningServiceServicer):
         return replies.signed(item, outcome)
 
     def _log(self, rpc: str, items: Sequence[Item], outcomes: Sequence[Outcome]) -> None:
-        """One event a call, and one for each item that was not signed; they share ``request_id`` with the record."""
+        """One event for each item that was not signed; it shares ``request_id`` with the record.
+
+        What was signed stands in the ledger and is counted by the metrics: a line each would be noise at night.
+        """
         for item, outcome in zip(items, outcomes, strict=True):
             if isinstance(outcome, KeybrokerError):
                 identity = item.identity
@@ -115,19 +116,6 @@ class SigningService(signing_pb2_grpc.SigningServiceServicer):
                     system=identity.caller.system,
                     reason=outcome.reason,
                 )
-        refused = sum(isinstance(outcome, KeybrokerError) for outcome in outcomes)
-        if len(items) == 1 and not refused:
-            identity = items[0].identity
-            self.calls.log.info(
-                "signed",
-                rpc=rpc,
-                request_id=identity.request_id,
-                key=identity.key,
-                system=identity.caller.system,
-                outcome=outcome_word(outcomes[0]),
-            )
-        elif refused < len(items):
-            self.calls.log.info("signed", rpc=rpc, items=len(items) - refused, system=items[0].identity.caller.system)
 
 
 def _explained(asked: pb.SignItem, request_id: str, caller: Caller, standing: Standing) -> Item:

@@ -16,10 +16,9 @@ from keybroker.pb import signing_pb2 as pb
 from keybroker.server import replies
 from keybroker.server.authn import Identities, find_caller
 from keybroker.server.calls import Calls, Context
-from keybroker.server.coalescer import Item
 from keybroker.server.requests import check_items, read_item, request_id_of
 from keybroker.server.status import item_status
-from keybroker.signing import Outcome
+from keybroker.signing import Item, Outcome
 from keybroker.terms import Caller
 
 Log = Callable[[str, Sequence[Item], Sequence[Outcome]], None]

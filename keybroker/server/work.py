@@ -1,71 +1,104 @@
-"""What does the signer thread do with a batch? Asks go down the line; what was refused before it is written down."""
+"""What does the signer thread do with a batch? It begins it while the batch before ends, down the one line."""
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import final
 
-from keybroker.errors import LedgerFault, LedgerUnavailable
-from keybroker.ledger.journal import RegisterMoved
+from keybroker.errors import CallerUnknown
 from keybroker.ledger.model import Refused
-from keybroker.server.coalescer import Item
 from keybroker.server.metrics import Metrics
 from keybroker.server.standing import Current, Standing
-from keybroker.signing import Ask, Line, Outcome, sign_batch
+from keybroker.signing import Ask, Begun, Item, Outcome, begin, end, sign_batch
+
+
+@dataclass(frozen=True, slots=True)
+class Flying:
+    """A batch that was begun. ``ended`` are its outcomes where it is over already."""
+
+    standing: Standing
+    items: Sequence[Item]
+    started: float
+    begun: Begun | None
+    ended: Sequence[Outcome] = ()
 
 
 @final
 class Work:
-    """Reads Standing and clock once, so that a whole batch is judged by one set of policies at one moment."""
+    """Reads Standing and clock once a batch, so that the whole of it is judged by one set of policies at one moment."""
 
     def __init__(self, current: Current, metrics: Metrics) -> None:
         self._current = current
         self._metrics = metrics
 
-    def __call__(self, items: Sequence[Item]) -> Sequence[Outcome]:
-        """An outcome for each item, in order."""
+    def begin(self, items: Sequence[Item], after: Flying | None) -> tuple[Sequence[Outcome], Flying]:
+        """The outcomes of the batch before, in order, and this one, begun."""
         started = time.perf_counter()
-        outcomes = _outcomes(self._current.standing, items)
-        self._metrics.batch(items, outcomes, seconds=time.perf_counter() - started)
+        standing = self._current.standing
+        items = [_as_known_now(standing, item) for item in items]
+        if _names_one_twice(items):
+            # In rounds: the second of two requests of one name finds the first one concluded.
+            outcomes = self.end(after) if after is not None else ()
+            return outcomes, Flying(standing, items, started, None, _in_rounds(standing, items))
+        if after is None or after.begun is None or after.standing.line is not standing.line:
+            # A reload made another line: each batch ends where it was begun.
+            outcomes = self.end(after) if after is not None else ()
+            _, begun = begin(standing.line, items, standing.clock.now())
+        else:
+            ended, begun = begin(standing.line, items, standing.clock.now(), after=after.begun)
+            outcomes = self._told(after, ended)
+        return outcomes, Flying(standing, items, started, begun)
+
+    def end(self, flying: Flying) -> Sequence[Outcome]:
+        """The outcomes of a batch that no other follows."""
+        if flying.begun is None:
+            return self._told(flying, flying.ended)
+        return self._told(flying, end(flying.standing.line, flying.begun, flying.standing.clock.now()))
+
+    def _told(self, flying: Flying, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+        self._metrics.batch(flying.items, outcomes, seconds=time.perf_counter() - flying.started)
         return outcomes
 
 
-def _outcomes(standing: Standing, items: Sequence[Item]) -> list[Outcome]:
-    at = standing.clock.now()
+def _as_known_now(standing: Standing, item: Item) -> Item:
+    """A caller who was taken out of the table while the item waited is no caller any more."""
+    if isinstance(item, Refused):
+        return item
+    was = item.identity.caller
+    now = standing.callers.get(was.identity)
+    if now is was:
+        return item
+    if now is not None:
+        return replace(item, identity=replace(item.identity, caller=now))
+    error = CallerUnknown("this caller was removed from the caller table while its request waited")
+    digest = hashlib.sha256(item.octets).digest()
+    return Refused(identity=item.identity, error=error, findings=(), octets_sha256=digest)
+
+
+def _name(item: Ask) -> tuple[str, str, str]:
+    identity = item.identity
+    return identity.operation, identity.key, identity.request_id
+
+
+def _names_one_twice(items: Sequence[Item]) -> bool:
+    asks = [item for item in items if isinstance(item, Ask)]
+    return len({_name(ask) for ask in asks}) < len(asks)
+
+
+def _in_rounds(standing: Standing, items: Sequence[Item]) -> Sequence[Outcome]:
+    """The first of each name, and then the rest: by then the first ones are concluded."""
+    names: set[tuple[str, str, str]] = set()
+    rounds: tuple[list[int], list[int]] = ([], [])
+    for index, item in enumerate(items):
+        again = isinstance(item, Ask) and _name(item) in names
+        rounds[again].append(index)
+        if isinstance(item, Ask):
+            names.add(_name(item))
     by_index: dict[int, Outcome] = {}
-    refused = {index: item for index, item in enumerate(items) if isinstance(item, Refused)}
-    if refused:
-        by_index.update(zip(refused, _write_down(standing.line, list(refused.values()), at), strict=True))
-    for asks in _rounds(items):
-        by_index.update(zip(asks, sign_batch(standing.line, list(asks.values()), at), strict=True))
+    for indexes in rounds:
+        outcomes = sign_batch(standing.line, [items[index] for index in indexes], standing.clock.now())
+        by_index.update(zip(indexes, outcomes, strict=True))
     return [by_index[index] for index in range(len(items))]
-
-
-def _rounds(items: Sequence[Item]) -> Iterator[dict[int, Ask]]:
-    """Asks by index, no request_id twice in a round: the second of two equal requests finds the first one concluded."""
-    left = {index: item for index, item in enumerate(items) if isinstance(item, Ask)}
-    while left:
-        names: dict[tuple[str, str, str], int] = {}
-        for index, ask in left.items():
-            identity = ask.identity
-            names.setdefault((identity.operation, identity.key, identity.request_id), index)
-        first = {index: left[index] for index in names.values()}
-        yield first
-        left = {index: ask for index, ask in left.items() if index not in first} if len(first) < len(left) else {}
-
-
-def _write_down(line: Line, refused: Sequence[Refused], at: datetime) -> list[Outcome]:
-    """Each refusal, once it is recorded; the ledger's fault where it could not be."""
-    register = line.register.current()
-    try:
-        for _ in range(3):
-            try:
-                line.journal.intend(refused, register_version=register.version, at=at)
-                return [item.error for item in refused]
-            except RegisterMoved:
-                register = line.register.refresh()
-    except LedgerFault as fault:
-        return [fault] * len(refused)
-    return [LedgerUnavailable("the key register keeps changing; ask again")] * len(refused)

@@ -240,13 +240,14 @@ def test_activates_a_contingency_key_by_its_public_key_alone(journal: Journal) -
     assert (key.state, key.eui, key.certificate, key.public_key) == (KeyState.ACTIVE, eui, None, point())
 
 
-def test_renews_a_certificate_and_forgets_the_revocation_of_the_old(journal: Journal) -> None:
+def test_renews_a_certificate_that_is_not_the_revoked_one(journal: Journal) -> None:
     do(journal, *TO[KeyState.ACTIVE], REVOKE)
     register = Register(journal.ledger, [TEST_ROOT])
     certificate = register.refresh().keys[LABEL].certificate
     assert certificate is not None
     assert certificate.revoked_at == AT
-    do(journal, ENROL)
+    renewed = EnrolCertificate(label=LABEL, chain=(Plan(serial=0x1235).make(), an_issuing_ca()), anchors=(TEST_ROOT,))
+    do(journal, renewed)
     key = register.refresh().keys[LABEL]
     assert key.certificate is not None
     assert (key.state, key.certificate.revoked_at, key.certificate.test_anchor) == (KeyState.ACTIVE, None, True)

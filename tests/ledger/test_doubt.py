@@ -154,7 +154,7 @@ def test_a_ledger_whose_file_is_gone_is_unavailable(journal: Journal) -> None:
     journal.ledger._engine.dispose()
     file.rename(file.with_suffix(".away"))
     file.mkdir()
-    with pytest.raises(LedgerUnavailable, match="unable to open"):
+    with pytest.raises(LedgerUnavailable, match="not there"):
         sign(journal, a_request("r"))
     with pytest.raises(LedgerUnavailable):
         journal.head(AT)

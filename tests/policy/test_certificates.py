@@ -71,6 +71,7 @@ def usage(*bits: str) -> x509.KeyUsage:
 class Plan:
     """A certificate to be made; every field can be given wrong. ``None`` leaves an extension out."""
 
+    serial: int = 0x1234
     subject: x509.Name = SUBJECT
     issuer: x509.Name = ISSUING
     public_key: Any = field(default_factory=lambda: a_private_key(ORGANISATION_KEY).public_key())
@@ -90,7 +91,7 @@ class Plan:
             .subject_name(self.subject)
             .issuer_name(self.issuer)
             .public_key(self.public_key)
-            .serial_number(0x1234)
+            .serial_number(self.serial)
             .not_valid_before(FROM)
             .not_valid_after(UNTIL)
         )

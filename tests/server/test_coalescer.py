@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import pytest
 
 from keybroker.errors import BrokerStopping, LedgerUnavailable, ModuleBusy, ModuleUnavailable, OutcomeUnknown
-from keybroker.server.coalescer import Coalescer, Item
+from keybroker.server.coalescer import Coalescer
 from keybroker.server.requests import read_pre_command
-from keybroker.signing import Outcome
+from keybroker.signing import Item, Outcome
 from tests.server.callers import caller, pre_command
 
 FAR = 1e9
@@ -30,14 +30,19 @@ class Line:
         self.gate = threading.Event()
         self.gate.set()
 
-    def __call__(self, items: Sequence[Item]) -> Sequence[Outcome]:
+    def begin(
+        self, items: Sequence[Item], after: Sequence[Outcome] | None
+    ) -> tuple[Sequence[Outcome], Sequence[Outcome]]:
         names = [item.identity.request_id for item in items]
         self.batches.append([str(name) for name in names])
         self.begun.release()
         assert self.gate.wait(10)
         if "raise" in names:
             raise ZeroDivisionError
-        return [LedgerUnavailable(name) for name in names]
+        return after or (), [LedgerUnavailable(name) for name in names]
+
+    def end(self, flying: Sequence[Outcome]) -> Sequence[Outcome]:
+        return flying
 
 
 @pytest.fixture

@@ -399,10 +399,10 @@ def test_metrics_count_by_operation_and_outcome_and_name_nobody(
 def test_the_log_shares_the_request_id_and_holds_no_secret(
     broker: RunningBroker, stub: signing_pb2_grpc.SigningServiceStub
 ) -> None:
-    stub.SignPreCommand(broker.request("in-the-log"))
-    assert [event["outcome"] for event in broker.events("signed") if event.get("request_id") == "in-the-log"] == [
-        "SIGNED"
-    ]
+    with pytest.raises(grpc.RpcError):
+        stub.SignPreCommand(broker.request("in-the-log", pre_command=b"\xdf"))
+    events = [event for event in broker.events("not signed") if event.get("request_id") == "in-the-log"]
+    assert [event["reason"] for event in events] == ["CONTENT_MALFORMED"]
     assert broker.deployment.pin not in broker.log()
     assert broker.deployment.pin not in str([Path(f"/proc/{pid}/cmdline").read_bytes() for pid in broker.workers()])
     environments = [Path(f"/proc/{pid}/environ").read_bytes() for pid in broker.workers()]

@@ -1,4 +1,4 @@
-"""The first tables: records and their head, requests, octets, counters, keys."""
+"""The first tables: records and their head, requests, octets, counters, keys, certificates."""
 
 from __future__ import annotations
 
@@ -73,4 +73,10 @@ def upgrade() -> None:
         sa.Column("label", sa.String(63), primary_key=True),
         sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("der", sa.LargeBinary, nullable=False),
+    )
+    op.create_table(
+        "revoked_certificate",
+        sa.Column("identity", sa.LargeBinary, primary_key=True),
+        sa.Column("label", sa.String(63), nullable=False),
+        sqlite_with_rowid=False,
     )

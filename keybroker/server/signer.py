@@ -1,0 +1,168 @@
+"""What does the signer thread do? Takes what waits, begins it as one batch while the batch before ends, and again."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import time
+from collections.abc import Callable, Sequence
+from typing import Generic, Protocol, TypeVar, final
+
+from keybroker.errors import ModuleBusy
+from keybroker.signing import Item, Outcome
+
+F = TypeVar("F")
+Call = Callable[[], None]
+
+
+class Work(Protocol[F]):
+    """Takes batches down the line, on the signer thread. ``F`` is a batch that flies."""
+
+    def begin(self, items: Sequence[Item], after: F | None) -> tuple[Sequence[Outcome], F]:
+        """An outcome for each item of the batch before, in order, and this one, begun."""
+        ...
+
+    def end(self, flying: F) -> Sequence[Outcome]:
+        """An outcome for each item of a batch that no other follows."""
+        ...
+
+
+class Parcel:
+    """What one call brought: it travels, and comes back, together. ``expires`` is on the event loop's clock."""
+
+    __slots__ = ("expires", "future", "items")
+
+    def __init__(self, items: Sequence[Item], future: asyncio.Future[Sequence[Outcome]], expires: float) -> None:
+        self.items = items
+        self.future = future
+        self.expires = expires
+
+
+Landed = Sequence[tuple[Parcel, Sequence[Outcome] | Exception]]
+
+
+@final
+class Signer(Generic[F]):
+    """``taken`` brings parcels, other calls in their order, and None to stop. ``land`` is called on the event loop."""
+
+    def __init__(
+        self,
+        work: Work[F],
+        taken: queue.SimpleQueue[Parcel | Call | None],
+        *,
+        batch_items: int,
+        loop: asyncio.AbstractEventLoop,
+        land: Callable[[Landed], None],
+    ) -> None:
+        self._work = work
+        self._taken = taken
+        self._batch_items = batch_items
+        self._loop = loop
+        self._land = land
+        self._next: Parcel | Call | None = None
+        self._has_next = False
+        self._after: F | None = None
+        self._parcels: list[Parcel] = []
+        self.busy_since: float | None = None
+        """When the step that is under way began, on the monotonic clock; None between steps."""
+
+    @property
+    def parcels(self) -> Sequence[Parcel]:
+        """The parcels that fly."""
+        return tuple(self._parcels)
+
+    def run(self) -> None:
+        """The thread's whole life."""
+        while True:
+            if not self._has_next and self._after is not None and self._taken.empty():
+                # Nobody follows: what flies ends now.
+                self._step(self._end)
+                continue
+            item = self._take()
+            if isinstance(item, Parcel):
+                parcels, items = self._gather(item)
+                if parcels:
+                    self._step(self._begin, parcels, items)
+                continue
+            if self._after is not None:
+                self._step(self._end)
+            if item is None:
+                return
+            item()
+
+    def _take(self) -> Parcel | Call | None:
+        if self._has_next:
+            self._has_next = False
+            return self._next
+        return self._taken.get()
+
+    def _gather(self, first: Parcel) -> tuple[list[Parcel], list[Item]]:
+        """What waits now, as far as it may fly together; what expired or was cancelled is dropped."""
+        parcels: list[Parcel] = []
+        items: list[Item] = []
+        waiting: Parcel | Call | None = first
+        now = self._loop.time()
+        while isinstance(waiting, Parcel):
+            if items and len(items) + len(waiting.items) > self._batch_items:
+                break
+            if self._is_wanted(waiting, now):
+                parcels.append(waiting)
+                items += waiting.items
+            if self._taken.empty():
+                return parcels, items
+            waiting = self._taken.get()
+        self._next, self._has_next = waiting, True
+        return parcels, items
+
+    def _is_wanted(self, parcel: Parcel, now: float) -> bool:
+        if parcel.future.done():  # cancelled: the caller has gone
+            self._say([(parcel, ())])
+            return False
+        if parcel.expires <= now:
+            self._say([(parcel, ModuleBusy("the deadline passed in the queue; nothing was signed; ask again"))])
+            return False
+        return True
+
+    def _step(self, step: Callable[..., None], *arguments: object) -> None:
+        self.busy_since = time.monotonic()
+        try:
+            step(*arguments)
+        finally:
+            self.busy_since = None
+
+    def _begin(self, parcels: list[Parcel], items: list[Item]) -> None:
+        before, after = self._parcels, self._after
+        self._parcels = [*before, *parcels]
+        try:
+            outcomes, self._after = self._work.begin(items, after)
+        except Exception as error:  # noqa: BLE001  # the last resort: each call answers INTERNAL, and logs it
+            self._parcels, self._after = [], None
+            self._say([(parcel, error) for parcel in (*before, *parcels)])
+        else:
+            self._parcels = parcels
+            self._share(before, outcomes)
+
+    def _end(self) -> None:
+        flying, self._after = self._after, None
+        parcels = self._parcels
+        try:
+            outcomes = self._work.end(flying)  # type: ignore[arg-type]  # called only where a batch flies
+        except Exception as error:  # noqa: BLE001  # as above
+            self._parcels = []
+            self._say([(parcel, error) for parcel in parcels])
+        else:
+            self._parcels = []
+            self._share(parcels, outcomes)
+
+    def _share(self, parcels: Sequence[Parcel], outcomes: Sequence[Outcome]) -> None:
+        landed: list[tuple[Parcel, Sequence[Outcome] | Exception]] = []
+        start = 0
+        for parcel in parcels:
+            end = start + len(parcel.items)
+            landed.append((parcel, outcomes[start:end]))
+            start = end
+        if landed:
+            self._say(landed)
+
+    def _say(self, landed: Landed) -> None:
+        self._loop.call_soon_threadsafe(self._land, landed)
