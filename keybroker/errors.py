@@ -67,13 +67,20 @@ class Fault(KeybrokerError):
 
 
 class CallerUnknown(Refusal):
+    """Authorisations are granted by name (G5.9(d), G5.22(b)), and attempts without one prevented (G2.6(c), G3.3(c))."""
+
     reason = "CALLER_UNKNOWN"
+    clause = "G2.6(c), G3.3(c), G5.9(d), G5.22(b)"
 
 
 class RequestMalformed(Refusal):
-    """``field`` is the path of the offending field, as in google.rpc.BadRequest."""
+    """``field`` is the path of the offending field, as in google.rpc.BadRequest.
+
+    Nothing is enabled beyond what the service needs (G2.5), and risks in handling Data are kept out (G5.19(a)).
+    """
 
     reason = "REQUEST_MALFORMED"
+    clause = "G2.5, G5.19(a)"
 
     def __init__(self, sentence: str, *, field: str) -> None:
         super().__init__(sentence)
@@ -81,7 +88,10 @@ class RequestMalformed(Refusal):
 
 
 class RequestRepeated(Refusal):
+    """What one asked must not become another's means (G5.9(f), G5.22(c))."""
+
     reason = "REQUEST_REPEATED"
+    clause = "G5.9(f), G5.22(c)"
 
 
 class ContentMalformed(Refusal):

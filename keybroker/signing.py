@@ -60,10 +60,10 @@ Outcome = Concluded | GivenAgain | KeybrokerError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begun:
-    """A batch between its two transactions: what each item became, and what the module did under the intents."""
+    """A batch whose intents are durable and whose outcomes are not: what each item became, and how keys were used."""
 
     answers: Sequence[Intent | GivenAgain | Refused | KeybrokerError]
-    results: Sequence[Signature | Failure]
+    results: Sequence[Signature | Failure] = ()
 
 
 class RegisterSource(Protocol):
@@ -95,26 +95,34 @@ def sign_batch(line: Line, items: Sequence[Item], at: datetime) -> list[Outcome]
 
     ``at`` is the broker's clock, read once for the batch; no request can supply it.
     """
-    _, begun = begin(line, items, at)
-    return end(line, begun, at)
+    _, begun = turn_over(line, None, items, at)
+    return conclude(line, use(line, begun), at)
 
 
-def begin(
-    line: Line, items: Sequence[Item], at: datetime, *, after: Begun | None = None
-) -> tuple[list[Outcome], Begun]:
-    """Steps 1 to 5. Where a batch went before, one transaction is its second and this one's first.
+def turn_over(line: Line, before: Begun | None, items: Sequence[Item], at: datetime) -> tuple[list[Outcome], Begun]:
+    """Steps 1 to 4. Where a batch went before, one transaction is its second and this one's first.
 
     Answers the outcomes of the batch before, which may leave now, and this one, of which nothing may.
     """
-    before = after or Begun(answers=(), results=())
+    before = before or Begun(answers=())
     # 1-3. Decode, decide, open the gates; 4. one transaction writes intents and refusals.
-    conclusions, answers = _turn_over(line, before, items, at)
-    # 5. The module signs under durable intents, outside any lock, and every result is verified.
-    results = _use(line, [answer for answer in answers if isinstance(answer, Intent)])
-    return _outcomes(before, conclusions), Begun(answers=answers, results=results)
+    conclusions, answers = _turn_over(line, before.results, items, at)
+    return _outcomes(before, conclusions), Begun(answers=answers)
 
 
-def end(line: Line, begun: Begun, at: datetime) -> list[Outcome]:
+def use(line: Line, begun: Begun) -> Begun:
+    """Step 5: the module signs under durable intents, outside any lock, and every result is verified."""
+    intents = [answer for answer in begun.answers if isinstance(answer, Intent)]
+    if not intents:
+        return begun
+    try:
+        results: Sequence[Signature | Failure] = line.module.sign(intents)
+    except ModuleFault as fault:
+        results = [Failure(intent=intent, error=fault, module_serial=line.module.serial) for intent in intents]
+    return Begun(answers=begun.answers, results=results)
+
+
+def conclude(line: Line, begun: Begun, at: datetime) -> list[Outcome]:
     """Step 6 for a batch that no other follows: the second transaction, and then its outcomes."""
     return _outcomes(begun, _conclude(line, begun.results, at))
 
@@ -143,7 +151,7 @@ def judge(line: Line, ask: Ask, register: KeyRegister, evidence: GateEvidence, a
 
 
 def _turn_over(
-    line: Line, before: Begun, items: Sequence[Item], at: datetime
+    line: Line, results: Sequence[Signature | Failure], items: Sequence[Item], at: datetime
 ) -> tuple[Sequence[Outcome], Sequence[Intent | GivenAgain | Refused | KeybrokerError]]:
     try:
         register = line.register.current()
@@ -151,16 +159,14 @@ def _turn_over(
             evidence = GateEvidence(served=line.module.served(register))
             judged = [_judged(line, item, register, evidence, at) for item in items]
             try:
-                conclusions, answers = line.journal.turn_over(
-                    before.results, judged, register_version=register.version, at=at
-                )
+                conclusions, answers = line.journal.turn_over(results, judged, register_version=register.version, at=at)
                 return conclusions, [_checked(*both) for both in zip(judged, answers, strict=True)]
             except RegisterMoved:
                 # A key was retired, suspended or renewed meanwhile: nothing was written; judge again.
                 register = line.register.refresh()
         raise LedgerUnavailable("the key register keeps changing; nothing was signed; ask again")
     except (LedgerFault, ModuleFault) as fault:
-        return _conclude(line, before.results, at), [fault] * len(items)
+        return _conclude(line, results, at), [fault] * len(items)
 
 
 def _checked(
@@ -191,15 +197,6 @@ def _judged(
         findings: tuple[Finding, ...] = getattr(refusal, "findings", ())
         digest = hashlib.sha256(item.octets).digest()
         return Refused(identity=item.identity, error=refusal, findings=findings, octets_sha256=digest)
-
-
-def _use(line: Line, intents: Sequence[Intent]) -> Sequence[Signature | Failure]:
-    if not intents:
-        return ()
-    try:
-        return line.module.sign(intents)
-    except ModuleFault as fault:
-        return [Failure(intent=intent, error=fault, module_serial=line.module.serial) for intent in intents]
 
 
 def _conclude(line: Line, results: Sequence[Signature | Failure], at: datetime) -> Sequence[Outcome]:

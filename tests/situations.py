@@ -45,7 +45,13 @@ from keybroker.terms import (
 from tests import messages
 
 AT = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
-ORIGIN = "keybroker.example/tests"
+ORIGIN = "keybroker.example/tests/TEST"
+
+# The P-256 public key of RFC 6979 appendix A.2.5; its private half stands beside it: a published test key.
+RFC_6979_KEY = bytes.fromhex(
+    "0460fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb6"
+    "7903fe1008b8bc99a41ae9e95628bc64f2f1b20c2d7e9f5177a3c294d4462299"
+)
 
 LABELS: Mapping[KeyPurpose, str] = {
     KeyPurpose.SUPPLIER_PRE_COMMAND: "supplier-a",
@@ -80,10 +86,15 @@ COMMAND_PURPOSES = tuple(EUIS)
 
 
 @cache
+def a_private_key(scalar: int = 1) -> ec.EllipticCurvePrivateKey:
+    """The private key of a test scalar; that of every key made here is 1."""
+    return ec.derive_private_key(scalar, ec.SECP256R1())
+
+
+@cache
 def a_point(scalar: int = 1) -> bytes:
-    """The public point of a test scalar: 65 octets."""
-    key = ec.derive_private_key(scalar, ec.SECP256R1()).public_key()
-    return key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    """Its public point: 65 octets."""
+    return a_private_key(scalar).public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
 
 
 @cache

@@ -6,7 +6,7 @@ import typer
 
 from keybroker.cli.options import Config, Json
 from keybroker.cli.output import show_facts, show_json
-from keybroker.config import read_configuration
+from keybroker.config import check_head_is_kept, read_configuration
 
 
 def register(app: typer.Typer) -> None:
@@ -26,6 +26,7 @@ def check(config: Config, as_json: Json = False) -> None:
     Exit status 78 when a broker would not start with it.
     """
     configuration = read_configuration(config)
+    check_head_is_kept(configuration)
     facts = {
         "configuration": configuration.path,
         "sha256": configuration.sha256,

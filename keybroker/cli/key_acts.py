@@ -1,10 +1,12 @@
-"""What does an operator at the machine do to a key? Generate, enrol, activate, suspend, resume, retire."""
+"""What does an operator at the machine do to a key? Generate, enrol, revoke, activate, suspend, resume, retire."""
 
 from __future__ import annotations
 
-import getpass
+import os
+import pwd
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +16,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from keybroker.cli.options import Config, Json
 from keybroker.cli.output import show_facts, show_json
-from keybroker.config import Configuration, build_ledger, build_token, read_configuration
+from keybroker.cli.token import opened_token
+from keybroker.config import Configuration, build_ledger, read_configuration
 from keybroker.errors import ConfigurationInvalid
 from keybroker.hsm.generate import generate_key
 from keybroker.keys.administration import (
@@ -26,6 +29,7 @@ from keybroker.keys.administration import (
     OrderKey,
     ResumeKey,
     RetireKey,
+    RevokeCertificate,
     SuspendKey,
     administer,
 )
@@ -40,6 +44,7 @@ _Because = Annotated[str, typer.Option("--because", help="Why; kept in the recor
 def register(group: typer.Typer) -> None:
     group.command("generate")(generate)
     group.command("enrol")(enrol)
+    group.command("revoke")(revoke)
     group.command("activate")(activate)
     group.command("suspend")(suspend)
     group.command("resume")(resume)
@@ -57,17 +62,13 @@ def generate(
     """Order a key and generate it in the module; asks for the PIN. It signs nothing before it is active."""
     configuration = read_configuration(config)
     label, identifier = KeyLabel(key), _eui(eui)
-    token = build_token(configuration, configuration.pin)
-    try:
-        with _acting(configuration, party) as (journal, actor):
-            at = configuration.clock.now()
-            order = OrderKey(label=label, purpose=purpose, party=PartyName(party), eui=identifier)
-            administer(journal, actor, order, at)
-            point = generate_key(token, label, configuration.policies[purpose])
-            made = KeyGenerated(label=label, public_key=point, provenance=Provenance.GENERATED)
-            receipt = administer(journal, actor, made, at)
-    finally:
-        token.close()
+    with opened_token(configuration) as token, _acting(configuration, party) as (journal, actor):
+        at = configuration.clock.now()
+        order = OrderKey(label=label, purpose=purpose, party=PartyName(party), eui=identifier)
+        administer(journal, actor, order, at)
+        point = generate_key(token, label, configuration.policies[purpose])
+        made = KeyGenerated(label=label, public_key=point, provenance=Provenance.GENERATED)
+        receipt = administer(journal, actor, made, at)
     _show(as_json, label, receipt, {"purpose": purpose, "party": party, "public_key": point})
 
 
@@ -81,6 +82,21 @@ def enrol(
     configuration = read_configuration(config)
     act = EnrolCertificate(label=KeyLabel(key), chain=_chain(certificates), anchors=configuration.anchors)
     _do(configuration, act, as_json)
+
+
+def revoke(
+    key: _Label,
+    at: Annotated[str, typer.Option("--at", help="Since when: 2026-03-01T09:30:00Z, not in the future.")],
+    because: _Because,
+    config: Config,
+    as_json: Json = False,
+) -> None:
+    """The key's certificate was revoked: it cannot be used before another is enrolled, and this one never again."""
+    configuration = read_configuration(config)
+    since = _moment(at)
+    if since > configuration.clock.now():
+        raise typer.BadParameter(f"expected a moment that has come, found {at}", param_hint="--at")
+    _do(configuration, RevokeCertificate(label=KeyLabel(key), revoked_at=since, because=because), as_json)
 
 
 def activate(key: _Label, config: Config, as_json: Json = False) -> None:
@@ -111,14 +127,23 @@ def _do(configuration: Configuration, act: Act, as_json: bool) -> None:
 
 @contextmanager
 def _acting(configuration: Configuration, party: str) -> Iterator[tuple[Journal, Actor]]:
-    """A pen of our own, beside the broker's workers'; the actor is who is logged in at the machine."""
+    """A pen of our own, beside the broker's workers'; the actor is who runs this process."""
     whose = configuration.file.deployment.party or party
-    actor = Actor(identity=f"local:{getpass.getuser()}", kind=CallerKind.OPERATOR, party=PartyName(whose))
+    actor = Actor(identity=f"local:{_user()}", kind=CallerKind.OPERATOR, party=PartyName(whose))
     ledger, _, journal = build_ledger(configuration, worker="operator")
     try:
         yield journal, actor
     finally:
         ledger.close()
+
+
+def _user() -> str:
+    """The name of the real user id, which no variable of the environment changes; its number where it has no name."""
+    number = os.getuid()
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
 
 
 def _show(as_json: bool, label: KeyLabel, receipt: Receipt, facts: dict[str, object]) -> None:
@@ -133,6 +158,16 @@ def _eui(text: str | None) -> EntityIdentifier | None:
         return None if text is None else EntityIdentifier.from_text(text)
     except ValueError as error:
         raise typer.BadParameter(f"expected sixteen hexadecimal digits, found {text!r}", param_hint="--eui") from error
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"expected a moment, found {text!r}", param_hint="--at") from error
+    if moment.tzinfo is None:
+        raise typer.BadParameter(f"expected a moment with its time zone (Z), found {text}", param_hint="--at")
+    return moment.astimezone(UTC)
 
 
 def _chain(file: Path) -> tuple[bytes, ...]:

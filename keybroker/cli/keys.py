@@ -1,7 +1,8 @@
 """``keybroker keys``: which keys are there, and how is a new one made?
 
-``list`` and ``show`` ask the broker, as a caller. ``generate``, ``enrol``, ``activate``, ``suspend``, ``resume`` and
-``retire`` are acts of the operator at the machine, with the broker's own configuration; each is recorded.
+``list`` and ``show`` ask the broker, as a caller, and mark the keys of a test deployment. ``generate``, ``enrol``,
+``revoke``, ``activate``, ``suspend``, ``resume`` and ``retire`` are acts of the operator at the machine, with the
+broker's own configuration; each is recorded.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from keybroker.cli import key_acts
 from keybroker.cli.connection import open_broker
 from keybroker.cli.options import Anchors, Certificate, Json, PrivateKey, Target
 from keybroker.cli.output import show_facts, show_json, show_table
+from keybroker.client import Key
 
 
 def register(app: typer.Typer) -> None:
@@ -34,8 +36,11 @@ def list_keys(
     if as_json:
         show_json({"keys": keys})
         return
-    rows = [(key.label, key.purpose, key.party, key.state, key.eui, key.unusable_because or "usable") for key in keys]
-    show_table(("key", "purpose", "party", "state", "EUI", "now"), rows)
+    rows = [
+        (key.label, _deployment(key), key.purpose, key.party, key.state, key.eui, key.unusable_because or "usable")
+        for key in keys
+    ]
+    show_table(("key", "deployment", "purpose", "party", "state", "EUI", "now"), rows)
 
 
 def show(
@@ -56,6 +61,7 @@ def show(
     show_facts(
         {
             "key": about.label,
+            "deployment": _deployment(about),
             "purpose": about.purpose,
             "party": about.party,
             "state": about.state,
@@ -68,6 +74,11 @@ def show(
     print(_pem("PUBLIC KEY", found.subject_public_key_info), end="")
     for der in found.certificates:
         print(_pem("CERTIFICATE", der), end="")
+
+
+def _deployment(key: Key) -> str:
+    # In capitals: nobody should take a test key for a live one.
+    return "TEST" if key.test else "live"
 
 
 def _pem(label: str, der: bytes) -> str:

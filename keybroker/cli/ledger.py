@@ -11,12 +11,12 @@ import typer
 
 from keybroker.cli.options import Config, Json
 from keybroker.cli.output import Jsonable, console, is_fancy, show_facts, show_json, show_table
-from keybroker.config import Configuration, build_token, read_configuration
-from keybroker.errors import ConfigurationInvalid, LedgerBroken
-from keybroker.ledger.audit import read_records, verify
+from keybroker.cli.token import opened_token
+from keybroker.config import Configuration, read_configuration
+from keybroker.errors import LedgerBroken
+from keybroker.ledger.audit import Progress, read_records, verify
 from keybroker.ledger.model import Head, StoredRecord
-from keybroker.ledger.sqlite import database_file
-from keybroker.ledger.store import Ledger, open_ledger
+from keybroker.ledger.reading import Reader, open_for_reading
 
 
 def register(app: typer.Typer) -> None:
@@ -34,15 +34,15 @@ def verify_all(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Recompute every record, the tree and the tables, and name the first thing wrong.
+    """Recompute every record, signature, the tree and the tables, and name the first thing wrong. Writes nothing.
 
     Exit status 0 when the ledger is whole, 3 when it is broken. Without --with-token an older database file put back
     whole is not noticed.
     """
     configuration = read_configuration(config)
     anchor = _kept_in_token(configuration) if with_token else None
-    with _opened(configuration) as ledger, _spinner("recomputing the ledger"):
-        verified = verify(ledger, configuration.clock.now(), anchor=anchor)
+    with _opened(configuration) as ledger, _progress("recomputing the ledger") as progress:
+        verified = verify(ledger, configuration.clock.now(), anchor=anchor, progress=progress)
     if as_json:
         show_json({"whole": True, "compared_with_token": anchor is not None, **_facts(verified)})
         return
@@ -86,15 +86,10 @@ def tail(
 
 
 @contextmanager
-def _opened(configuration: Configuration) -> Iterator[Ledger]:
-    """The ledger, which must be there already. Raises: ConfigurationInvalid, LedgerFault."""
-    if not database_file(configuration.ledger_url).is_file():
-        raise ConfigurationInvalid("there is no ledger at this place yet", where="ledger.url")
-    ledger = open_ledger(
-        configuration.ledger_url,
-        origin=configuration.ledger_origin,
-        deployment=configuration.deployment,
-        at=configuration.clock.now(),
+def _opened(configuration: Configuration) -> Iterator[Reader]:
+    """The ledger as it is: nothing is made, migrated or written. Raises: ConfigurationInvalid, LedgerFault."""
+    ledger = open_for_reading(
+        configuration.ledger_url, origin=configuration.ledger_origin, deployment=configuration.deployment
     )
     try:
         yield ledger
@@ -103,24 +98,30 @@ def _opened(configuration: Configuration) -> Iterator[Ledger]:
 
 
 def _kept_in_token(configuration: Configuration) -> Head:
-    token = build_token(configuration, configuration.pin)
-    try:
+    with opened_token(configuration) as token:
         anchor = token.read_anchor()
-    finally:
-        token.close()
     if anchor is None:
         raise LedgerBroken("expected the ledger's head in the token, found none")
     return anchor
 
 
 @contextmanager
-def _spinner(what: str) -> Iterator[None]:
-    """Somebody who waits at a terminal sees that something goes on."""
+def _progress(what: str) -> Iterator[Progress]:
+    """Somebody who waits at a terminal sees how many records are done, of how many."""
     if not is_fancy(stderr=True):
-        yield
+        yield _nobody_looks
         return
-    with console(stderr=True).status(what):
-        yield
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar  # see output.console()
+
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn("records"), TimeRemainingColumn())
+    with Bar(*columns, console=console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _nobody_looks(_done: int, _total: int) -> None:
+    """Standard error is no terminal, or somebody likes no colour."""
 
 
 def _facts(verified: object) -> dict[str, object]:

@@ -7,7 +7,8 @@ import typer
 from keybroker.cli.exit_status import ExitStatus
 from keybroker.cli.options import Config, Json
 from keybroker.cli.output import console, show_facts, show_findings, show_json, show_table
-from keybroker.config import build_token, read_configuration
+from keybroker.cli.token import opened_token
+from keybroker.config import read_configuration
 from keybroker.config.latch import find_latch, unlatch
 from keybroker.hsm.check import ModuleReport, check_module
 from keybroker.terms import Finding
@@ -26,11 +27,8 @@ def check(config: Config, as_json: Json = False) -> None:
     Exit status 0 when every test passes and every purpose may be held in this deployment, 1 when not.
     """
     configuration = read_configuration(config)
-    token = build_token(configuration, configuration.pin)
-    try:
+    with opened_token(configuration) as token:
         report = check_module(token, configuration.policies)
-    finally:
-        token.close()
     if as_json:
         show_json({"passed": report.passed, "report": report})
     else:

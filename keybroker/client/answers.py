@@ -80,7 +80,10 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """A key as the register and the module show it; ``unusable_because`` is empty where it is usable."""
+    """A key as the register and the module show it; ``unusable_because`` is empty where it is usable.
+
+    ``test``: it is of a test deployment, and can be of no other.
+    """
 
     label: KeyLabel
     purpose: str
@@ -91,6 +94,7 @@ class Key:
     not_after: datetime | None
     usable: bool
     unusable_because: str
+    test: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +156,7 @@ def key_from(key: keys_pb2.Key) -> Key:
         not_after=_moment(key.not_after) if key.HasField("not_after") else None,
         usable=key.usable,
         unusable_because=key.unusable_because,
+        test=key.test,
     )
 
 

@@ -18,14 +18,16 @@ from typing import final
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from keybroker.config.file import ConfigurationFile, read_file
-from keybroker.config.packaged import packaged_policies, packaged_profile, policy_files
+from keybroker.config.file import ConfigurationFile
+from keybroker.config.packaged import packaged_policies, packaged_profile
 from keybroker.config.pin import Pin, pin_from
+from keybroker.config.sources import Sources, accepted_in, keep_accepted, read_accepted, read_sources
 from keybroker.errors import ConfigurationInvalid
+from keybroker.hsm.anchored import AnchoredModule
 from keybroker.hsm.profile import Profile, read_profile
 from keybroker.hsm.token import Token, open_token
 from keybroker.keys.register import Register
-from keybroker.ledger.anchor import check_anchor
+from keybroker.ledger.anchor import check_anchor, check_never_served
 from keybroker.ledger.journal import Journal
 from keybroker.ledger.model import InForce
 from keybroker.ledger.store import Ledger, open_ledger
@@ -43,9 +45,11 @@ __all__ = [
     "build_ledger",
     "build_line",
     "build_token",
+    "check_head_is_kept",
     "check_one_party",
     "packaged_policies",
     "packaged_profile",
+    "read_accepted_configuration",
     "read_configuration",
 ]
 
@@ -67,6 +71,7 @@ class Configuration:
 
     path: Path
     sha256: bytes
+    sources: Sources
     file: ConfigurationFile
     policies: Mapping[KeyPurpose, Policy]
     profile: Profile
@@ -112,6 +117,15 @@ class Configuration:
             policies={purpose: policy.sha256 for purpose, policy in self.policies.items()},
         )
 
+    @property
+    def accepted(self) -> Path:
+        """Where the supervisor keeps what its workers are made of."""
+        return accepted_in(self.data_directory)
+
+    def accept(self) -> None:
+        """Workers that start or reload from now on are made of this. Raises: ConfigurationInvalid."""
+        keep_accepted(self.sources, self.accepted)
+
     def beside(self, path: str) -> Path:
         """A path of the file, relative to where the file stands."""
         return self.path.parent / path
@@ -138,17 +152,23 @@ def read_configuration(path: Path | str) -> Configuration:
 
     Raises: ConfigurationInvalid, naming the file and every key that is wrong.
     """
-    path = Path(path).absolute()
-    octets = _octets(path, where=str(path))
-    file = read_file(octets, name=str(path))
-    files = packaged_policies() if file.policies is None else policy_files(path.parent / file.policies.directory)
+    return _configuration(*read_sources(path))
+
+
+def read_accepted_configuration(accepted: Path) -> Configuration:
+    """The configuration that the supervisor accepted last (``Configuration.accept``). Raises: ConfigurationInvalid."""
+    return _configuration(*read_accepted(accepted))
+
+
+def _configuration(sources: Sources, file: ConfigurationFile) -> Configuration:
     configuration = Configuration(
-        path=path,
-        sha256=hashlib.sha256(octets).digest(),
+        path=sources.path,
+        sha256=hashlib.sha256(sources.octets).digest(),
+        sources=sources,
         file=file,
-        policies=read_policies(files),
+        policies=read_policies(sources.policies),
         profile=read_profile(packaged_profile(file.module.profile), name=file.module.profile),
-        anchors=_anchors(path, file),
+        anchors=_anchors(sources, file),
         callers={entry.identity: entry.caller() for entry in file.caller},
     )
     check_one_party(configuration, None)
@@ -174,6 +194,19 @@ def check_one_party(configuration: Configuration, register: KeyRegister | None) 
         raise ConfigurationInvalid(
             f"this live deployment is {party}'s alone (SEC G2.25, G3.14, G2.20(c)), found {', '.join(strangers)}",
             where=str(configuration.path),
+        )
+
+
+def check_head_is_kept(configuration: Configuration) -> None:
+    """A live deployment needs a token that keeps the ledger's head, or a rollback would go unnoticed (invariant 5).
+
+    Raises: ConfigurationInvalid.
+    """
+    if configuration.deployment is DeploymentKind.LIVE and not configuration.profile.objects.data:
+        raise ConfigurationInvalid(
+            f"tokens of profile {configuration.profile.name} keep no data objects, so the ledger's head cannot be kept"
+            " outside the ledger; in a live deployment it must be",
+            where="module.profile",
         )
 
 
@@ -217,39 +250,35 @@ def build_line(configuration: Configuration, pin: Callable[[], str], *, worker: 
     Raises: ConfigurationInvalid (PinWrong among them), ModuleFault, LedgerFault: LedgerBroken where the ledger does not
     extend the head kept in the token.
     """
+    check_head_is_kept(configuration)
     ledger, register, journal = build_ledger(configuration, worker=worker)
     check_one_party(configuration, register.refresh())
     token = build_token(configuration, pin)
-    check_anchor(ledger, token.read_anchor())
+    anchor = token.read_anchor()
+    if anchor is None and token.keeps_anchor:
+        check_never_served(ledger)
+    check_anchor(ledger, anchor)
     line = Line(
         deployment=configuration.deployment,
         ledger_origin=configuration.ledger_origin,
         policies=configuration.policies,
         register=register,
         journal=journal,
-        module=token,
+        module=AnchoredModule(token),
     )
     return Works(line=line, register=register, journal=journal, ledger=ledger, token=token)
 
 
-def _anchors(path: Path, file: ConfigurationFile) -> tuple[Anchor, ...]:
+def _anchors(sources: Sources, file: ConfigurationFile) -> tuple[Anchor, ...]:
     listed = [(name, False) for name in file.anchors.certificates] + [
         (name, True) for name in file.anchors.test_certificates
     ]
-    return tuple(anchor for name, test in listed for anchor in _read_anchors(path.parent / name, test=test))
+    return tuple(anchor for name, test in listed for anchor in _read_anchors(sources, name, test=test))
 
 
-def _read_anchors(path: Path, *, test: bool) -> list[Anchor]:
-    octets = _octets(path, where="anchors")
+def _read_anchors(sources: Sources, name: str, *, test: bool) -> list[Anchor]:
     try:
-        certificates = x509.load_pem_x509_certificates(octets)
+        certificates = x509.load_pem_x509_certificates(sources.anchors[name])
     except ValueError as error:
-        raise ConfigurationInvalid(f"{path} holds no PEM certificate", where="anchors") from error
+        raise ConfigurationInvalid(f"{name} holds no PEM certificate", where="anchors") from error
     return [Anchor(der=certificate.public_bytes(Encoding.DER), test=test) for certificate in certificates]
-
-
-def _octets(path: Path, *, where: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigurationInvalid(f"{path} cannot be read: {error.strerror}", where=where) from error

@@ -78,9 +78,10 @@ class LimitsTable(_Table):
 
     @model_validator(mode="after")
     def _queue_holds_a_batch(self) -> Self:
-        if self.queued_items < self.batch_items:
+        if self.queued_items < 2 * self.batch_items:
             raise ValueError(
-                "limits.queued_items is smaller than limits.batch_items: a whole batch could never be queued"
+                "limits.queued_items is smaller than twice limits.batch_items: a caller holds at most half of the"
+                " queue, and a whole batch could never be queued"
             )
         return self
 

@@ -12,3 +12,5 @@ Pin = Callable[[], str]
 
 class PinWrong(ConfigurationInvalid):
     """The token refused the PIN. Nobody tries again by itself: tokens count tries, and lock."""
+
+    reason = "PIN_WRONG"

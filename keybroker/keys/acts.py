@@ -86,10 +86,11 @@ class RetireKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevokeCertificate:
-    """Its certificate was revoked at a moment; a certificate enrolled later is not."""
+    """Its certificate was revoked at a moment; a certificate enrolled later is not. ``because`` is kept."""
 
     label: KeyLabel
     revoked_at: datetime
+    because: str
 
 
 Act = OrderKey | KeyGenerated | EnrolCertificate | ActivateKey | SuspendKey | ResumeKey | RetireKey | RevokeCertificate

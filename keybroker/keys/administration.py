@@ -225,7 +225,7 @@ def _told(act: Act) -> dict[str, Json]:
         case SuspendKey() | ResumeKey() | RetireKey():
             told |= {"because": act.because}
         case RevokeCertificate():
-            told |= {"revoked_at": moment(act.revoked_at)}
+            told |= {"revoked_at": moment(act.revoked_at), "because": act.because}
         case ActivateKey():
             pass
         case _:

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from keybroker.errors import LedgerBroken
 from keybroker.ledger import tables
 from keybroker.ledger.merkle import Frontier
-from keybroker.ledger.model import Head
+from keybroker.ledger.model import Head, RecordKind
 from keybroker.ledger.reading import Reader
 
 
@@ -43,6 +43,21 @@ def check_anchor(ledger: Reader, anchor: Head | None) -> None:
             f"the ledger contradicts its own head: expected {head.tree_size} records with root {head.root_hash.hex()},"
             f" found {frontier.size} with root {frontier.root().hex()}"
         )
+
+
+def check_never_served(ledger: Reader) -> None:
+    """For a token that should keep a head, and keeps none: right before the first start, and never after.
+
+    A worker keeps the head before it records its start (``server/anchoring.py``). Raises: LedgerBroken,
+    LedgerUnavailable.
+    """
+    starts = select(tables.record.c.leaf_index).where(tables.record.c.kind == RecordKind.START.value).limit(1)
+    with ledger.read() as connection:
+        if connection.execute(starts).first() is not None:
+            raise LedgerBroken(
+                "this ledger was served before, and its head is not in the token any more: expected the head kept"
+                " outside, found none; it was taken away, or this is another token"
+            )
 
 
 def _check_root(frontier: Frontier, anchor: Head | None) -> None:

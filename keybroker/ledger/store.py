@@ -57,7 +57,7 @@ class Ledger(Reader):
             turn, answer = self._work(work)
             if turn.commit_in_doubt:
                 self._settle(turn)
-            self._stand = turn.stand() or self._stand
+            self._stand = turn.stand(self._stand)
             return answer
 
     def _work(self, work: Callable[[Turn], T]) -> tuple[Turn, T]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, select, update
@@ -19,7 +20,7 @@ _READ_HEAD = Lookup(
     select(tables.head.c.tree_size, tables.head.c.root_hash, tables.head.c.frontier, tables.head.c.register_version),
     tables.head.c.id,
 )
-_LEAF = Lookup(select(tables.record.c.leaf_hash), tables.record.c.leaf_index)
+_LEAVES = Lookup(select(tables.record.c.leaf_index, tables.record.c.leaf_hash), tables.record.c.leaf_index)
 _WRITE_RECORDS = Insert(tables.record, "leaf_index", "leaf_hash", "kind", "party", "octets")
 _WRITE_HEAD = Write(
     update(tables.head).where(tables.head.c.id == bindparam("which")),
@@ -32,11 +33,15 @@ _WRITE_HEAD = Write(
 
 
 class Stand(NamedTuple):
-    """Where a turn left the tree: its size, its root, and its last leaf."""
+    """Where a turn left the tree: its size, its root, and leaves (index to hash) that no other history has.
+
+    They are the last one, and the last that was no outcome: two equal outcomes of equal digests by a module that signs
+    deterministically are one record, but no two intents are.
+    """
 
     tree_size: int
     root: bytes
-    leaf_hash: bytes
+    leaves: Mapping[int, bytes]
 
 
 class Turn:
@@ -91,23 +96,28 @@ class Turn:
 
         Raises: LedgerBroken: an earlier or another database was put in its place while we ran.
         """
-        size, found = self._frontier.size, None
+        size, follows = self._frontier.size, False
         if size == stand.tree_size:
-            if self._root == stand.root:
-                return
+            follows = self._root == stand.root
         elif size > stand.tree_size:
-            found = next((row[0] for row in _LEAF.run(self.connection, [stand.tree_size - 1])), None)
-        if found != stand.leaf_hash:
+            follows = dict(_LEAVES.run(self.connection, list(stand.leaves))) == stand.leaves
+        if not follows:
             raise LedgerBroken(
                 f"the ledger was rolled back or replaced while it was open: expected it to extend {stand.tree_size}"
                 f" records with root {stand.root.hex()}, found {size}; stop the broker and put the right file back"
             )
 
-    def stand(self) -> Stand | None:
-        """Where this turn left the tree once it is finished, None where it appended nothing."""
+    def stand(self, before: Stand | None) -> Stand | None:
+        """Where this turn left the tree once it is finished; ``before`` where it appended nothing."""
         if not self._rows:
-            return None
-        return Stand(self._frontier.size, self._root, self._rows[-1][1])
+            return before
+        leaves = dict([self._rows[-1][:2]])
+        telling = next((row[:2] for row in reversed(self._rows) if row[2] != "outcome"), None)
+        if telling is None and before is not None:
+            telling = min(before.leaves.items())
+        if telling is not None:
+            leaves[telling[0]] = telling[1]
+        return Stand(self._frontier.size, self._root, leaves)
 
     def is_in(self, connection: Connection) -> bool:
         """Is what this turn wrote in the file? A transaction is there whole or not at all."""

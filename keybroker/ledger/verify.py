@@ -277,7 +277,8 @@ def _weight(relation: bytes, reused: int) -> int:
 
 def _end(seen: _Seen, index: int, body: dict[str, Json]) -> None:
     intent, state = body["intent"], body["state"]
-    begun = seen.open.pop(intent, None) if isinstance(intent, int) else None
+    is_index = isinstance(intent, int) and not isinstance(intent, bool)
+    begun = seen.open.pop(int(str(intent)), None) if is_index else None
     if begun is None:
         raise LedgerBroken(f"record {index}: expected an intent before it, without an outcome; found intent {intent!r}")
     _expect(begun.party == body["party"], index, f"the intent's party {begun.party!r}", repr(body["party"]))

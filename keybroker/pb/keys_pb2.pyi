@@ -131,6 +131,7 @@ class Key(_message.Message):
     NOT_AFTER_FIELD_NUMBER: _builtins.int
     USABLE_FIELD_NUMBER: _builtins.int
     UNUSABLE_BECAUSE_FIELD_NUMBER: _builtins.int
+    TEST_FIELD_NUMBER: _builtins.int
     label: _builtins.str
     purpose: _builtins.str
     party: _builtins.str
@@ -141,6 +142,8 @@ class Key(_message.Message):
     """True when the module holds it as its purpose demands and its state and certificate allow use now."""
     unusable_because: _builtins.str
     """Why not, where not."""
+    test: _builtins.bool
+    """True in a test deployment, whose keys, ledger and register are TEST from birth."""
     @_builtins.property
     def not_before(self) -> _timestamp_pb2.Timestamp:
         """Of the certificate."""
@@ -159,10 +162,11 @@ class Key(_message.Message):
         not_after: _timestamp_pb2.Timestamp | None = ...,
         usable: _builtins.bool = ...,
         unusable_because: _builtins.str = ...,
+        test: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["not_after", b"not_after", "not_before", b"not_before"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["eui", b"eui", "label", b"label", "not_after", b"not_after", "not_before", b"not_before", "party", b"party", "purpose", b"purpose", "state", b"state", "unusable_because", b"unusable_because", "usable", b"usable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["eui", b"eui", "label", b"label", "not_after", b"not_after", "not_before", b"not_before", "party", b"party", "purpose", b"purpose", "state", b"state", "test", b"test", "unusable_because", b"unusable_because", "usable", b"usable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -16,15 +16,19 @@ class Anchoring:
     def __init__(self, current: Current, log: Logger) -> None:
         self._current = current
         self._log = log
-        self._anchored = -1
+
+    def begin(self) -> None:
+        """Before a worker's start is recorded: so a ledger that was served has a head outside, wherever a worker died.
+
+        Raises: LedgerFault, ModuleFault: then nothing is served.
+        """
+        standing = self._current.standing
+        standing.line.module.write_anchor(standing.line.journal.head(standing.clock.now()))
 
     def __call__(self) -> None:
-        """Write the head when it has moved; what fails now is tried again the next time."""
-        standing = self._current.standing
+        """Write the head, moved or not: it is also looked whether it is still there. What fails is tried again the
+        next time, and the module counts how often (``hsm/anchored.py``)."""
         try:
-            head = standing.line.journal.head(standing.clock.now())
-            if head.tree_size > self._anchored:
-                standing.line.module.write_anchor(head)
-                self._anchored = head.tree_size
+            self.begin()
         except (LedgerFault, ModuleFault) as fault:
             self._log.warning("head not anchored", reason=fault.reason, why=fault.sentence)

@@ -21,8 +21,8 @@ _BEGIN, _END = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
 
 
 def peer_identities(auth_context: Mapping[str, Iterable[bytes]]) -> Identities:
-    """From gRPC's view of the peer. Raises: CallerUnknown when there is no certificate, or less than TLS 1.3."""
-    if tuple(auth_context.get("ssl_tls_version", (b"TLSv1.3",))) != (b"TLSv1.3",):
+    """From gRPC's view of the peer. Raises: CallerUnknown when there is no certificate, or not TLS 1.3 for certain."""
+    if tuple(auth_context.get("ssl_tls_version", ())) != (b"TLSv1.3",):
         raise CallerUnknown("the connection is not TLS 1.3")
     certificates = tuple(auth_context.get("x509_pem_cert", ()))
     if tuple(auth_context.get("transport_security_type", ())) != (b"ssl",) or len(certificates) != 1:

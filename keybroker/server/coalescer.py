@@ -13,9 +13,11 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any, Generic, TypeVar, final
 
 from keybroker.errors import BrokerStopping, ModuleBusy, ModuleUnavailable, OutcomeUnknown
+from keybroker.server.baton import Baton
 from keybroker.server.signer import Call, Landed, Parcel, Signer, Work
 from keybroker.signing import Item, Outcome
 
@@ -30,7 +32,16 @@ class Coalescer(Generic[F]):
     ``overdue_seconds``: a batch in flight for longer has an unknown outcome; nothing more is taken until it returns.
     """
 
-    def __init__(self, work: Work[F], *, queued_items: int, batch_items: int, overdue_seconds: float) -> None:
+    def __init__(
+        self,
+        work: Work[F],
+        *,
+        queued_items: int,
+        batch_items: int,
+        overdue_seconds: float,
+        baton: Baton | None = None,
+    ) -> None:
+        self._baton = baton
         self._queued_items = queued_items
         self._overdue_seconds = overdue_seconds
         self._loop = asyncio.get_running_loop()
@@ -40,7 +51,9 @@ class Coalescer(Generic[F]):
         self._idle = asyncio.Event()
         self._idle.set()
         self._calls: queue.SimpleQueue[Parcel | Call | None] = queue.SimpleQueue()
-        self._signer = Signer(work, self._calls, batch_items=batch_items, loop=self._loop, land=self._landed)
+        self._signer = Signer(
+            work, self._calls, batch_items=batch_items, loop=self._loop, land=self._landed, baton=baton
+        )
         self._thread = threading.Thread(target=self._signer.run, name="signer", daemon=True)
         self._thread.start()
         self._watch = self._loop.call_later(overdue_seconds / 4, self._look)
@@ -99,7 +112,9 @@ class Coalescer(Generic[F]):
         self._watch.cancel()
         self._calls.put(None)
         if not self._overdue:
-            self._thread.join()
+            # The signer may want the baton once more.
+            with self._baton.lent() if self._baton else nullcontext():
+                self._thread.join()
 
     def _check_room(self, items: int) -> None:
         if self._stopping:

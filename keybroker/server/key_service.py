@@ -15,7 +15,7 @@ from keybroker.server.calls import Calls, Context, answered
 from keybroker.server.reading import Facts, recorded
 from keybroker.server.requests import check_key
 from keybroker.server.standing import Standing
-from keybroker.terms import Caller, Finding, KeyLabel, KeyState, Operation
+from keybroker.terms import Caller, DeploymentKind, Finding, KeyLabel, KeyState, Operation
 
 _PAGE, _LONGEST_PAGE = 100, 1000
 
@@ -39,8 +39,11 @@ class KeyService(keys_pb2_grpc.KeyServiceServicer):
             await self.calls.refuse("ListKeys", (caller.identity,), caller, refusal)
         standing = self.calls.standing
         facts: Facts = {"after": after, "page_size": size}
-        response = await self.calls.coalescer.run(
-            lambda: recorded(standing, caller, Operation.LIST_KEYS, facts, lambda: _list(standing, caller, after, size))
+        response = await self.calls.run(
+            caller.identity,
+            lambda: recorded(
+                standing, caller, Operation.LIST_KEYS, facts, lambda: _list(standing, caller, after, size)
+            ),
         )
         self.calls.metrics.outside_the_line("ListKeys", "ANSWERED")
         return response
@@ -54,10 +57,11 @@ class KeyService(keys_pb2_grpc.KeyServiceServicer):
         except (RequestMalformed, NotPermitted) as refusal:
             await self.calls.refuse("GetPublicKey", (caller.identity,), caller, refusal)
         standing = self.calls.standing
-        response = await self.calls.coalescer.run(
+        response = await self.calls.run(
+            caller.identity,
             lambda: recorded(
                 standing, caller, Operation.GET_PUBLIC_KEY, {"key": label}, lambda: _get(standing, caller, label)
-            )
+            ),
         )
         self.calls.metrics.outside_the_line("GetPublicKey", "ANSWERED")
         return response
@@ -73,7 +77,8 @@ def why_unusable(key: RegisteredKey, served: Mapping[KeyLabel, Finding], at: dat
     certificate = key.certificate
     if certificate is None:
         return ""
-    if certificate.revoked_at is not None and certificate.revoked_at <= at:
+    if certificate.revoked_at is not None:
+        # As the rule has it: a revocation that is known counts, whatever its moment.
         return f"its certificate was revoked at {certificate.revoked_at.isoformat()}"
     if not certificate.not_before <= at <= certificate.not_after:
         return (
@@ -87,7 +92,7 @@ def _list(standing: Standing, caller: Caller, after: KeyLabel, size: int) -> pb.
     served = standing.line.module.served(register)
     at = standing.clock.now()
     visible = sorted(label for label, key in register.keys.items() if may_see(caller, key.party) and label > after)
-    keys = [_key(register.keys[label], served, at) for label in visible[:size]]
+    keys = [_key(register.keys[label], served, at, standing.line.deployment) for label in visible[:size]]
     return pb.ListKeysResponse(keys=keys, next_page_token=visible[size - 1] if len(visible) > size else "")
 
 
@@ -97,13 +102,13 @@ def _get(standing: Standing, caller: Caller, label: KeyLabel) -> pb.GetPublicKey
     if key is None or not may_see(caller, key.party):
         raise NotPermitted("this caller may not see a key of that name")
     return pb.GetPublicKeyResponse(
-        key=_key(key, standing.line.module.served(register), standing.clock.now()),
+        key=_key(key, standing.line.module.served(register), standing.clock.now(), standing.line.deployment),
         subject_public_key_info=_P256_SPKI + key.public_key if key.public_key else b"",
         certificates=key.certificate.der if key.certificate is not None else (),
     )
 
 
-def _key(key: RegisteredKey, served: Mapping[KeyLabel, Finding], at: datetime) -> pb.Key:
+def _key(key: RegisteredKey, served: Mapping[KeyLabel, Finding], at: datetime, deployment: DeploymentKind) -> pb.Key:
     why_not = why_unusable(key, served, at)
     told = pb.Key(
         label=key.label,
@@ -113,6 +118,7 @@ def _key(key: RegisteredKey, served: Mapping[KeyLabel, Finding], at: datetime) -
         eui=str(key.eui) if key.eui is not None else "",
         usable=not why_not,
         unusable_because=why_not,
+        test=deployment is DeploymentKind.TEST,
     )
     if key.certificate is not None:
         told.not_before.FromDatetime(key.certificate.not_before)

@@ -31,14 +31,16 @@ class WorkerProcess:
         self,
         *,
         number: int,
-        configuration: Path,
+        accepted: Path,
         listen: str,
         metrics_directory: Path,
         pin: str,
         hidden: frozenset[str],
         handshake_failed: Callable[[str], None],
     ) -> None:
-        """``hidden``: names that must not stand in the worker's environment (the PIN's)."""
+        """``accepted``: the file in which the supervisor keeps the configuration that it accepted. ``hidden``: names
+        that must not stand in the worker's environment (the PIN's).
+        """
         self.number = number
         self.ready = False
         self.stopping = False
@@ -47,7 +49,7 @@ class WorkerProcess:
         self.started = time.monotonic()
         self._handshake_failed = handshake_failed
         ours, theirs = socket.socketpair()
-        command = [sys.executable, "-m", "keybroker.server.worker", str(configuration)]
+        command = [sys.executable, "-m", "keybroker.server.worker", str(accepted)]
         command += ["--name", f"worker-{number}", "--listen", listen, "--control", str(theirs.fileno())]
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603  # our own module, arguments as a list

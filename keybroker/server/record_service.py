@@ -30,8 +30,9 @@ class RecordService(records_pb2_grpc.RecordServiceServicer):
         # A record's integers stand within 2^53; an index beyond that is in no tree.
         index = min(request.leaf_index, 2**53 - 1)
         facts: Facts = {"leaf_index": index}
-        response = await self.calls.coalescer.run(
-            lambda: recorded(standing, caller, Operation.GET_RECORD, facts, lambda: _get(standing, caller, index))
+        response = await self.calls.run(
+            caller.identity,
+            lambda: recorded(standing, caller, Operation.GET_RECORD, facts, lambda: _get(standing, caller, index)),
         )
         self.calls.metrics.outside_the_line("GetRecord", "ANSWERED")
         return response

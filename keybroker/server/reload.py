@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from keybroker.config import Configuration, Works, build_journal, check_one_party
-from keybroker.errors import ConfigurationInvalid
+from keybroker.errors import ConfigurationInvalid, KeybrokerError
+from keybroker.ledger.model import Entry, RecordKind
 from keybroker.server.standing import Standing, limits_of
 from keybroker.signing import Line
+from keybroker.terms import PartyName
 
 _NEEDS_RESTART = ("deployment", "server", "limits", "module", "ledger", "anchors")
 
@@ -28,13 +30,20 @@ def check_reloadable(old: Configuration, new: Configuration) -> None:
 
 
 def reloaded(old: Configuration, new: Configuration, works: Works, *, worker: str) -> tuple[Works, Standing]:
-    """The works and the Standing under the new configuration; the old journal is closed. Runs on the signer thread.
+    """The works and the Standing under the new configuration, recorded; the old journal is closed. Runs on the signer
+    thread.
 
     Raises: ConfigurationInvalid, LedgerFault; the old then stands as it was.
     """
     check_reloadable(old, new)
     check_one_party(new, works.register.refresh())
     journal = build_journal(new, works.ledger, worker=worker)
+    entry = Entry(kind=RecordKind.ADMINISTRATIVE, party=PartyName(""), body={"worker": worker, "act": "reload"})
+    try:
+        journal.write([entry], at=new.clock.now())
+    except KeybrokerError:
+        journal.close()
+        raise
     works.journal.close()
     line = Line(
         deployment=new.deployment,
@@ -42,7 +51,7 @@ def reloaded(old: Configuration, new: Configuration, works: Works, *, worker: st
         policies=new.policies,
         register=works.register,
         journal=journal,
-        module=works.token,
+        module=works.line.module,
     )
     changed = Works(line=line, register=works.register, journal=journal, ledger=works.ledger, token=works.token)
     return changed, standing_of(new, changed)

@@ -11,7 +11,6 @@ import re
 from collections.abc import Sized
 
 from google.protobuf.message import Message
-from google.protobuf.unknown_fields import UnknownFieldSet
 
 from keybroker.errors import RequestMalformed
 from keybroker.ledger.model import Refused, RequestIdentity
@@ -26,21 +25,30 @@ NO_ID, NO_KEY = RequestId(""), KeyLabel("")
 """In the record of a request whose own were of the wrong form."""
 
 
-def read_pre_command(request: pb.SignPreCommandRequest, caller: Caller, longest: int) -> Ask | Refused:
-    return _read(request, request.pre_command, Operation.SIGN_PRE_COMMAND, ContentKind.PRE_COMMAND, caller, longest)
+def read_pre_command(
+    request: pb.SignPreCommandRequest, caller: Caller, longest: int, *, inside: pb.SignItem | None = None
+) -> Ask | Refused:
+    """``longest`` is the longest message in octets; ``inside``: the item of a batch or stream that it came in."""
+    whole = inside or request
+    operation = Operation.SIGN_PRE_COMMAND
+    return _read(request, whole, request.pre_command, operation, ContentKind.PRE_COMMAND, caller, longest)
 
 
-def read_command(request: pb.SignCommandRequest, caller: Caller, longest: int) -> Ask | Refused:
-    return _read(request, request.command, Operation.SIGN_COMMAND, ContentKind.COMMAND, caller, longest)
+def read_command(
+    request: pb.SignCommandRequest, caller: Caller, longest: int, *, inside: pb.SignItem | None = None
+) -> Ask | Refused:
+    """As ``read_pre_command``."""
+    whole = inside or request
+    return _read(request, whole, request.command, Operation.SIGN_COMMAND, ContentKind.COMMAND, caller, longest)
 
 
 def read_item(item: pb.SignItem, caller: Caller, longest: int) -> Ask | Refused:
     """One item of a batch or stream; ``longest`` is the longest message in octets."""
     which = item.WhichOneof("request")
     if which == "sign_pre_command":
-        return read_pre_command(item.sign_pre_command, caller, longest)
+        return read_pre_command(item.sign_pre_command, caller, longest, inside=item)
     if which == "sign_command":
-        return read_command(item.sign_command, caller, longest)
+        return read_command(item.sign_command, caller, longest, inside=item)
     identity = RequestIdentity(
         caller=caller, operation=Operation.SIGN_COMMAND, key=NO_KEY, request_id=NO_ID, sha256=_sha256(item)
     )
@@ -75,15 +83,35 @@ def check_items(items: Sized, most: int) -> None:
         raise RequestMalformed(f"expected 1 to {most} items, found {len(items)}", field="items")
 
 
+def holds_unknown_fields(request: Message) -> bool:
+    """At any depth. Counting them would cost half a microsecond each, and millions fit into a request."""
+    known = type(request)()
+    known.CopyFrom(request)
+    known.DiscardUnknownFields()
+    return known.ByteSize() != request.ByteSize()
+
+
 def check_no_unknown_field(request: Message) -> None:
-    """Raises: RequestMalformed. What we do not understand we do not serve."""
-    if len(UnknownFieldSet(request)):
-        number = UnknownFieldSet(request)[0].field_number
-        raise RequestMalformed(f"field number {number} is unknown to this broker", field="")
+    """Raises: RequestMalformed. What we do not understand we do not serve.
+
+    Looks at the request itself: what is inside an item is the item's own matter, and its refusal.
+    """
+    alone = type(request)()
+    alone.CopyFrom(request)
+    for field in request.DESCRIPTOR.fields:
+        if field.message_type is not None:
+            alone.ClearField(field.name)
+    _check_known(alone)
+
+
+def _check_known(request: Message) -> None:
+    if holds_unknown_fields(request):
+        raise RequestMalformed("the request holds fields that are unknown to this broker", field="")
 
 
 def _read(
     request: pb.SignPreCommandRequest | pb.SignCommandRequest,
+    whole: Message,
     octets: bytes,
     operation: Operation,
     kind: ContentKind,
@@ -99,19 +127,23 @@ def _read(
         request_id=RequestId(request_id) if well_formed else NO_ID,
         sha256=_sha256(request),
     )
-    if well_formed and 0 < len(octets) <= longest and not len(UnknownFieldSet(request)):
+    if well_formed and 0 < len(octets) <= longest and not holds_unknown_fields(whole):
         return Ask(identity=identity, kind=kind, octets=octets)
-    return _refused(request, identity, octets, longest)
+    return _refused(request, whole, identity, octets, longest)
 
 
 def _refused(
-    request: pb.SignPreCommandRequest | pb.SignCommandRequest, identity: RequestIdentity, octets: bytes, longest: int
+    request: pb.SignPreCommandRequest | pb.SignCommandRequest,
+    whole: Message,
+    identity: RequestIdentity,
+    octets: bytes,
+    longest: int,
 ) -> Refused:
     sha256 = hashlib.sha256(octets).digest()
     try:
         check_request_id(request.request_id)
         check_key(request.key)
-        check_no_unknown_field(request)
+        _check_known(whole)
         field = "command" if identity.operation is Operation.SIGN_COMMAND else "pre_command"
         error = RequestMalformed(f"expected 1 to {longest} octets, found {len(octets)}", field=field)
     except RequestMalformed as refusal:

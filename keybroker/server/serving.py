@@ -12,10 +12,11 @@ from typing import final
 import grpc
 from prometheus_client import CollectorRegistry
 
-from keybroker.config import Configuration, Works, read_configuration
+from keybroker.config import Configuration, Works, read_accepted_configuration
 from keybroker.errors import KeybrokerError, LedgerFault, ModuleFault
 from keybroker.ledger.model import Entry, Json, RecordKind
 from keybroker.server.anchoring import Anchoring
+from keybroker.server.baton import Baton
 from keybroker.server.calls import Calls
 from keybroker.server.coalescer import Coalescer
 from keybroker.server.control import Control
@@ -40,12 +41,21 @@ _LAST_REPLIES_SECONDS = 1.0
 class Serving:
     """One worker's life between an open line and a closed one."""
 
-    def __init__(self, configuration: Configuration, works: Works, control: Control, log: Logger, name: str) -> None:
+    def __init__(
+        self,
+        configuration: Configuration,
+        works: Works,
+        control: Control,
+        log: Logger,
+        name: str,
+        baton: Baton | None,
+    ) -> None:
         self._configuration = configuration
         self._works = works
         self._control = control
         self._log = log
         self._name = name
+        self._baton = baton
         self._current = Current(standing_of(configuration, works))
         self._metrics = Metrics(CollectorRegistry())
         self._anchor = Anchoring(self._current, log)
@@ -62,8 +72,11 @@ class Serving:
             queued_items=limits.queued_items,
             batch_items=limits.batch_items,
             overdue_seconds=limits.deadline_seconds,
+            baton=self._baton,
         )
-        self._calls = Calls(self._current, self._coalescer, self._metrics, self._log)
+        # Half of the queue: the configuration sees to it that a whole batch fits.
+        share = limits.queued_items // 2
+        self._calls = Calls(self._current, self._coalescer, self._metrics, self._log, share_items=share)
         self._health = Health(self._calls)
         await self._coalescer.run(self._begin)
         await self._look()
@@ -83,8 +96,15 @@ class Serving:
     # ---- beginning and end
 
     def _begin(self) -> None:
-        """On the signer thread: what dead workers left open is closed, and the start is recorded."""
+        """On the signer thread: the head is kept, what dead workers left open is closed, the start is recorded.
+
+        In this order: a worker may die at any moment, and a ledger that holds a start must have a head outside it.
+        """
         at = self._current.standing.clock.now()
+        if self._works.token.keeps_anchor:
+            self._anchor.begin()
+        else:
+            self._log.warning("module keeps no ledger head: an earlier ledger put back goes unnoticed")
         for receipt in self._works.journal.close_open_intents(at):
             self._log.warning("outcome unknown of an earlier worker's intent", leaf_index=receipt.leaf_index)
         self._write(RecordKind.START, {"listen": self._configuration.file.server.listen})
@@ -163,6 +183,7 @@ class Serving:
             return
         signing, keys, records = await self._coalescer.run_unbounded(self._state)
         await self._health.show(signing=signing, keys=keys)
+        self._metrics.flush()
         self._metrics.standing(queued=self._coalescer.queued, records=records, keys=keys)
         if self._works.token.needs_new_process:
             self._log.error("module reachable by a new process only")
@@ -214,7 +235,7 @@ class Serving:
         """Swap policies and callers at once, or keep the old and say why."""
         async with self._reloading:
             try:
-                new = await asyncio.to_thread(read_configuration, self._configuration.path)
+                new = await asyncio.to_thread(read_accepted_configuration, self._configuration.accepted)
                 await self._coalescer.run_unbounded(lambda: self._swap(new))
             except KeybrokerError as error:
                 self._log.warning("reload refused, the old configuration stands", why=error.sentence)
@@ -230,4 +251,3 @@ class Serving:
         works, standing = reloaded(self._configuration, new, self._works, worker=self._name)
         self._works, self._configuration = works, new
         self._current.standing = standing
-        self._write(RecordKind.ADMINISTRATIVE, {"act": "reload"})

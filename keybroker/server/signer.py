@@ -6,9 +6,11 @@ import asyncio
 import queue
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Generic, Protocol, TypeVar, final
 
 from keybroker.errors import ModuleBusy
+from keybroker.server.baton import Baton
 from keybroker.signing import Item, Outcome
 
 F = TypeVar("F")
@@ -19,7 +21,11 @@ class Work(Protocol[F]):
     """Takes batches down the line, on the signer thread. ``F`` is a batch that flies."""
 
     def begin(self, items: Sequence[Item], after: F | None) -> tuple[Sequence[Outcome], F]:
-        """An outcome for each item of the batch before, in order, and this one, begun."""
+        """An outcome for each item of the batch before, in order, and this one, of which no key was used yet."""
+        ...
+
+    def use(self, flying: F) -> F:
+        """The module signs."""
         ...
 
     def end(self, flying: F) -> Sequence[Outcome]:
@@ -53,14 +59,16 @@ class Signer(Generic[F]):
         batch_items: int,
         loop: asyncio.AbstractEventLoop,
         land: Callable[[Landed], None],
+        baton: Baton | None,
     ) -> None:
         self._work = work
         self._taken = taken
         self._batch_items = batch_items
         self._loop = loop
         self._land = land
-        self._next: Parcel | Call | None = None
-        self._has_next = False
+        self._baton = baton
+        self._put_back: list[Parcel | Call | None] = []
+        """What was taken and has to wait: one at most."""
         self._after: F | None = None
         self._parcels: list[Parcel] = []
         self.busy_since: float | None = None
@@ -74,44 +82,37 @@ class Signer(Generic[F]):
     def run(self) -> None:
         """The thread's whole life."""
         while True:
-            if not self._has_next and self._after is not None and self._taken.empty():
-                # Nobody follows: what flies ends now.
-                self._step(self._end)
-                continue
-            item = self._take()
-            if isinstance(item, Parcel):
-                parcels, items = self._gather(item)
+            # With a batch in flight nothing is waited for: whoever follows is there now, or nobody does.
+            if self._after is None and not self._put_back:
+                self._put_back.append(self._taken.get())
+            with self._baton or nullcontext():
+                parcels, items = self._gather()
                 if parcels:
                     self._step(self._begin, parcels, items)
-                continue
-            if self._after is not None:
-                self._step(self._end)
-            if item is None:
-                return
-            item()
+                    continue
+                if self._after is not None:
+                    self._step(self._end)
+                    continue
+            if self._put_back:
+                call = self._put_back.pop()
+                if call is None:
+                    return
+                if not isinstance(call, Parcel):
+                    call()
 
-    def _take(self) -> Parcel | Call | None:
-        if self._has_next:
-            self._has_next = False
-            return self._next
-        return self._taken.get()
-
-    def _gather(self, first: Parcel) -> tuple[list[Parcel], list[Item]]:
+    def _gather(self) -> tuple[list[Parcel], list[Item]]:
         """What waits now, as far as it may fly together; what expired or was cancelled is dropped."""
         parcels: list[Parcel] = []
         items: list[Item] = []
-        waiting: Parcel | Call | None = first
         now = self._loop.time()
-        while isinstance(waiting, Parcel):
-            if items and len(items) + len(waiting.items) > self._batch_items:
+        while self._put_back or not self._taken.empty():
+            waiting = self._put_back.pop() if self._put_back else self._taken.get()
+            if not isinstance(waiting, Parcel) or (items and len(items) + len(waiting.items) > self._batch_items):
+                self._put_back.append(waiting)
                 break
             if self._is_wanted(waiting, now):
                 parcels.append(waiting)
                 items += waiting.items
-            if self._taken.empty():
-                return parcels, items
-            waiting = self._taken.get()
-        self._next, self._has_next = waiting, True
         return parcels, items
 
     def _is_wanted(self, parcel: Parcel, now: float) -> bool:
@@ -134,13 +135,13 @@ class Signer(Generic[F]):
         before, after = self._parcels, self._after
         self._parcels = [*before, *parcels]
         try:
-            outcomes, self._after = self._work.begin(items, after)
-        except Exception as error:  # noqa: BLE001  # the last resort: each call answers INTERNAL, and logs it
-            self._parcels, self._after = [], None
-            self._say([(parcel, error) for parcel in (*before, *parcels)])
-        else:
+            outcomes, flying = self._work.begin(items, after)
             self._parcels = parcels
             self._share(before, outcomes)
+            self._after = self._work.use(flying)
+        except Exception as error:  # noqa: BLE001  # the last resort: each call answers INTERNAL, and logs it
+            self._say([(parcel, error) for parcel in self._parcels])
+            self._parcels, self._after = [], None
 
     def _end(self) -> None:
         flying, self._after = self._after, None

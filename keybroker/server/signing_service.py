@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from typing import final
 
-from keybroker.errors import KeybrokerError, NotPermitted, Refusal, RequestMalformed
+from keybroker.content import decode
+from keybroker.errors import ContentMalformed, KeybrokerError, NotPermitted, Refusal, RequestMalformed
 from keybroker.ledger.model import Refused
 from keybroker.pb import signing_pb2 as pb
 from keybroker.pb import signing_pb2_grpc
@@ -15,7 +17,6 @@ from keybroker.server.authn import check_operation
 from keybroker.server.calls import Calls, Context, answered
 from keybroker.server.reading import Facts, recorded
 from keybroker.server.requests import (
-    check_items,
     check_request_id,
     read_command,
     read_item,
@@ -25,7 +26,7 @@ from keybroker.server.requests import (
 from keybroker.server.standing import Standing
 from keybroker.server.status import item_status
 from keybroker.server.stream import Stream
-from keybroker.signing import Item, Outcome, explain
+from keybroker.signing import Ask, Item, Outcome, explain
 from keybroker.terms import Caller, Operation
 
 
@@ -49,13 +50,9 @@ class SigningService(signing_pb2_grpc.SigningServiceServicer):
     @answered("SignBatch")
     async def SignBatch(self, request: pb.SignBatchRequest, context: Context) -> pb.SignBatchResponse:  # noqa: N802
         caller = await self.calls.begin(context, "SignBatch", request)
-        limits = self.calls.standing.limits
-        try:
-            check_items(request.items, limits.batch_items)
-        except RequestMalformed as refusal:
-            await self.calls.refuse("SignBatch", (caller.identity,), caller, refusal, items=len(request.items))
-        items = [read_item(item, caller, limits.message_octets) for item in request.items]
-        outcomes = await self.calls.coalescer.sign(items, expires=self.calls.expires(context))
+        longest = self.calls.standing.limits.message_octets
+        items = [read_item(item, caller, longest) for item in request.items]
+        outcomes = await self.calls.sign(items, expires=self.calls.expires(context))
         self._log("SignBatch", items, outcomes)
         return pb.SignBatchResponse(
             outcomes=[
@@ -88,13 +85,13 @@ class SigningService(signing_pb2_grpc.SigningServiceServicer):
         except (RequestMalformed, NotPermitted) as refusal:
             await self.calls.refuse("Explain", (caller.identity,), caller, refusal)
         item = _explained(request.item, request_id, caller, standing)
-        response = await self.calls.coalescer.run(lambda: _explain(standing, caller, item))
+        response = await self.calls.run(caller.identity, lambda: _explain(standing, caller, item))
         self.calls.metrics.outside_the_line("Explain", "ANSWERED")
         return response
 
     async def _sign_one(self, item: Item, context: Context) -> pb.Signed:
         """Raises: the item's error."""
-        (outcome,) = await self.calls.coalescer.sign((item,), expires=self.calls.expires(context))
+        (outcome,) = await self.calls.sign((item,), expires=self.calls.expires(context))
         self._log(item.identity.operation, (item,), (outcome,))
         if isinstance(outcome, KeybrokerError):
             raise outcome
@@ -144,7 +141,9 @@ def _explanation(standing: Standing, item: Item) -> pb.ExplainResponse:
     try:
         permit = explain(standing.line, item, standing.clock.now())
     except Refusal as refusal:
-        return _refusal(refusal)
+        told = _refusal(refusal)
+        _tell_what_is_known(told, standing, item)
+        return told
     decision: Decision = permit.decision
     return pb.ExplainResponse(
         findings=[replies.finding(found) for found in permit.findings],
@@ -153,6 +152,20 @@ def _explanation(standing: Standing, item: Item) -> pb.ExplainResponse:
         key_purpose=decision.key.purpose,
         policy_sha256=decision.policy.sha256,
     )
+
+
+def _tell_what_is_known(told: pb.ExplainResponse, standing: Standing, asked: Ask) -> None:
+    """Of what was refused: the content where it can be read, the key's purpose and policy where the key is theirs."""
+    with suppress(ContentMalformed):
+        told.content.CopyFrom(replies.content_facts(decode(asked.kind, asked.octets)))
+    line, identity = standing.line, asked.identity
+    key = line.register.current().keys.get(identity.key)
+    if key is None or key.label not in identity.caller.keys:
+        return
+    told.key_purpose = key.purpose
+    policy = line.policies.get(key.purpose)
+    if policy is not None:
+        told.policy_sha256 = policy.sha256
 
 
 def _refusal(refusal: KeybrokerError) -> pb.ExplainResponse:

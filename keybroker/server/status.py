@@ -64,6 +64,8 @@ _CODE_NUMBERS: dict[grpc.StatusCode, int] = {code: code.value[0] for code in grp
 # Trailers travel as HTTP/2 headers; gRPC's own limit for all of them is 8 KiB by default.
 _LONGEST_DETAILS = 6000
 _LONGEST_VALUE = 512
+_LONGEST_SENTENCE = 1024
+"""Octets; what a caller sent may stand in a sentence, and a header writes an octet beyond ASCII as three."""
 
 
 def code_of(error: KeybrokerError) -> grpc.StatusCode:
@@ -76,13 +78,13 @@ def status_of(error: KeybrokerError) -> status_pb2.Status:
     details = [_packed(detail) for detail in details_of(error)]
     while len(details) > 1 and sum(detail.ByteSize() for detail in details) > _LONGEST_DETAILS:
         details.pop()
-    return status_pb2.Status(code=_CODE_NUMBERS[code_of(error)], message=error.sentence, details=details)
+    return status_pb2.Status(code=_CODE_NUMBERS[code_of(error)], message=_sentence(error), details=details)
 
 
 def item_status(error: KeybrokerError) -> kb_status_pb2.Status:
     """The same for one item of a batch or stream."""
     details = [_packed(detail) for detail in details_of(error)]
-    return kb_status_pb2.Status(code=_CODE_NUMBERS[code_of(error)], message=error.sentence, details=details)
+    return kb_status_pb2.Status(code=_CODE_NUMBERS[code_of(error)], message=_sentence(error), details=details)
 
 
 def details_of(error: KeybrokerError) -> list[Message]:
@@ -91,7 +93,7 @@ def details_of(error: KeybrokerError) -> list[Message]:
         error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=_metadata(error))
     ]
     if isinstance(error, RequestMalformed):
-        details.append(_bad_request(error.field, error.sentence))
+        details.append(_bad_request(error.field, _sentence(error)))
     seconds = RETRY_SECONDS.get(type(error))
     if seconds is not None:
         details.append(error_details_pb2.RetryInfo(retry_delay=_duration(seconds)))
@@ -101,18 +103,22 @@ def details_of(error: KeybrokerError) -> list[Message]:
 
 
 def _metadata(error: KeybrokerError) -> dict[str, str]:
+    return {name: _shortened(value, _LONGEST_VALUE) for name, value in _whole_metadata(error).items()}
+
+
+def _whole_metadata(error: KeybrokerError) -> dict[str, str]:
     if isinstance(error, ContentMalformed):
         return {
             "clause": error.source,
             "offset": str(error.offset),
-            "expected": error.expected[:_LONGEST_VALUE],
-            "found": error.found[:_LONGEST_VALUE],
+            "expected": error.expected,
+            "found": error.found,
         }
     if isinstance(error, GateShut):
         return {"clause": error.clause, "rule": error.gate, **_first_failing(error.findings)}
     if isinstance(error, NotPermitted):
         return _first_failing(error.findings)
-    return {}
+    return {"clause": error.clause} if error.clause else {}
 
 
 def _first_failing(findings: tuple[Finding, ...]) -> dict[str, str]:
@@ -126,8 +132,8 @@ def _finding_metadata(finding: Finding) -> dict[str, str]:
     metadata = {
         "clause": finding.clause,
         "rule": finding.rule,
-        "expected": finding.expected[:_LONGEST_VALUE],
-        "found": finding.found[:_LONGEST_VALUE],
+        "expected": finding.expected,
+        "found": finding.found,
     }
     return metadata if finding.offset is None else metadata | {"offset": str(finding.offset)}
 
@@ -141,9 +147,10 @@ def _precondition_failure(error: NotPermitted | GateShut) -> error_details_pb2.P
     """Every failing finding, as far as trailers carry them: type is the clause, subject the rule."""
     violations = [
         error_details_pb2.PreconditionFailure.Violation(
-            type=finding.clause,
+            type=_shortened(finding.clause, _LONGEST_VALUE),
             subject=finding.rule,
-            description=f"expected {finding.expected[:_LONGEST_VALUE]}, found {finding.found[:_LONGEST_VALUE]}",
+            description=f"expected {_shortened(finding.expected, _LONGEST_VALUE)},"
+            f" found {_shortened(finding.found, _LONGEST_VALUE)}",
         )
         for finding in error.findings
         if not finding.passed
@@ -152,6 +159,16 @@ def _precondition_failure(error: NotPermitted | GateShut) -> error_details_pb2.P
     while failure.ByteSize() > _LONGEST_DETAILS // 2:
         failure.violations.pop()
     return failure
+
+
+def _sentence(error: KeybrokerError) -> str:
+    return _shortened(error.sentence, _LONGEST_SENTENCE)
+
+
+def _shortened(text: str, octets: int) -> str:
+    """At most so many octets of UTF-8, and then three dots."""
+    encoded = text.encode("utf-8", "replace")
+    return text if len(encoded) <= octets else encoded[: octets - 3].decode("utf-8", "ignore") + "..."
 
 
 def _duration(seconds: float) -> duration_pb2.Duration:
@@ -168,4 +185,4 @@ async def abort(context: grpc.aio.ServicerContext[object, object], error: Keybro
     """End a call with the error's status. grpc raises from here; nothing after it runs."""
     status = status_of(error)
     trailers = (("grpc-status-details-bin", status.SerializeToString()),)
-    await context.abort(code_of(error), error.sentence[:1024], trailers)
+    await context.abort(code_of(error), _shortened(error.sentence, _LONGEST_SENTENCE // 3), trailers)

@@ -1,8 +1,9 @@
 """How does one SignStream run? A reader that stops while too much is unanswered, and a writer that sends what is ready.
 
 Each message's items go down the line as one parcel; replies that come together leave together. The caller is looked up
-again for every message. A stream ends by itself at the age of a connection, and when the broker stops: clients open
-another and may ask again, under the same request_ids, for what was unanswered.
+again for every message. A message of the wrong form ends the stream, once what was taken before is answered: one
+record, one answer, whatever it holds. A stream ends by itself at the age of a connection, and when the broker stops:
+clients open another and may ask again, under the same request_ids, for what was unanswered.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from keybroker.pb import signing_pb2 as pb
 from keybroker.server import replies
 from keybroker.server.authn import Identities, find_caller
 from keybroker.server.calls import Calls, Context
-from keybroker.server.requests import check_items, read_item, request_id_of
+from keybroker.server.requests import read_item, request_id_of
 from keybroker.server.status import item_status
 from keybroker.signing import Item, Outcome
 from keybroker.terms import Caller
@@ -40,6 +41,7 @@ class Stream:
         self._unanswered = 0
         self._ready: list[pb.SignOutcome] = []
         self._failure: Exception | None = None
+        self._ending: KeybrokerError | None = None
         self._read_to_the_end = False
         self._changed = asyncio.Event()
         self._room = asyncio.Event()
@@ -66,6 +68,9 @@ class Stream:
     async def _read_all(self) -> None:
         try:
             while (message := await self._next()) is not None:
+                # Only what has 1 to batch_items items gets as far as an answer for each.
+                if not await self._is_well_formed(message):
+                    return
                 self._start(self._take(message), len(message.items))
         finally:
             self._read_to_the_end = True
@@ -78,6 +83,14 @@ class Stream:
             await self._room.wait()
         message = await self._context.read()
         return message if isinstance(message, pb.SignStreamRequest) else None
+
+    async def _is_well_formed(self, message: pb.SignStreamRequest) -> bool:
+        try:
+            self._calls.check_form(message)
+        except RequestMalformed as refusal:
+            self._ending = await self._refused(message, refusal)
+            return False
+        return True
 
     def _start(self, parcel: Coroutine[None, None, None], items: int) -> None:
         self._unanswered += items
@@ -93,21 +106,22 @@ class Stream:
 
     async def _take(self, message: pb.SignStreamRequest) -> None:
         """One message: its caller as the table stands now, its items, their outcomes."""
-        limits = self._calls.standing.limits
-        caller: Caller | None = None
+        standing = self._calls.standing
         try:
-            caller = find_caller(self._identities, self._calls.standing.callers)
-            self._calls.check_size(message)
-            check_items(message.items, limits.batch_items)
-            await self._sign(message, [read_item(item, caller, limits.message_octets) for item in message.items])
-        except (CallerUnknown, RequestMalformed) as refusal:
-            await self._refuse(message, caller, refusal)
+            caller = find_caller(self._identities, standing.callers)
+        except CallerUnknown as refusal:
+            status = item_status(await self._refused(message, refusal))
+            self._ready += [pb.SignOutcome(request_id=request_id_of(item), error=status) for item in message.items]
+        else:
+            await self._sign(
+                message, [read_item(item, caller, standing.limits.message_octets) for item in message.items]
+            )
 
     async def _sign(self, message: pb.SignStreamRequest, items: Sequence[Item]) -> None:
         expires = asyncio.get_running_loop().time() + self._calls.standing.limits.deadline_seconds
         outcomes: Sequence[Outcome]
         try:
-            outcomes = await self._calls.coalescer.sign(items, expires=expires)
+            outcomes = await self._calls.sign(items, expires=expires)
         except KeybrokerError as error:
             outcomes = [error] * len(items)
         self._log(RPC, items, outcomes)
@@ -116,16 +130,19 @@ class Stream:
             for asked, item, outcome in zip(message.items, items, outcomes, strict=True)
         ]
 
-    async def _refuse(
-        self, message: pb.SignStreamRequest, caller: Caller | None, refusal: CallerUnknown | RequestMalformed
-    ) -> None:
-        error: KeybrokerError = refusal
+    async def _refused(
+        self, message: pb.SignStreamRequest, refusal: CallerUnknown | RequestMalformed
+    ) -> KeybrokerError:
+        """One record for the whole message, whoever sent it; answers the refusal, or why it could not be recorded."""
+        caller: Caller | None = None
+        try:
+            caller = find_caller(self._identities, self._calls.standing.callers)
+        except CallerUnknown as stranger:
+            refusal = stranger
         try:
             await self._calls.refuse(RPC, self._identities, caller, refusal, items=len(message.items))
-        except KeybrokerError as raised:
-            error = raised
-        status = item_status(error)
-        self._ready += [pb.SignOutcome(request_id=request_id_of(item), error=status) for item in message.items]
+        except KeybrokerError as error:
+            return error
 
     async def _write_all(self) -> None:
         while True:
@@ -138,9 +155,11 @@ class Stream:
                 self._unanswered -= len(outcomes)
                 self._room.set()
             if self._read_to_the_end and not self._parcels:
-                if not self._ready and self._failure is None:
-                    return
-                continue
+                if self._ready or self._failure is not None:
+                    continue
+                if self._ending is not None:
+                    raise self._ending
+                return
             await self._changed.wait()
 
     def _next_reply(self) -> list[pb.SignOutcome]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import final
 
-from keybroker.config import Configuration, read_configuration
+from keybroker.config import Configuration, check_head_is_kept, read_configuration
 from keybroker.config.latch import find_latch, latch
 from keybroker.errors import ConfigurationInvalid, KeybrokerError
 from keybroker.ledger.store import hold_ledger
@@ -47,7 +47,9 @@ def serve(config_path: Path | str, workers: int) -> int:
         if workers < 1:
             raise ConfigurationInvalid(f"expected at least one worker, found {workers}", where="--workers")
         log = configure_logging(configuration.file.server.log, worker="supervisor")
+        check_head_is_kept(configuration)
         with hold_directory(configuration.data_directory):
+            configuration.accept()
             held = hold_ledger(configuration.ledger_url)
             kept, listen = reserve(configuration.file.server.listen)
             with kept, SupervisorMetrics(configuration) as metrics:
@@ -77,6 +79,8 @@ class Supervisor:
         self, configuration: Configuration, listen: str, workers: int, log: Logger, metrics: SupervisorMetrics
     ) -> None:
         self._configuration = configuration
+        self._before = self._asked = configuration
+        self._taken = True
         self._listen = listen
         self._log = log
         self._metrics = metrics
@@ -139,7 +143,7 @@ class Supervisor:
             return
         slot.process = WorkerProcess(
             number=slot.number,
-            configuration=self._configuration.path,
+            accepted=self._configuration.accepted,
             listen=self._listen,
             metrics_directory=self._metrics.directory,
             pin=pin,
@@ -169,8 +173,13 @@ class Supervisor:
             process.why = text
         elif word == "taken":
             self._log.info("reload taken by worker", number=process.number)
+            self._taken = True
+            self._stand_on(self._asked)
         elif word == "kept":
             self._log.warning("reload refused by worker", number=process.number, why=text)
+            if not self._taken:
+                # What a worker refused, and none has taken, must not be what the next one starts with.
+                self._stand_on(self._before)
 
     # ---- the dead
 
@@ -231,17 +240,31 @@ class Supervisor:
         self._reload = True
 
     def _pass_reload_on(self) -> None:
-        """Workers are asked only when the new configuration can be read and may be swapped in at all."""
+        """Workers are asked only when the new configuration can be read and may be swapped in at all.
+
+        What is accepted is kept before they are asked: they read that, and so does whoever starts later.
+        """
         try:
             new = read_configuration(self._configuration.path)
             check_reloadable(self._configuration, new)
+            new.accept()
         except ConfigurationInvalid as error:
             self._log.warning("reload refused, the old configuration stands", why=error.sentence)
             return
-        self._configuration = new
+        self._before, self._asked, self._configuration = self._configuration, new, new
+        self._taken = False
         for slot in self._slots:
             if slot.process is not None:
                 slot.process.control.say("reload")
+
+    def _stand_on(self, configuration: Configuration) -> None:
+        if configuration is self._configuration:
+            return
+        self._configuration = configuration
+        try:
+            configuration.accept()
+        except ConfigurationInvalid as error:
+            self._log.error("accepted configuration not kept", why=error.sentence)
 
     def _handshake_failed(self, why: str) -> None:
         self._metrics.handshake_failed(why)

@@ -6,6 +6,7 @@ A handshake that fails gets no answer from us; gRPC's log tells of it, and the s
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -17,6 +18,7 @@ from keybroker.pb import keys_pb2_grpc, records_pb2_grpc, signing_pb2_grpc
 from keybroker.server.calls import Calls
 from keybroker.server.health import SERVICES, Health
 from keybroker.server.key_service import KeyService
+from keybroker.server.parsing import BoundedServer
 from keybroker.server.record_service import RecordService
 from keybroker.server.signing_service import SigningService
 from keybroker.server.standing import limits_of
@@ -26,7 +28,8 @@ from keybroker.server.tls import check_anchors, check_only_tls13
 def make_server(configuration: Configuration, calls: Calls, health: Health) -> grpc.aio.Server:
     """All services on one server, not yet bound."""
     server = grpc.aio.server(options=_options(configuration))
-    signing_pb2_grpc.add_SigningServiceServicer_to_server(SigningService(calls), server)
+    bounded: Any = BoundedServer(server, configuration.file.limits.batch_items)
+    signing_pb2_grpc.add_SigningServiceServicer_to_server(SigningService(calls), bounded)
     keys_pb2_grpc.add_KeyServiceServicer_to_server(KeyService(calls), server)
     records_pb2_grpc.add_RecordServiceServicer_to_server(RecordService(calls), server)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
@@ -67,8 +70,9 @@ def _options(configuration: Configuration) -> list[tuple[str, int]]:
     limits = configuration.file.limits
     return [
         ("grpc.so_reuseport", 1),
-        # Twice our own limit: what we find too large, we refuse ourselves.
-        ("grpc.max_receive_message_length", 2 * limits_of(configuration).request_octets),
+        # A little above our own limit: what we find too large, we refuse ourselves. Not more, for each stream of each
+        # connection may make us hold as much before any of our code runs.
+        ("grpc.max_receive_message_length", limits_of(configuration).request_octets * 9 // 8),
         ("grpc.max_send_message_length", -1),
         ("grpc.max_connection_age_ms", limits.connection_age_seconds * 1000),
         ("grpc.max_connection_age_grace_ms", limits.connection_grace_seconds * 1000),
@@ -77,6 +81,8 @@ def _options(configuration: Configuration) -> list[tuple[str, int]]:
         # Clients may ask whether we live every ten seconds, with or without a call under way.
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
         ("grpc.keepalive_permit_without_calls", 1),
-        # Streams of one connection at once; work itself is bounded by limits.queued_items.
-        ("grpc.max_concurrent_streams", 1024),
+        # Calls of one connection at once; the others wait in the client. Work is bounded by limits.queued_items.
+        # grpcio cannot be given a resource quota (a pointer in C): the process's memory is the operating system's to
+        # bound (docs/operations.md).
+        ("grpc.max_concurrent_streams", 128),
     ]

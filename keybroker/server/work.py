@@ -12,18 +12,18 @@ from keybroker.errors import CallerUnknown
 from keybroker.ledger.model import Refused
 from keybroker.server.metrics import Metrics
 from keybroker.server.standing import Current, Standing
-from keybroker.signing import Ask, Begun, Item, Outcome, begin, end, sign_batch
+from keybroker.signing import Ask, Begun, Item, Outcome, conclude, sign_batch, turn_over, use
 
 
 @dataclass(frozen=True, slots=True)
 class Flying:
-    """A batch that was begun. ``ended`` are its outcomes where it is over already."""
+    """A batch whose intents are durable. ``ended`` are its outcomes where it is over already."""
 
     standing: Standing
     items: Sequence[Item]
     started: float
-    begun: Begun | None
-    ended: Sequence[Outcome] = ()
+    begun: Begun
+    ended: Sequence[Outcome] | None = None
 
 
 @final
@@ -35,28 +35,31 @@ class Work:
         self._metrics = metrics
 
     def begin(self, items: Sequence[Item], after: Flying | None) -> tuple[Sequence[Outcome], Flying]:
-        """The outcomes of the batch before, in order, and this one, begun."""
+        """The outcomes of the batch before, in order, and this one, of which no key was used yet."""
         started = time.perf_counter()
         standing = self._current.standing
         items = [_as_known_now(standing, item) for item in items]
         if _names_one_twice(items):
-            # In rounds: the second of two requests of one name finds the first one concluded.
-            outcomes = self.end(after) if after is not None else ()
-            return outcomes, Flying(standing, items, started, None, _in_rounds(standing, items))
-        if after is None or after.begun is None or after.standing.line is not standing.line:
-            # A reload made another line: each batch ends where it was begun.
-            outcomes = self.end(after) if after is not None else ()
-            _, begun = begin(standing.line, items, standing.clock.now())
+            outcomes = () if after is None else self.end(after)
+            return outcomes, Flying(standing, items, started, Begun(answers=()), _in_rounds(standing, items))
+        if after is None or after.ended is not None or after.standing.line is not standing.line:
+            # Nothing goes before, or a reload made another line: a batch ends on the line where it was begun.
+            outcomes = () if after is None else self.end(after)
+            _, begun = turn_over(standing.line, None, items, standing.clock.now())
         else:
-            ended, begun = begin(standing.line, items, standing.clock.now(), after=after.begun)
+            ended, begun = turn_over(standing.line, after.begun, items, standing.clock.now())
             outcomes = self._told(after, ended)
         return outcomes, Flying(standing, items, started, begun)
 
+    def use(self, flying: Flying) -> Flying:
+        """The module signs."""
+        return flying if flying.ended is not None else replace(flying, begun=use(flying.standing.line, flying.begun))
+
     def end(self, flying: Flying) -> Sequence[Outcome]:
         """The outcomes of a batch that no other follows."""
-        if flying.begun is None:
+        if flying.ended is not None:
             return self._told(flying, flying.ended)
-        return self._told(flying, end(flying.standing.line, flying.begun, flying.standing.clock.now()))
+        return self._told(flying, conclude(flying.standing.line, flying.begun, flying.standing.clock.now()))
 
     def _told(self, flying: Flying, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
         self._metrics.batch(flying.items, outcomes, seconds=time.perf_counter() - flying.started)

@@ -17,9 +17,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from keybroker.config import Configuration, Works, build_line, read_configuration
+from keybroker.config import Configuration, Works, build_line, read_accepted_configuration
 from keybroker.config.pin import given
 from keybroker.errors import KeybrokerError
+from keybroker.server.baton import Baton, BatonSelector
 from keybroker.server.control import Control
 from keybroker.server.exit_status import exit_status
 from keybroker.server.logging import configure_logging
@@ -32,7 +33,7 @@ SWITCH_SECONDS = 0.0005
 def main(arguments: Sequence[str]) -> int:
     """Run one worker. Answers an ExitStatus."""
     parser = argparse.ArgumentParser(prog="keybroker.server.worker")
-    parser.add_argument("configuration", type=Path)
+    parser.add_argument("accepted", type=Path, help="what the supervisor keeps of the configuration it accepted")
     parser.add_argument("--name", required=True)
     parser.add_argument("--listen", required=True)
     parser.add_argument("--control", type=int, required=True)
@@ -41,18 +42,24 @@ def main(arguments: Sequence[str]) -> int:
     sys.setswitchinterval(SWITCH_SECONDS)
     control = Control(socket.socket(fileno=asked.control))
     try:
-        return _run(control, asked.configuration, asked.name, asked.listen)
+        return _run(control, asked.accepted, asked.name, asked.listen)
     except KeybrokerError as error:
         control.say("failed", error.sentence)
         return exit_status(error)
 
 
-def _run(control: Control, path: Path, name: str, listen: str) -> int:
-    configuration = read_configuration(path)
+def _run(control: Control, accepted: Path, name: str, listen: str) -> int:
+    configuration = read_accepted_configuration(accepted)
     log = configure_logging(configuration.file.server.log, worker=name)
     works = _open(configuration, _pin(control), name)
-    serving = Serving(configuration, works, control, log, name)
-    return asyncio.run(serving.run(listen))
+    baton = Baton() if configuration.profile.sessions.in_process else None
+    serving = Serving(configuration, works, control, log, name, baton)
+    with asyncio.Runner(loop_factory=lambda: _loop(baton)) as runner:
+        return runner.run(serving.run(listen))
+
+
+def _loop(baton: Baton | None) -> asyncio.AbstractEventLoop:
+    return asyncio.SelectorEventLoop(BatonSelector(baton) if baton else None)
 
 
 def _pin(control: Control) -> str:

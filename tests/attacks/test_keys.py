@@ -67,7 +67,7 @@ def with_the_other_signature(der: bytes) -> bytes:
 @pytest.mark.parametrize("between", [False, True], ids=["at once", "after another one"])
 def test_refuses_to_enrol_a_revoked_certificate_again(journal: Journal, again: bytes, between: bool) -> None:
     an_active_key(journal)
-    do(journal, RevokeCertificate(label=LABEL, revoked_at=AT))
+    do(journal, RevokeCertificate(label=LABEL, revoked_at=AT, because="key lost"))
     if between:
         do(journal, an_enrolment(Plan(serial=2).make()))
     with pytest.raises(NotPermitted, match="revoked"):

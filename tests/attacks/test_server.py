@@ -1,4 +1,4 @@
-"""One caller's request against the broker that serves all. Expected to fail until the server is mended (strict)."""
+"""One caller's request against the broker that serves all."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ def stub(broker: RunningBroker) -> Iterator[signing_pb2_grpc.SigningServiceStub]
         yield signing_pb2_grpc.SigningServiceStub(channel)
 
 
-@pytest.mark.xfail(strict=True, reason="server/stream.py: _refuse answers every item of a message that has too many")
 def test_a_stream_message_with_too_many_items_is_not_answered_item_by_item(
     stub: signing_pb2_grpc.SigningServiceStub,
 ) -> None:
@@ -40,7 +39,6 @@ def test_a_stream_message_with_too_many_items_is_not_answered_item_by_item(
     assert outcomes <= 1024
 
 
-@pytest.mark.xfail(strict=True, reason="server/stream.py: a message without items takes no room and costs a record")
 def test_messages_without_items_do_not_fill_the_ledger(
     broker: RunningBroker, stub: signing_pb2_grpc.SigningServiceStub
 ) -> None:
@@ -56,7 +54,6 @@ def test_messages_without_items_do_not_fill_the_ledger(
     assert size() - before < 20
 
 
-@pytest.mark.xfail(strict=True, reason="server/requests.py: read_item looks for unknown fields in the request alone")
 def test_an_item_with_an_unknown_field_is_refused(
     broker: RunningBroker, stub: signing_pb2_grpc.SigningServiceStub
 ) -> None:

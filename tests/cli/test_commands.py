@@ -100,6 +100,12 @@ def test_explains_every_rule(message: Path, supplier: dict[str, str]) -> None:
     assert "\x1b" not in text
 
 
+def test_keys_of_a_test_deployment_are_marked_so(supplier: dict[str, str]) -> None:
+    assert [key["test"] for key in run_json("keys", "list", env=supplier)["keys"]] == [True]
+    assert "\tTEST\t" in run_here("keys", "list", env=supplier).stdout
+    assert "deployment  TEST" in run_here("keys", "show", "supplier-a", env=supplier).stdout
+
+
 def test_lists_and_shows_keys(supplier: dict[str, str]) -> None:
     assert [key["label"] for key in run_json("keys", "list", env=supplier)["keys"]] == ["supplier-a"]
     assert run_json("keys", "show", "supplier-a", env=supplier)["key"]["usable"] is True

@@ -18,7 +18,7 @@ from typing import Literal
 import pytest
 
 SOURCE = Path(__file__).with_name("faults.c")
-Fault = Literal["fsync", "write", "clock"]
+Fault = Literal["fsync", "write", "readonly", "clock"]
 
 
 def build() -> Path:

@@ -3,7 +3,8 @@
  * KEYBROKER_FAULTS names a directory. A file in it switches its fault on; removing the file switches it off:
  *   fsync   fsync and fdatasync fail with EIO
  *   write   write, pwrite, writev and pwritev fail with ENOSPC
- *           both hold: line 1 a part of the paths concerned, line 2 how many calls succeed before (0 when absent)
+ *   readonly  the same fail with EROFS, and so does opening for writing
+ *           all hold: line 1 a part of the paths concerned, line 2 how many calls succeed before (0 when absent)
  *   clock   seconds (decimal, signed) that CLOCK_REALTIME is shifted by
  */
 #define _GNU_SOURCE
@@ -11,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,21 +43,50 @@ static int control(const char *name, char text[TEXT]) {
     return 1;
 }
 
-/* Should this call on this descriptor fail now? */
-static int fails(const char *name, int descriptor, atomic_long *passed) {
-    char text[TEXT], link[64], path[PATH_MAX];
+/* Should this call on this path fail now? */
+static int fails_at(const char *name, const char *path, atomic_long *passed) {
+    char text[TEXT];
     if (!control(name, text)) { atomic_store(passed, 0); return 0; }
     char *second = strchr(text, '\n');
     long after = second ? atol(second + 1) : 0;
     if (second) *second = 0;
-    snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
-    ssize_t length = readlink(link, path, sizeof path - 1);
-    if (length < 0) return 0;
-    path[length] = 0;
     return strstr(path, text) && atomic_fetch_add(passed, 1) >= after;
 }
 
-static atomic_long synced, written;
+/* Should this call on this descriptor fail now? */
+static int fails(const char *name, int descriptor, atomic_long *passed) {
+    char link[64], path[PATH_MAX];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    path[length < 0 ? 0 : length] = 0;
+    return fails_at(name, path, passed);
+}
+
+static atomic_long synced, written, refused;
+
+/* The errno of a write that must fail, 0 where it may go on. */
+static int write_fails(int descriptor) {
+    if (fails("write", descriptor, &written)) return ENOSPC;
+    return fails("readonly", descriptor, &refused) ? EROFS : 0;
+}
+
+static int open_fails(const char *path, int flags) {
+    return (flags & (O_WRONLY | O_RDWR | O_CREAT)) && fails_at("readonly", path, &refused);
+}
+
+#define OPEN(name)                                              \
+    int name(const char *path, int flags, ...) {                \
+        REAL(int, #name, const char *, int, ...);               \
+        va_list more;                                           \
+        va_start(more, flags);                                  \
+        mode_t mode = flags & O_CREAT ? va_arg(more, mode_t) : 0; \
+        va_end(more);                                           \
+        if (open_fails(path, flags)) { errno = EROFS; return -1; } \
+        return real(path, flags, mode);                         \
+    }
+
+OPEN(open)
+OPEN(open64)
 
 int fsync(int descriptor) {
     REAL(int, "fsync", int);
@@ -71,31 +102,36 @@ int fdatasync(int descriptor) {
 
 ssize_t write(int descriptor, const void *octets, size_t length) {
     REAL(ssize_t, "write", int, const void *, size_t);
-    if (fails("write", descriptor, &written)) { errno = ENOSPC; return -1; }
+    int error = write_fails(descriptor);
+    if (error) { errno = error; return -1; }
     return real(descriptor, octets, length);
 }
 
 ssize_t pwrite(int descriptor, const void *octets, size_t length, off_t at) {
     REAL(ssize_t, "pwrite", int, const void *, size_t, off_t);
-    if (fails("write", descriptor, &written)) { errno = ENOSPC; return -1; }
+    int error = write_fails(descriptor);
+    if (error) { errno = error; return -1; }
     return real(descriptor, octets, length, at);
 }
 
 ssize_t pwrite64(int descriptor, const void *octets, size_t length, off64_t at) {
     REAL(ssize_t, "pwrite64", int, const void *, size_t, off64_t);
-    if (fails("write", descriptor, &written)) { errno = ENOSPC; return -1; }
+    int error = write_fails(descriptor);
+    if (error) { errno = error; return -1; }
     return real(descriptor, octets, length, at);
 }
 
 ssize_t writev(int descriptor, const struct iovec *parts, int count) {
     REAL(ssize_t, "writev", int, const struct iovec *, int);
-    if (fails("write", descriptor, &written)) { errno = ENOSPC; return -1; }
+    int error = write_fails(descriptor);
+    if (error) { errno = error; return -1; }
     return real(descriptor, parts, count);
 }
 
 ssize_t pwritev(int descriptor, const struct iovec *parts, int count, off_t at) {
     REAL(ssize_t, "pwritev", int, const struct iovec *, int, off_t);
-    if (fails("write", descriptor, &written)) { errno = ENOSPC; return -1; }
+    int error = write_fails(descriptor);
+    if (error) { errno = error; return -1; }
     return real(descriptor, parts, count, at);
 }
 

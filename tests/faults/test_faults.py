@@ -21,7 +21,10 @@ def run(program: str, control: Path, *arguments: str) -> subprocess.CompletedPro
     return subprocess.run([sys.executable, "-c", program, *arguments], env=environment, capture_output=True, text=True)
 
 
-@pytest.mark.parametrize(("fault", "program", "error"), [("fsync", FSYNC, "Errno 5"), ("write", WRITE, "Errno 28")])
+@pytest.mark.parametrize(
+    ("fault", "program", "error"),
+    [("fsync", FSYNC, "Errno 5"), ("write", WRITE, "Errno 28"), ("readonly", FSYNC, "Errno 30")],
+)
 def test_fails_the_calls_on_the_paths_concerned_and_no_others(
     tmp_path: Path, fault: faults.Fault, program: str, error: str
 ) -> None:

@@ -39,7 +39,7 @@ def an_intent(key: RegisteredKey, counter: int = 1) -> Intent:
             request_id=RequestId(f"request-{counter}"),
             sha256=content.sha256,
         ),
-        receipt=Receipt(origin="keybroker.example/tests", leaf_index=counter, leaf_hash=bytes(32)),
+        receipt=Receipt(origin="keybroker.example/tests/TEST", leaf_index=counter, leaf_hash=bytes(32)),
         digest=hashlib.sha256(content.to_be_signed).digest(),
         _permit=permit,
     )

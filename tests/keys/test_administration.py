@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from keybroker.errors import NotPermitted
@@ -32,7 +34,7 @@ from keybroker.terms import CallerKind, DeploymentKind, KeyLabel, KeyPurpose, Ke
 from tests import messages
 from tests.ledger import books
 from tests.policy.test_certificates import ORGANISATION_KEY, TEST_ROOT, Plan, a_private_key, an_issuing_ca
-from tests.situations import AT
+from tests.situations import AT, RFC_6979_KEY
 
 LABEL = KeyLabel("supplier-a")
 PARTY = PartyName("supplier-a")
@@ -52,7 +54,7 @@ ACTIVATE = ActivateKey(label=LABEL)
 SUSPEND = SuspendKey(label=LABEL, because="lost")
 RESUME = ResumeKey(label=LABEL, because="found")
 RETIRE = RetireKey(label=LABEL, because="old")
-REVOKE = RevokeCertificate(label=LABEL, revoked_at=AT)
+REVOKE = RevokeCertificate(label=LABEL, revoked_at=AT, because="key lost")
 
 TO: dict[KeyState, tuple[Act, ...]] = {
     KeyState.ORDERED: (ORDER,),
@@ -190,6 +192,34 @@ def test_live_refuses_test_keys(live: Journal) -> None:
     do(live, ORDER)
     with pytest.raises(NotPermitted, match="no imported test key"):
         do(live, KeyGenerated(label=LABEL, public_key=point(), provenance=Provenance.IMPORTED_TEST_KEY))
+
+
+def test_live_refuses_a_published_test_key_at_registration_and_test_takes_it(live: Journal, tmp_path: Path) -> None:
+    made = KeyGenerated(label=LABEL, public_key=RFC_6979_KEY, provenance=Provenance.GENERATED)
+    do(live, ORDER)
+    with pytest.raises(NotPermitted, match=r"published test key.*G5\.13"):
+        do(live, made)
+    assert Register(live.ledger, [TEST_ROOT]).refresh().keys == {}
+    do(live, GENERATED)
+    (tmp_path / "test").mkdir()
+    with books.a_book(tmp_path / "test") as journal:
+        do(journal, ORDER, made)
+        assert state(journal) is KeyState.GENERATED
+
+
+@pytest.mark.rtds
+def test_live_refuses_every_key_that_the_dcc_published(live: Journal) -> None:
+    directory = os.environ.get("KEYBROKER_RTDS")
+    if directory is None:
+        pytest.skip("KEYBROKER_RTDS is unset: the published keys are not offered")
+    do(live, ORDER)
+    files = sorted((Path(directory) / "keys").glob("*.key"))
+    assert files
+    for file in files:
+        public = serialization.load_pem_private_key(file.read_bytes(), None).public_key()
+        published = public.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+        with pytest.raises(NotPermitted, match="published test key"):
+            do(live, KeyGenerated(label=LABEL, public_key=published, provenance=Provenance.GENERATED))
 
 
 def test_refuses_to_revoke_what_a_key_does_not_have(journal: Journal) -> None:

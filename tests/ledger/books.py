@@ -11,6 +11,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
 from sqlalchemy import select
 
 from keybroker.errors import KeybrokerError
@@ -27,6 +30,7 @@ IN_FORCE = InForce(
     configuration=b"\x01" * 32, profile=b"\x02" * 32, policies={KeyPurpose.SUPPLIER_PRE_COMMAND: b"\x03" * 32}
 )
 SERIAL = "0123456789abcdef"
+_DETERMINISTIC = ec.ECDSA(Prehashed(SHA256()), deterministic_signing=True)
 
 
 def url(directory: Path) -> str:
@@ -78,8 +82,9 @@ def a_refused(name: str, error: KeybrokerError, **changes: Any) -> Refused:
 
 
 def signature_for(intent: Intent) -> Signature:
-    """Sixty-four octets that are no signature at all, other ones for each intent."""
-    octets = sha256(b"r" + intent.digest).digest() + sha256(intent.receipt.leaf_hash).digest()
+    """By the key of the situation, and always the same one for the same digest (RFC 6979)."""
+    r, s = decode_dss_signature(situations.a_private_key().sign(intent.digest, _DETERMINISTIC))
+    octets = r.to_bytes(32, "big") + s.to_bytes(32, "big")
     return Signature(intent=intent, octets=octets, module_serial=SERIAL)
 
 

@@ -13,7 +13,7 @@ from tests.ledger import books
 from tests.ledger.books import a_permit, a_request, intend, intends, sign
 from tests.situations import AT
 
-ROOTS: dict[str, str] = {"v1.sql": "fc5b16b3b05170a9a2966b1bd386a9e53f8e524d89133d6d415fd07faea10aad"}
+ROOTS: dict[str, str] = {"v1.sql": "cb9de3c7f60a5a05db634e74c44d7ba2c2304073008a33d16ee5994ee838504f"}
 """The root hash of each kept ledger, kept apart from it."""
 
 PARTY = PartyName("supplier-a")

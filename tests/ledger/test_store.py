@@ -37,7 +37,7 @@ def tamper(directory: Path, *statements: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "error", "said"),
     [
-        ({"origin": "keybroker.example/other"}, LedgerBroken, "expects keybroker.example/other"),
+        ({"origin": "keybroker.example/other/TEST"}, LedgerBroken, "expects keybroker.example/other/TEST"),
         ({"deployment": DeploymentKind.LIVE}, ConfigurationInvalid, "cannot be opened as live"),
     ],
 )
@@ -63,6 +63,15 @@ def test_refuses_a_ledger_made_by_a_later_keybroker(tmp_path: Path) -> None:
     tamper(tmp_path, "UPDATE alembic_version SET version_num = 'v9999'")
     with pytest.raises(ConfigurationInvalid, match="later keybroker"):
         books.a_ledger(tmp_path)
+
+
+@pytest.mark.parametrize("origin", ["keybroker.example/tests", "keybroker.example/test", "keybroker.example/T.E.S.T"])
+def test_refuses_a_test_deployment_whose_origin_does_not_say_so(tmp_path: Path, origin: str) -> None:
+    with pytest.raises(ConfigurationInvalid, match="the origin of a test deployment says so") as caught:
+        books.a_ledger(tmp_path, origin=origin)
+    assert caught.value.where == "deployment.ledger_origin"
+    assert not list(tmp_path.iterdir())
+    books.a_ledger(tmp_path, origin=origin, deployment=DeploymentKind.LIVE).close()
 
 
 def test_refuses_a_file_that_is_no_database(tmp_path: Path) -> None:
@@ -203,7 +212,7 @@ def test_begins_with_its_origin_and_its_kind_of_deployment(tmp_path: Path) -> No
     record = ledger.find(0)
     assert record is not None
     assert record.octets == (
-        b'{"at":"2026-01-15T12:00:00.000000Z","kind":"origin","origin":"keybroker.example/tests","party":"","v":1}'
+        b'{"at":"2026-01-15T12:00:00.000000Z","kind":"origin","origin":"keybroker.example/tests/TEST","party":"","v":1}'
     )
     ledger.close()
 

@@ -21,7 +21,7 @@ from keybroker.ledger.verify import verify_ledger
 from keybroker.terms import PartyName
 from tests.ledger import books
 from tests.ledger.books import a_permit, a_request, intend, intends, sign
-from tests.situations import AT
+from tests.situations import AT, a_point
 
 INTENT, OUTCOME, RELEASE, REFUSAL, READ, FAILED, OPEN = 1, 2, 3, 4, 5, 7, 8
 
@@ -132,15 +132,21 @@ def rewrite(change: Callable[[dict[int, Any]], object]) -> Callable[[sqlite3.Con
         (OUTCOME, {"intent": 8}, "found intent 8"),
         (OUTCOME, {"intent": 0}, "record 2: expected an intent before it, without an outcome; found intent 0"),
         (OUTCOME, {"intent": "1"}, "record 2: expected an intent before it"),
+        (OUTCOME, {"intent": True}, "record 2: expected an intent before it"),
         (OUTCOME, {"party": "thief"}, "record 2: expected the intent's party"),
         (OUTCOME, {"state": "perhaps"}, "record 2: expected a state of"),
         (OUTCOME, {"state": "failed"}, "record 2: expected a signature exactly when signed"),
         (OUTCOME, {"signature": "00"}, "record 2: expected a signature exactly when signed"),
+        (OUTCOME, {"signature": "AB" * 64}, "record 2: expected a signature exactly when signed"),
         (FAILED, {"signature": "00" * 64}, "record 7: expected a signature exactly when signed"),
-        (RELEASE, {"signature": "00" * 64}, "record 3: expected a signature recorded before"),
-        (RELEASE, {"outcome": 1}, "record 3: expected a signature recorded before"),
-        (RELEASE, {"outcome": 9}, "record 3: expected a signature recorded before"),
-        (RELEASE, {"outcome": None}, "record 3: expected a signature recorded before"),
+        (RELEASE, {"signature": "00" * 64}, "record 3: expected the signature of an outcome recorded before"),
+        (RELEASE, {"outcome": 1}, "record 3: expected the signature of an outcome recorded before"),
+        (RELEASE, {"outcome": 9}, "record 3: expected the signature of an outcome recorded before"),
+        (RELEASE, {"outcome": None}, "record 3: expected the signature of an outcome recorded before"),
+        (RELEASE, {"outcome": True}, "record 3: expected the signature of an outcome recorded before"),
+        (RELEASE, {"request_id": "other"}, "record 3: expected the request of intent 1"),
+        (RELEASE, {"key": "other"}, "record 3: expected the request of intent 1"),
+        (RELEASE, {"party": "thief"}, "record 3: expected the request of intent 1"),
         (INTENT, {"reused": 1}, "table of counters"),
         (INTENT, {"reused": None}, "record 1: expected content facts"),
         (INTENT, {"content": []}, "record 1: expected content facts"),
@@ -155,6 +161,37 @@ def test_names_a_record_that_was_written_anew_with_its_tree(
     book: bytes, tmp_path: Path, index: int, changes: dict[str, Any], said: str
 ) -> None:
     assert said in broken(book, tmp_path, rewrite(lambda bodies: bodies[index].update(changes)))
+
+
+@pytest.mark.parametrize(
+    ("index", "changes"),
+    [
+        (OUTCOME, {"signature": "00" * 64}),
+        (OUTCOME, {"signature": "ff" * 64}),
+        (OUTCOME, {"signature": "01" * 64}),
+        (INTENT, {"public_key": a_point(2).hex()}),
+        (INTENT, {"public_key": a_point().hex().upper()}),
+        (INTENT, {"public_key": a_point()[:64].hex()}),
+        (INTENT, {"public_key": "04" * 65}),
+        (INTENT, {"public_key": "no hexadecimal"}),
+        (INTENT, {"public_key": None}),
+        (INTENT, {"digest": "00" * 32}),
+        (INTENT, {"digest": "00"}),
+        (INTENT, {"digest": 7}),
+    ],
+    ids=str,
+)
+def test_names_an_outcome_whose_signature_does_not_verify(
+    book: bytes, tmp_path: Path, index: int, changes: dict[str, Any]
+) -> None:
+    def tamper(connection: sqlite3.Connection) -> None:
+        # Once the message is erased nothing but the signature tells that the digest was another.
+        connection.execute("DELETE FROM octets")
+        rewrite(lambda bodies: bodies[index].update(changes))(connection)
+
+    said = broken(book, tmp_path, tamper)
+    assert said.startswith("record 2: expected a signature by ")
+    assert "found one that does not verify" in said
 
 
 def test_names_a_second_origin_and_a_second_outcome(book: bytes, tmp_path: Path) -> None:
@@ -197,7 +234,9 @@ def test_a_record_that_is_not_canonical_is_named(book: bytes, tmp_path: Path) ->
 def test_verifies_a_ledger_that_is_whole(book: bytes, tmp_path: Path) -> None:
     (tmp_path / "ledger.sqlite").write_bytes(book)
     ledger = books.a_ledger(tmp_path)
-    verified = audit.verify(ledger, AT)
+    told: list[tuple[int, int]] = []
+    verified = audit.verify(ledger, AT, progress=lambda done, total: told.append((done, total)))
+    assert told == [(0, 10), (10, 10)]
     assert (verified.tree_size, verified.signatures, verified.open_intents) == (10, 1, (OPEN,))
     assert verified.kinds == {"origin": 1, "intent": 3, "outcome": 2, "release": 1, "refusal": 2, "read": 1}
     ledger.close()

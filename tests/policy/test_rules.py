@@ -36,6 +36,8 @@ from tests import messages
 from tests.situations import (
     AT,
     COMMAND_PURPOSES,
+    ORIGIN,
+    RFC_6979_KEY,
     a_caller,
     a_certificate,
     a_content,
@@ -224,6 +226,11 @@ REFUSALS = (
         found="an imported test key",
     ),
     Case(
+        rule="not-a-published-test-key",
+        spoilt={"key": a_key(public_key=RFC_6979_KEY), "situation": a_situation(deployment=DeploymentKind.LIVE)},
+        found="a published test key",
+    ),
+    Case(
         rule="message-code-critical",
         spoilt={"content": a_command(code=messages.SEND_MESSAGE)},
         found="0x0021, a Command (non-critical)",
@@ -316,7 +323,7 @@ REFUSALS = (
             found=repr(origin),
             offset=0,
         )
-        for origin in ("keybroker.example/other", "keybroker.example/tests2", "keybroker.example/test")
+        for origin in ("keybroker.example/other", f"{ORIGIN}2", ORIGIN[:-1])
     ),
 )
 

@@ -44,6 +44,7 @@ PEER = {
         {"transport_security_type": (b"insecure",)},
         {"transport_security_type": ()},
         {"ssl_tls_version": (b"TLSv1.2",)},
+        {"ssl_tls_version": ()},
     ],
 )
 def test_refuses_a_peer_that_is_not_verified_by_tls_1_3(changed: dict[str, tuple[bytes, ...]]) -> None:
@@ -66,7 +67,7 @@ def test_refuses_a_peer_that_does_not_match_exactly_one_entry(table: dict[str, o
         find_caller(peer_identities(PEER), table)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("identity", ["uri:urn:b", SHA256])
+@pytest.mark.parametrize("identity", ["uri:urn:b", SHA256], ids=["uri", "fingerprint"])
 def test_finds_the_caller_by_uri_or_fingerprint(identity: str) -> None:
     assert find_caller(peer_identities(PEER), {identity: caller(identity)}).identity == identity
 

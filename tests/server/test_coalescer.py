@@ -41,6 +41,9 @@ class Line:
             raise ZeroDivisionError
         return after or (), [LedgerUnavailable(name) for name in names]
 
+    def use(self, flying: Sequence[Outcome]) -> Sequence[Outcome]:
+        return flying
+
     def end(self, flying: Sequence[Outcome]) -> Sequence[Outcome]:
         return flying
 

@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from keybroker.config import Configuration, build_ledger, check_one_party, packaged_profile, read_configuration
+from keybroker.config import (
+    Configuration,
+    build_ledger,
+    check_head_is_kept,
+    check_one_party,
+    packaged_profile,
+    read_accepted_configuration,
+    read_configuration,
+)
 from keybroker.config.file import PinTable
 from keybroker.config.latch import find_latch, latch, unlatch
 from keybroker.config.pin import given, pin_from
@@ -36,7 +44,7 @@ keys = ["supplier-a"]
 GOOD = f"""
 [deployment]
 kind = "test"
-ledger_origin = "keybroker.example/tests"
+ledger_origin = "keybroker.example/tests/TEST"
 data_directory = "data"
 [server]
 listen = "127.0.0.1:8443"
@@ -143,7 +151,7 @@ def test_refuses_a_caller_without_a_key_that_is_demanded(tmp_path: Path, line: s
         ("certificates = []", 'certificates = ["anchor.pem"]', "only under anchors listed as test"),
         ('log = "json"', 'log = "xml"', "server.log"),
         ('listen = "127.0.0.1:8443"', 'listen = "127.0.0.1"', "server.listen"),
-        ("queued_items = 4096", "queued_items = 10", "limits.queued_items"),
+        ("queued_items = 4096", "queued_items = 2047", "limits.queued_items"),
         ('environment = "KEYBROKER_PIN"', "", "exactly one of"),
         ('environment = "KEYBROKER_PIN"', 'environment = "A"\nprompt = true', "exactly one of"),
         ('environment = "KEYBROKER_PIN"', "prompt = false", "exactly one of"),
@@ -211,6 +219,38 @@ def test_a_test_deployment_may_stop_its_clock(tmp_path: Path) -> None:
     assert read(tmp_path).clock.now().year > 2016
 
 
+def test_live_refuses_a_token_that_cannot_keep_the_ledgers_head(tmp_path: Path) -> None:
+    profile = ('profile = "softhsm2"', 'profile = "yubihsm2"')
+    check_head_is_kept(read(tmp_path, profile))
+    check_head_is_kept(read(tmp_path, *LIVE))
+    with pytest.raises(ConfigurationInvalid, match=r"module\.profile.*head cannot be kept"):
+        check_head_is_kept(read(tmp_path, *LIVE, profile))
+
+
+# ---- what was accepted
+
+
+def test_what_was_accepted_is_read_again_whatever_became_of_the_files(tmp_path: Path) -> None:
+    accepted = read(tmp_path)
+    accepted.data_directory.mkdir()
+    accepted.accept()
+    accepted.accept()
+    for name in ("keybroker.toml", "anchor.pem"):
+        (tmp_path / name).write_text("spoilt")
+    assert read_accepted_configuration(accepted.accepted) == accepted
+    assert accepted.accepted.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "octets", [b"", b"[]", b"{}", b'{"path": 1, "octets": "", "policies": [], "anchors": {}}', b"\xff"]
+)
+def test_refuses_an_accepted_configuration_that_is_not_as_it_was_kept(tmp_path: Path, octets: bytes) -> None:
+    (tmp_path / "accepted").write_bytes(octets)
+    for file in (tmp_path / "accepted", tmp_path / "missing"):
+        with pytest.raises(ConfigurationInvalid, match="data_directory"):
+            read_accepted_configuration(file)
+
+
 def test_a_ledger_is_opened_only_as_what_it_was_born(tmp_path: Path) -> None:
     ledger, _, journal = build_ledger(read(tmp_path), worker="a")
     journal.close()
@@ -218,7 +258,7 @@ def test_a_ledger_is_opened_only_as_what_it_was_born(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationInvalid, match="born in a test deployment"):
         build_ledger(read(tmp_path, *LIVE), worker="a")
     with pytest.raises(LedgerBroken, match="origin"):
-        build_ledger(read(tmp_path, ("keybroker.example/tests", "keybroker.example/other")), worker="a")
+        build_ledger(read(tmp_path, ("keybroker.example/tests/TEST", "keybroker.example/other/TEST")), worker="a")
 
 
 def test_finds_the_packaged_profiles() -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import time
 
 import pytest
 
 from keybroker.errors import RequestMalformed
 from keybroker.ledger.model import Refused
 from keybroker.pb import signing_pb2 as pb
-from keybroker.server.requests import read_command, read_item, read_pre_command, request_id_of
+from keybroker.server.requests import check_no_unknown_field, read_command, read_item, read_pre_command, request_id_of
 from keybroker.signing import Ask
 from keybroker.terms import ContentKind, Operation
 from tests.server.callers import OCTETS, caller, pre_command
@@ -49,6 +50,30 @@ def test_refuses_a_field_that_is_unknown() -> None:
     request = pre_command()
     request.MergeFromString(b"\x9a\x06\x01x")
     assert isinstance(read_pre_command(request, caller(), LONGEST), Refused)
+
+
+def test_refuses_an_item_with_a_field_that_is_unknown_beside_its_request() -> None:
+    item = pb.SignItem.FromString(pb.SignItem(sign_pre_command=pre_command()).SerializeToString() + b"\x78\x05")
+    read = read_item(item, caller(), LONGEST)
+    assert isinstance(read, Refused)
+    assert read.error.reason == "REQUEST_MALFORMED"
+    assert read.identity.request_id == "r-1"
+
+
+def test_millions_of_unknown_fields_are_found_in_no_time() -> None:
+    request = pb.SignPreCommandRequest.FromString(pre_command().SerializeToString() + b"\x78\x05" * 2_000_000)
+    started = time.process_time()
+    with pytest.raises(RequestMalformed):
+        check_no_unknown_field(request)
+    assert isinstance(read_pre_command(request, caller(), LONGEST), Refused)
+    assert time.process_time() - started < 0.3
+
+
+def test_what_is_unknown_in_an_item_is_no_matter_of_the_whole_request() -> None:
+    item = pb.SignItem.FromString(b"\x78\x05")
+    check_no_unknown_field(pb.SignBatchRequest(items=[item]))
+    with pytest.raises(RequestMalformed):
+        check_no_unknown_field(pb.SignBatchRequest.FromString(b"\x78\x05"))
 
 
 def test_refuses_an_item_that_names_no_request() -> None:

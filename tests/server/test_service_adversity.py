@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -135,7 +137,51 @@ def stored_records(deployment: Deployment) -> list[dict[str, Any]]:
         return [json.loads(row[0]) for row in connection.execute("SELECT octets FROM record ORDER BY leaf_index")]
 
 
-@pytest.mark.parametrize(("fault", "concerned"), [("fsync", "ledger.sqlite"), ("write", "ledger.sqlite")])
+def test_a_worker_starts_from_what_was_accepted_whatever_became_of_the_file(broker: RunningBroker) -> None:
+    file = broker.deployment.config_path
+    good = file.read_text()
+    ready = len(broker.events("worker ready"))
+    try:
+        # Spoilt; then good but never reloaded, and without the caller that asks below.
+        for starts, text in enumerate(("not TOML at all", good.replace("urn:keybroker:supplier-a:", "urn:gone:")), 1):
+            file.write_text(text)
+            os.kill(broker.workers()[0], signal.SIGKILL)
+            broker.wait_for("worker ready", times=ready + starts)
+    finally:
+        file.write_text(good)
+    digests = set()
+    for n in range(12):
+        with broker.channel("supplier-a") as channel:
+            asked = broker.request(f"as-accepted-{n}-{time.monotonic_ns()}")
+            stub = signing_pb2_grpc.SigningServiceStub(channel)
+            leaf = stub.SignPreCommand(asked, wait_for_ready=True).signed.receipt.leaf_index
+        records = stored_records(broker.deployment)
+        digests.add(records[records[leaf]["intent"]]["in_force"]["configuration"])
+    assert digests == {hashlib.sha256(good.encode()).hexdigest()}
+
+
+def test_what_no_worker_could_take_is_not_what_the_next_one_starts_with(broker: RunningBroker, control: Path) -> None:
+    file = broker.deployment.config_path
+    good = file.read_text()
+    refused = len(broker.events("reload refused by worker"))
+    ready = len(broker.events("worker ready"))
+    faults.set_fault(control, "write", "ledger.sqlite")
+    try:
+        edit(broker.deployment, "[limits]", "# Cannot be recorded.\n[limits]")
+        broker.tell(signal.SIGHUP)
+        broker.wait_for("reload refused by worker", times=refused + 2)
+    finally:
+        faults.clear_fault(control, "write")
+    os.kill(broker.workers()[0], signal.SIGKILL)
+    broker.wait_for("worker ready", times=ready + 1)
+    file.write_text(good)
+    start = [record for record in stored_records(broker.deployment) if record["kind"] == "start"][-1]
+    assert start["in_force"]["configuration"] == hashlib.sha256(good.encode()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("fault", "concerned"), [("fsync", "ledger.sqlite"), ("write", "ledger.sqlite"), ("readonly", "ledger.sqlite")]
+)
 def test_a_ledger_that_cannot_write_lets_no_signature_out_and_recovers(
     broker: RunningBroker,
     stub: signing_pb2_grpc.SigningServiceStub,
@@ -173,6 +219,31 @@ def test_a_token_taken_away_makes_it_unavailable_and_it_recovers_when_it_returns
         away.rename(tokens)
     assert _signs_again(broker, stub, "token")
     wait_until(lambda: _serving(broker), seconds=10, otherwise=broker.log)
+
+
+def test_nothing_is_signed_while_the_ledgers_head_cannot_be_kept_in_the_token(
+    broker: RunningBroker, stub: signing_pb2_grpc.SigningServiceStub
+) -> None:
+    def sentence() -> str:
+        try:
+            stub.SignPreCommand(broker.request(f"head-{time.monotonic_ns()}"))
+        except grpc.RpcError as error:
+            return f"{error.code()} {error.details()}"
+        return ""
+
+    assert not sentence()
+    another_head(broker.deployment, "put")
+    try:
+        wait_until(lambda: "keep the ledger's head" in sentence(), seconds=15, otherwise=broker.log)
+        assert "UNAVAILABLE" in sentence()
+    finally:
+        another_head(broker.deployment, "take")
+    assert _signs_again(broker, stub, "head")
+
+
+def another_head(deployment: Deployment, act: str) -> None:
+    command = [sys.executable, "-m", "tests.server.another_head", str(deployment.config_path), act]
+    subprocess.run(command, env={**os.environ, **deployment.broker_environment}, check=True, timeout=20)
 
 
 def _serving(broker: RunningBroker) -> bool:
@@ -267,6 +338,38 @@ def test_an_earlier_database_file_put_back_is_noticed_at_the_start(deployment: D
     finally:
         again.stop()
     assert "rolled back" in again.log()
+
+
+def test_a_token_without_the_head_of_a_ledger_that_was_served_is_noticed_at_the_start(deployment: Deployment) -> None:
+    tokens = deployment.directory / "tokens"
+    earlier = deployment.directory / "tokens-earlier"
+    shutil.copytree(tokens, earlier)
+    with running(deployment):
+        pass
+    shutil.rmtree(tokens)
+    earlier.rename(tokens)
+    again = RunningBroker(deployment)
+    try:
+        assert again.process.wait(20) == 65
+    finally:
+        again.stop()
+    assert "served before" in again.log()
+
+
+def test_no_start_is_recorded_before_a_head_is_kept_so_a_worker_may_die_at_any_moment(
+    deployment: Deployment, control: Path
+) -> None:
+    faults.set_fault(control, "readonly", "/tokens/")
+    broker = RunningBroker(deployment, environment=faults.environment(control))
+    try:
+        broker.wait_for("worker ended", times=2)
+        assert "start" not in {record["kind"] for record in stored_records(deployment)}
+        faults.clear_fault(control, "readonly")
+        broker.wait_for("broker ready")
+    finally:
+        faults.clear_fault(control, "readonly")
+        broker.stop()
+    assert "start" in {record["kind"] for record in stored_records(deployment)}
 
 
 @pytest.mark.parametrize(

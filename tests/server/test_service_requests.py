@@ -340,6 +340,29 @@ def test_explain_shows_what_would_refuse(broker: RunningBroker, stub: signing_pb
     assert not explained.would_sign
     assert {finding.passed for finding in explained.findings} == {True, False}
     assert explained.error.code == grpc.StatusCode.PERMISSION_DENIED.value[0]
+    assert explained.content.use_case == "ECS70"
+    assert (explained.key_purpose, len(explained.policy_sha256)) == ("supplier-pre-command", 32)
+
+
+@pytest.mark.parametrize(
+    ("changes", "use_case", "purpose"),
+    [
+        ({"pre_command": b"\xdf"}, "", "supplier-pre-command"),
+        ({"key": "network-operator-a"}, "ECS70", ""),
+        ({"key": "no-such-key"}, "ECS70", ""),
+    ],
+)
+def test_explain_tells_of_what_it_refuses_only_what_is_known_and_the_callers_own(
+    broker: RunningBroker,
+    stub: signing_pb2_grpc.SigningServiceStub,
+    changes: dict[str, object],
+    use_case: str,
+    purpose: str,
+) -> None:
+    item = items(broker.request("inside", **changes))[0]
+    explained = stub.Explain(pb.ExplainRequest(request_id="explain-3", item=item))
+    assert not explained.would_sign
+    assert (explained.content.use_case, explained.key_purpose) == (use_case, purpose)
 
 
 def test_a_party_lists_its_own_keys_and_an_auditor_all_by_pages(broker: RunningBroker, supplier: grpc.Channel) -> None:

@@ -60,6 +60,15 @@ def test_every_error_that_may_leave_is_in_the_table(error: type[KeybrokerError])
     assert status.item_status(example(error)).code == made.code
 
 
+@pytest.mark.parametrize(
+    "error", [error for error in ON_THE_WIRE if error not in ABSTRACT and issubclass(error, errors.Refusal)]
+)
+def test_every_refusal_names_a_clause(error: type[KeybrokerError]) -> None:
+    info = status.details_of(example(error))[0]
+    assert isinstance(info, error_details_pb2.ErrorInfo)
+    assert info.metadata["clause"]
+
+
 def test_what_stops_the_start_is_not_in_the_table() -> None:
     assert not {error for error in status.CODES if issubclass(error, errors.ConfigurationInvalid)}
 
@@ -112,6 +121,23 @@ def test_many_long_findings_still_fit_into_trailers() -> None:
         for n in range(50)
     )
     assert status.status_of(NotPermitted("no", findings=findings)).ByteSize() < 8000
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RequestMalformed("é" * 9000, field="request_id"),
+        ContentMalformed(offset=1, expected="x" * 9000, found="é" * 9000, source="s" * 9000),
+        GateShut("s" * 9000, gate="a-gate", clause="G" * 9000),
+        errors.CallerUnknown("z" * 9000),
+    ],
+    ids=lambda error: error.reason,
+)
+def test_whatever_was_found_it_fits_into_trailers(error: KeybrokerError) -> None:
+    made = status.status_of(error)
+    assert made.ByteSize() < 6000
+    assert len(made.message.encode()) <= 1024
+    assert status.item_status(error).ByteSize() < 6000
 
 
 @pytest.mark.parametrize(
