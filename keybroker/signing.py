@@ -128,13 +128,13 @@ def conclude(line: Line, begun: Begun, at: datetime) -> list[Outcome]:
 
 
 def explain(line: Line, ask: Ask, at: datetime) -> Permit:
-    """Decode, decide and open the gates without the key. Raises: the Refusal that signing would meet."""
+    """Decode, decide and open the gates without the module. Raises: the Refusal that signing would meet."""
     register = line.register.refresh()
-    return judge(line, ask, register, GateEvidence(served=line.module.served(register)), at)
+    return judge(line, ask, register, GateEvidence(served=line.module.last_served(register)), at)
 
 
-def judge(line: Line, ask: Ask, register: KeyRegister, evidence: GateEvidence, at: datetime) -> Permit:
-    """Steps 1 to 3 for one ask. Raises: Refusal."""
+def judge(line: Line, ask: Ask, register: KeyRegister, evidence: GateEvidence | ModuleFault, at: datetime) -> Permit:
+    """Steps 1 to 3 for one ask. Raises: Refusal, and the ModuleFault that stands where evidence should."""
     # Unknown and not yours sound the same, before anything is read: no oracle for key names.
     key = register.keys.get(ask.identity.key)
     if key is None or key.label not in ask.identity.caller.keys:
@@ -147,6 +147,9 @@ def judge(line: Line, ask: Ask, register: KeyRegister, evidence: GateEvidence, a
     decision = decide(
         content, key=key, caller=ask.identity.caller, policy=line.policies.get(key.purpose), situation=situation
     )
+    if isinstance(evidence, ModuleFault):
+        # What decoder and rules refuse is refused and recorded all the same; only the rest waits for the module.
+        raise evidence
     return open_gates(decision, evidence)
 
 
@@ -156,7 +159,7 @@ def _turn_over(
     try:
         register = line.register.current()
         for _ in range(3):
-            evidence = GateEvidence(served=line.module.served(register))
+            evidence = _evidence(line, register)
             judged = [_judged(line, item, register, evidence, at) for item in items]
             try:
                 conclusions, answers = line.journal.turn_over(results, judged, register_version=register.version, at=at)
@@ -165,8 +168,15 @@ def _turn_over(
                 # A key was retired, suspended or renewed meanwhile: nothing was written; judge again.
                 register = line.register.refresh()
         raise LedgerUnavailable("the key register keeps changing; nothing was signed; ask again")
-    except (LedgerFault, ModuleFault) as fault:
+    except LedgerFault as fault:
         return _conclude(line, results, at), [fault] * len(items)
+
+
+def _evidence(line: Line, register: KeyRegister) -> GateEvidence | ModuleFault:
+    try:
+        return GateEvidence(served=line.module.served(register))
+    except ModuleFault as fault:
+        return fault
 
 
 def _checked(
@@ -187,16 +197,16 @@ def _checked(
 
 
 def _judged(
-    line: Line, item: Item, register: KeyRegister, evidence: GateEvidence, at: datetime
+    line: Line, item: Item, register: KeyRegister, evidence: GateEvidence | ModuleFault, at: datetime
 ) -> tuple[RequestIdentity, Permit] | Refused:
     if isinstance(item, Refused):
         return item
     try:
         return item.identity, judge(line, item, register, evidence, at)
-    except Refusal as refusal:
-        findings: tuple[Finding, ...] = getattr(refusal, "findings", ())
+    except (Refusal, ModuleFault) as error:
+        findings: tuple[Finding, ...] = getattr(error, "findings", ())
         digest = hashlib.sha256(item.octets).digest()
-        return Refused(identity=item.identity, error=refusal, findings=findings, octets_sha256=digest)
+        return Refused(identity=item.identity, error=error, findings=findings, octets_sha256=digest)
 
 
 def _conclude(line: Line, results: Sequence[Signature | Failure], at: datetime) -> Sequence[Outcome]:

@@ -51,6 +51,9 @@ class FakeModule:
         self._check_here()
         return {label: self._finding(key) for label, key in register.keys.items()}
 
+    def last_served(self, register: KeyRegister) -> Mapping[KeyLabel, Finding]:
+        return {label: self._finding(key) for label, key in register.keys.items()}
+
     def read_anchor(self) -> Head | None:
         self._check_here()
         return self._head

@@ -178,6 +178,18 @@ def test_no_signature_leaves_when_the_module_fails(
     assert stage.module.uses == uses
 
 
+def test_what_decoder_and_rules_refuse_is_refused_and_recorded_while_the_module_is_away(stage: Stage) -> None:
+    stage.module.away = True
+    outcomes = stage.asked_all(an_ask("a", octets=b"\xdf"), an_ask("b", key="no-such-key"), an_ask("c"))
+    assert [type(outcome).__name__ for outcome in outcomes] == ["ContentMalformed", "NotPermitted", "ModuleUnavailable"]
+    assert stage.records() == ["refusal"] * 3
+
+
+def test_explain_needs_no_module(stage: Stage) -> None:
+    stage.module.away = True
+    assert explain(stage.line, an_ask(), AT).findings
+
+
 def test_an_intent_precedes_every_use_and_an_outcome_every_reply(stage: Stage) -> None:
     outcome = stage.asked()
     assert isinstance(outcome, Concluded)

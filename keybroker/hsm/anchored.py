@@ -43,6 +43,9 @@ class AnchoredModule:
             )
         return self._module.served(register)
 
+    def last_served(self, register: KeyRegister) -> Mapping[KeyLabel, Finding]:
+        return self._module.last_served(register)
+
     def read_anchor(self) -> Head | None:
         return self._module.read_anchor()
 

@@ -28,6 +28,10 @@ class CryptographicModule(Protocol):
         purpose demands?"""
         ...
 
+    def last_served(self, register: KeyRegister) -> Mapping[KeyLabel, Finding]:
+        """The same as last found, without asking the module; nothing of a key that was not looked for yet."""
+        ...
+
     def read_anchor(self) -> Head | None:
         """The last head of the ledger kept in the token, None where none was ever written."""
         ...

@@ -122,6 +122,13 @@ class Token:
                     held = self._held = find_held_keys(self._connection, register, self._demands)
             return held.findings
 
+    def last_served(self, register: KeyRegister) -> Mapping[KeyLabel, Finding]:
+        """As last found for the very same keys; nothing of others."""
+        held = self._held
+        if held is None:
+            return {}
+        return {label: found for label, found in held.findings.items() if _is_same(held.register, register, label)}
+
     def read_anchor(self) -> Head | None:
         """The ledger's last head; None also for a token that keeps no data objects. Raises: ModuleFault."""
         if not self.keeps_anchor:
@@ -251,3 +258,9 @@ class Token:
         if self._register.keys and not held.keys:
             raise ModuleUnavailable("the token shows none of the registered keys")
         self._held = held
+
+
+def _is_same(one: KeyRegister, other: KeyRegister, label: KeyLabel) -> bool:
+    """Is it the same key, for the same purpose, in both?"""
+    a, b = one.keys.get(label), other.keys.get(label)
+    return a is not None and b is not None and (a.public_key, a.purpose) == (b.public_key, b.purpose)

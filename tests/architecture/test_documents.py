@@ -93,7 +93,7 @@ def wrong_with(quoted: str) -> str | None:
     # A counter's metric ends in _total, which its library puts there.
     if _identifier(quoted) and not {quoted, quoted.removesuffix("_total")} & words():
         return "nothing has this name"
-    if _module(quoted) and not _is_importable(quoted):
+    if _module(quoted) and not quoted.endswith(".toml") and not _is_importable(quoted):
         return "no such module"
     reference = _reference(quoted)
     if reference is None or not is_path(reference["path"]):
