@@ -62,4 +62,4 @@ def _show(explanation: Explanation) -> None:
     if explanation.would_sign:
         out.print("would be signed", style="bold green")
     elif explanation.error is not None:
-        show_error(explanation.error, as_json=False)
+        show_error(explanation.error, as_json=False, explained=True)

@@ -57,10 +57,12 @@ def show(
     as_json: Json = False,
 ) -> None:
     """One record, as it was hashed."""
-    with _opened(read_configuration(config)) as ledger:
+    configuration = read_configuration(config)
+    with _opened(configuration) as ledger:
         stored = ledger.find(leaf_index)
+        size = ledger.head(configuration.clock.now()).tree_size
     if stored is None:
-        raise LedgerBroken(f"expected a record {leaf_index}, found a tree that ends before it")
+        raise typer.BadParameter(f"expected 0 to {size - 1}, found {leaf_index}", param_hint="leaf_index")
     if as_json:
         show_json(_shown(stored))
         return

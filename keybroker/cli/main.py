@@ -7,6 +7,8 @@ Exit status: 0 done, 1 refused, 2 usage, 3 fault, 78 configuration (``serve`` ha
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Annotated
@@ -14,7 +16,7 @@ from typing import Annotated
 import typer
 
 from keybroker.cli import output
-from keybroker.cli.exit_status import exit_status
+from keybroker.cli.exit_status import ExitStatus, exit_status
 from keybroker.errors import KeybrokerError
 
 COMMANDS: Mapping[str, str] = {
@@ -37,18 +39,38 @@ Exit status: 0 done, 1 refused, 2 usage, 3 fault, 78 configuration."""
 
 def make_app(arguments: Sequence[str]) -> typer.Typer:
     """The command line, with the command that ``arguments`` call, or all of them where they call none (help)."""
+    # Help and usage errors have boxes only for somebody who likes them.
+    fancy = output.is_fancy() and output.is_fancy(stderr=True) and "--plain" not in arguments
     app = typer.Typer(
-        name="keybroker", help=_HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+        name="keybroker",
+        help=_HELP,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich" if fancy else None,
     )
     app.callback()(_root)
-    called = next((argument for argument in arguments if argument in COMMANDS), None)
+    called = _called(arguments)
     for name in [called] if called else COMMANDS:
         importlib.import_module(COMMANDS[name]).register(app)
     return app
 
 
+def _called(arguments: Sequence[str]) -> str | None:
+    return next((argument for argument in arguments if argument in COMMANDS), None)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"keybroker {importlib.metadata.version('keybroker')}")
+        raise typer.Exit
+
+
 def _root(
     plain: Annotated[bool, typer.Option("--plain", help="No colour, no boxes, no progress (also: NO_COLOR).")] = False,
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.", is_eager=True, callback=_show_version)
+    ] = False,
 ) -> None:
     if plain:
         output.be_plain()
@@ -57,15 +79,28 @@ def _root(
 def main(arguments: Sequence[str] | None = None) -> None:
     """The entry point. Ends the process."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    as_json = "--json" in given
+    if _called(given) != "serve":
+        # What the transport would print, the command says in its own words.
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
-        make_app(given)(args=given, prog_name="keybroker")
+        # Not standalone: a usage error is raised, and can be said in JSON; an exit status is returned.
+        status = make_app(given)(args=given, prog_name="keybroker", standalone_mode=not as_json)
+        sys.exit(status)
     except KeybrokerError as error:
-        output.show_error(error, as_json="--json" in given)
+        output.show_error(error, as_json=as_json)
         sys.exit(exit_status(error))
+    except typer.TyperException as error:
+        output.show_json({"error": output.usage_facts(error.format_message())})
+        sys.exit(ExitStatus.USAGE)
     except OSError as error:
         # A file that the command line names cannot be read or written.
-        print(f"keybroker: {error}", file=sys.stderr)
-        sys.exit(2)
+        sentence = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        if as_json:
+            output.show_json({"error": output.usage_facts(sentence)})
+        else:
+            print(f"keybroker: {sentence}", file=sys.stderr)
+        sys.exit(ExitStatus.USAGE)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keybroker.errors import KeybrokerError, NotPermitted, Refusal
+from keybroker.errors import ConfigurationInvalid, KeybrokerError, NotPermitted, Refusal
 from keybroker.terms import EntityIdentifier, Finding
 
 if TYPE_CHECKING:
@@ -26,13 +26,35 @@ Jsonable = None | bool | int | float | str | list["Jsonable"] | dict[str, "Jsona
 _NEXT: Mapping[str, str] = {
     "BROKER_UNREACHABLE": "is it running there, and does it trust your certificate? For a development broker:"
     " keybroker dev up DIRECTORY",
+    "CALLER_UNKNOWN": "the operator adds this certificate's identity to the caller table ([[caller]]) and reloads",
+    "REQUEST_REPEATED": "leave --request-id out, or take another",
+    "CONTENT_MALFORMED": "are the file and --kind right? A message is its octets, or the same as hexadecimal text",
+    "CONTENT_ALREADY_SIGNED": "give the message as it was before it was signed; a signature is put on once",
+    "CONTENT_MAC_WRAPPED": "give the Command without its MAC, which is put on after the signature",
+    "CONTENT_IS_RESPONSE": "Devices send Responses; a broker signs Commands and Pre-Commands",
+    "CONTENT_IS_ALERT": "Devices send Alerts; a broker signs Commands and Pre-Commands",
+    "MESSAGE_CODE_UNKNOWN": "compare the code with GBCS; keybroker policy show PURPOSE lists those that a key may sign",
     "NOT_PERMITTED": "keybroker explain FILE --key NAME shows every rule",
+    "KEY_NOT_SERVED": "keybroker module check --config FILE shows what the token can do",
     "PIN_WRONG": "correct the PIN, then: keybroker module unlatch --config FILE",
-    "LEDGER_BROKEN": "keybroker ledger verify --config FILE names the first thing wrong",
+    "MODULE_BUSY": "ask again in a moment",
     "MODULE_UNAVAILABLE": "keybroker module check --config FILE shows what the token can do",
+    "LEDGER_BROKEN": "keybroker ledger verify --config FILE names the first thing wrong",
+    "OUTCOME_UNKNOWN": "ask again with the same --request-id",
+    "BROKER_STOPPING": "ask again in a moment",
     "CONFIGURATION_INVALID": "correct what is named, then: keybroker config check --config FILE",
 }
 """What to do next, by reason."""
+
+_NEXT_BY_RULE: Mapping[str, str] = {
+    "caller-entitled-to-key": "keybroker keys list shows the keys that you may use",
+}
+"""The same where a rule that refused says more than the reason does."""
+
+_NEXT_WITHOUT_TRUST = "give the authority of this broker's certificate with --anchors"
+_NEXT_WITHOUT_PIN = (
+    'give the PIN as the configuration says; for a development broker: eval "$(keybroker dev env DIRECTORY --with-pin)"'
+)
 
 
 def be_plain() -> None:
@@ -106,8 +128,16 @@ def error_facts(error: KeybrokerError) -> dict[str, Jsonable]:
     return facts
 
 
-def show_error(error: KeybrokerError, *, as_json: bool) -> None:
-    """What went wrong, the clause, and what to do next: JSON on standard output, text on standard error."""
+def usage_facts(sentence: str) -> dict[str, Jsonable]:
+    """A command line that is wrong, in the form of an error."""
+    return {"reason": "USAGE", "refusal": False, "sentence": sentence, "clause": ""}
+
+
+def show_error(error: KeybrokerError, *, as_json: bool, explained: bool = False) -> None:
+    """What went wrong, the clause, and what to do next: JSON on standard output, text on standard error.
+
+    ``explained``: every finding was shown already.
+    """
     if as_json:
         show_json({"error": error})
         return
@@ -117,11 +147,36 @@ def show_error(error: KeybrokerError, *, as_json: bool) -> None:
     out.print(f"  {error.sentence}")
     if error.clause:
         out.print(f"  clause: {error.clause}")
-    show_findings(out, [finding for finding in getattr(error, "findings", ()) if not finding.passed])
-    # An unknown key, or an act that does not fit, has no rules to explain.
+    if not explained:
+        show_findings(out, _refusing(error))
+    following = _next(error)
+    if following and not (explained and following == _NEXT[NotPermitted.reason]):
+        out.print(f"  next: {following}", style="dim")
+
+
+def _refusing(error: KeybrokerError) -> list[Finding]:
+    return [finding for finding in getattr(error, "findings", ()) if not finding.passed]
+
+
+def _names_a_setting(error: KeybrokerError) -> bool:
+    where: str = getattr(error, "where", "")
+    return bool(where) and not Path(where).is_dir()
+
+
+def _next(error: KeybrokerError) -> str:
+    """What to type or look at, empty where there is nothing to add to the sentence."""
+    if isinstance(error, ConfigurationInvalid) and error.where == "module.pin":
+        return _NEXT_WITHOUT_PIN
+    if error.reason == ConfigurationInvalid.reason and not _names_a_setting(error):
+        return ""
+    if "CERTIFICATE_VERIFY_FAILED" in error.sentence:
+        return _NEXT_WITHOUT_TRUST
+    for finding in _refusing(error):
+        if finding.rule in _NEXT_BY_RULE:
+            return _NEXT_BY_RULE[finding.rule]
+    # An act that does not fit has no rules to explain.
     explainable = error.reason != NotPermitted.reason or bool(error.clause)
-    if explainable and error.reason in _NEXT:
-        out.print(f"  next: {_NEXT[error.reason]}", style="dim")
+    return _NEXT.get(error.reason, "") if explainable else ""
 
 
 def show_findings(out: Console, findings: Sequence[Finding]) -> None:
@@ -141,25 +196,42 @@ def show_facts(facts: Mapping[str, object]) -> None:
     out = console()
     width = max(map(len, facts), default=0)
     for name, value in facts.items():
-        out.print(f"{name.ljust(width)}  {_word(value)}")
+        out.print(f"{name.replace('_', ' ').ljust(width)}  {_word(value)}")
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table: with a box for people, tab-separated for pipes and plain mode."""
-    if not is_fancy():
-        for row in rows:
-            print("\t".join(_word(value) for value in row))
-        return
-    from rich.table import Table  # see console()
+    """A table: on a terminal in columns, boxed where colour is liked and it fits; for pipes tab-separated, no head.
 
-    table = Table(*columns)
-    for row in rows:
-        table.add_row(*(_word(value) for value in row))
-    console().print(table)
+    Nothing is ever cut short to fit: a key's label must be readable.
+    """
+    words = [[_word(value) for value in row] for row in rows]
+    if not sys.stdout.isatty():
+        for line in words:
+            print("\t".join(line))
+        return
+    widths = [max(map(len, column)) for column in zip(columns, *words, strict=True)]
+    if is_fancy():
+        from rich.table import Table  # see console()
+
+        out, table = console(), Table(*columns)
+        for line in words:
+            table.add_row(*line)
+        if sum(widths) + 3 * len(widths) + 1 <= out.width:
+            out.print(table)
+            return
+    for line in [list(columns), *words]:
+        print("  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip())
 
 
 def _word(value: object) -> str:
-    plain = jsonable(value)
-    if isinstance(plain, list):
-        return ", ".join(map(str, plain))
-    return "-" if plain is None or plain == "" else str(plain)
+    match jsonable(value):
+        case bool(plain):
+            return "yes" if plain else "no"
+        case None | "":
+            return "-"
+        case list(each):
+            return ", ".join(map(_word, each)) or "-"
+        case dict(each):
+            return ", ".join(f"{name} {_word(of)}" for name, of in each.items()) or "-"
+        case plain:
+            return str(plain)

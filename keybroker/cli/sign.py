@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -47,6 +48,8 @@ def sign(
 ) -> None:
     """Sign a Pre-Command (or a Command) and show the signature and its receipt."""
     octets = read_message(file)
+    if output is not None:
+        _check_writable(output)
     with open_broker(target, certificate, private_key, anchors) as broker:
         ask = broker.sign_pre_command if kind is Kind.PRE_COMMAND else broker.sign_command
         signed = ask(key=key, octets=octets, request_id=request_id)
@@ -67,6 +70,13 @@ def sign(
             "counter reused": signed.counter_reused,
         }
     )
+
+
+def _check_writable(output: Path) -> None:
+    """Before the key is used: a place that cannot be written should not cost a signature."""
+    existing = output if output.exists() else output.parent
+    if output.is_dir() or not os.access(existing, os.W_OK):
+        raise typer.BadParameter(f"expected a file that can be written, found {output}", param_hint="--output")
 
 
 def read_message(file: Path) -> bytes:

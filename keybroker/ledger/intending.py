@@ -126,9 +126,12 @@ class Intending:
         self._kept: list[tuple[int, bytes, bytes, int]] = []
         self._remembered: dict[str, tuple[RequestIdentity, int]] = {}
         given = [before.outcome for before in self._requests.values() if before.state == record.SIGNED]
-        self._signed: dict[int | None, tuple[bytes, bytes]] = {
+        self._signed: dict[int, tuple[bytes, bytes]] = {
             index: (hashed, octets) for index, hashed, octets in _RECORDS.run(connection, given)
         }
+        if given:
+            # The batch before may have ended in this very turn.
+            self._signed.update(turn.appended())
 
     def answers(self) -> list[Answer]:
         """What each item became, in order; everything is written but the commit.
@@ -174,7 +177,7 @@ class Intending:
 
     def _given_again(self, item: Draft, outcome: int | None) -> GivenAgain:
         # The signature comes from the record itself, checked against its hash: the request table is not evidence.
-        hashed, octets = self._signed.get(outcome, (b"", b""))
+        hashed, octets = (b"", b"") if outcome is None else self._signed.get(outcome, (b"", b""))
         if outcome is None or leaf_hash(octets) != hashed:
             raise LedgerBroken(f"the outcome of request {item.identity.request_id} is not as it was recorded")
         signature = record.decode(octets).get("signature")

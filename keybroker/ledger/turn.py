@@ -76,6 +76,10 @@ class Turn:
         self._rows.append((index, leaf_hash, kind, party, octets))
         return Receipt(origin=self.origin, leaf_index=index, leaf_hash=leaf_hash)
 
+    def appended(self) -> Mapping[int, tuple[bytes, bytes]]:
+        """Leaf hash and octets by leaf index of what this turn put there; no SELECT finds it before ``finish``."""
+        return {index: (leaf_hash, octets) for index, leaf_hash, _, _, octets in self._rows}
+
     def move_register(self) -> int:
         """Count one change of the key register; whoever judged by an older version judges anew."""
         self._register_moved = True

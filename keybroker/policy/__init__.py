@@ -33,6 +33,7 @@ def decide(
 def _sentence(refusals: list[Finding]) -> str:
     first = refusals[0]
     where = "" if first.offset is None else f" at offset {first.offset}"
-    others = f" ({len(refusals) - 1} more findings refuse)" if len(refusals) > 1 else ""
+    more = len(refusals) - 1
+    others = "" if not more else " (1 more finding refuses)" if more == 1 else f" ({more} more findings refuse)"
     told = f"{first.rule}{where}: expected {first.expected}, found {first.found} ({first.clause})"
     return f"{told}; {RULES[first.rule].remedy}{others}"

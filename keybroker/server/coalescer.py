@@ -76,6 +76,8 @@ class Coalescer(Generic[F]):
         future: asyncio.Future[Sequence[Outcome]] = self._loop.create_future()
         self._take(len(items))
         self._calls.put(Parcel(items, future, expires))
+        if self._baton:
+            self._baton.asked()
         return await future
 
     async def run(self, call: Callable[[], T]) -> T:
@@ -126,6 +128,8 @@ class Coalescer(Generic[F]):
 
     def _landed(self, landed: Landed) -> None:
         """On the event loop: what a batch brought, for each of its parcels."""
+        if self._baton:
+            self._baton.answered(len(landed))
         for parcel, outcomes in landed:
             self._give(len(parcel.items))
             if parcel.future.done():

@@ -82,7 +82,8 @@ def _sign_one(deployment: Deployment, tell: Telling) -> Told:
         tell.step("Explain: every rule and gate, by its clause")
         explanation = broker.explain(kind=ContentKind.PRE_COMMAND, key=_KEY, octets=pre_command)
         for finding in explanation.findings:
-            (tell.good if finding.passed else tell.refused)(f"{finding.rule:<34} {finding.clause}")
+            note = f": {finding.found}" if finding.passed and finding.found else ""
+            (tell.good if finding.passed else tell.refused)(f"{finding.rule:<34} {finding.clause}{note}")
         # 3. Signed, in the token.
         tell.step("SignPreCommand: intent recorded, signed in the token, verified, outcome recorded, released")
         signed = broker.sign_pre_command(key=_KEY, octets=pre_command)

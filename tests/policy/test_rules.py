@@ -449,7 +449,7 @@ def test_the_sentence_names_the_first_refusal_and_counts_the_others() -> None:
     assert str(refusal.value) == (
         "originator-is-keys-eui at offset 12: expected the key's EUI 90-B3-D5-1F-AA-01-00-00, found "
         "90-B3-D5-1F-AA-00-00-01 (GBCS Grouping Header; G2.56(a), G3.29(a)); use the originator's own key"
-        " (1 more findings refuse)"
+        " (1 more finding refuses)"
     )
     with pytest.raises(
         NotPermitted, match=r"^key-state-active: expected active, found retired \(G5.13\(a\), .*\); ask"

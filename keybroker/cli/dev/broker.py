@@ -8,11 +8,13 @@ import signal
 import sys
 import time
 from pathlib import Path
+from shlex import quote
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from keybroker.cli.dev.deployment import Deployment
+from keybroker.cli.dev.deployment import Deployment, is_free
+from keybroker.config.latch import find_latch
 from keybroker.errors import ConfigurationInvalid, Fault
 
 _PID, _LOG = "broker.pid", "broker.log"
@@ -28,11 +30,12 @@ class BrokerNotReady(Fault):
 def start(deployment: Deployment, *, workers: int = 1, ready_within: float = 30.0) -> int:
     """Start the broker unless it runs, and wait until it serves; gives the supervisor's process id.
 
-    Raises: BrokerNotReady, with the end of its log; nothing is left running then.
+    Raises: BrokerNotReady, with what is in its way or the end of its log; nothing is left running then.
     """
     running = find_running(deployment)
     if running is not None:
         return running
+    _check_nothing_in_the_way(deployment)
     pid = _spawn(deployment, workers)
     (deployment.directory / _PID).write_text(str(pid))
     try:
@@ -46,15 +49,29 @@ def start(deployment: Deployment, *, workers: int = 1, ready_within: float = 30.
     return pid
 
 
+def _check_nothing_in_the_way(deployment: Deployment) -> None:
+    """What a broker would only say in its log, or wait for."""
+    if not is_free(deployment.port):
+        raise BrokerNotReady(f"expected a free port, found {deployment.target} taken; stop what listens there")
+    why = find_latch(deployment.directory / "data")
+    if why is not None:
+        raise BrokerNotReady(
+            f"the module is latched, so no worker would start: {why};"
+            f" when the PIN is right: keybroker module unlatch --config {quote(str(deployment.config_path))}"
+        )
+
+
 def _spawn(deployment: Deployment, workers: int) -> int:
     """Not by ``subprocess``: the broker outlives every object of this process that could speak for it."""
     command = [sys.executable, "-m", "keybroker.cli.main", "serve"]
     options = ["--config", str(deployment.config_path), "--workers", str(workers)]
     log = str(deployment.directory / _LOG)
+    # Our own silence about the transport is not the broker's, which counts failed handshakes by what it says.
+    inherited = {name: value for name, value in os.environ.items() if (name, value) != ("GRPC_VERBOSITY", "NONE")}
     return os.posix_spawn(
         sys.executable,
         [*command, *options],
-        {**os.environ, **deployment.broker_environment},
+        {**inherited, **deployment.broker_environment},
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from keybroker.cli.dev import broker
-from keybroker.cli.dev.deployment import Deployment, create_deployment, is_deployment, open_deployment
+from keybroker.cli.dev.deployment import Deployment, create_deployment, is_deployment, is_free, open_deployment
 from keybroker.cli.dev.sample import sample_pre_command
 from keybroker.cli.options import Json
 from keybroker.cli.output import console, is_fancy, show_json
@@ -39,9 +39,15 @@ def up(
     as_json: Json = False,
 ) -> None:
     """Make the deployment where it is missing, start its broker, wait until it is ready, and say what to type next."""
+    fresh = not is_deployment(directory)
+    if fresh and port and not is_free(port):
+        raise typer.BadParameter(f"expected a free port, found {port} taken", param_hint="--port")
     with _step("making token, certificates and keys"):
-        fresh = not is_deployment(directory)
         deployment = create_deployment(directory, listen_port=port) if fresh else open_deployment(directory)
+    if port not in (0, deployment.port):
+        raise typer.BadParameter(
+            f"this deployment was made for port {deployment.port}, found {port}; leave --port out", param_hint="--port"
+        )
     with _step("starting the broker"):
         pid = broker.start(deployment, workers=workers)
     sample = _write_sample(deployment)
@@ -123,6 +129,7 @@ def _say_what_next(deployment: Deployment, sample: Path | None, *, fresh: bool) 
         out.print(f"  keybroker explain {quote(str(sample))} --key supplier-a")
         out.print(f"  keybroker sign {quote(str(sample))} --key supplier-a")
     out.print("  keybroker keys list")
+    out.print("  keybroker ledger tail")
     out.print(f"  keybroker dev down {place}")
 
 

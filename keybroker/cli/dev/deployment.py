@@ -14,6 +14,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -36,6 +37,8 @@ __all__ = ["DEFAULT_KEYS", "Deployment", "DeploymentKey", "DevCaller", "DevKey",
 
 TOKEN_LABEL = "keybroker dev TEST"  # noqa: S105 - a label
 _DESCRIPTION = "deployment.json"
+_HOST = "127.0.0.1"
+_PORTS = range(20000, 32000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +65,10 @@ class Deployment:
     metrics: str
     keys: Mapping[str, DeploymentKey]
     callers: tuple[str, ...]
+
+    @property
+    def port(self) -> int:
+        return int(self.target.rpartition(":")[2])
 
     @property
     def config_path(self) -> Path:
@@ -114,7 +121,9 @@ def create_deployment(
     # 1. An empty directory of our own.
     directory.mkdir(parents=True, exist_ok=True)
     if any(directory.iterdir()):
-        raise ConfigurationInvalid("expected an empty directory, found files in it", where=str(directory))
+        raise ConfigurationInvalid(
+            "expected an empty directory, found files in it; choose another, or remove it", where=str(directory)
+        )
     directory.chmod(0o700)
     for name in ("pki", "tls", "data"):
         (directory / name).mkdir(mode=0o700)
@@ -130,8 +139,8 @@ def create_deployment(
     # 4. The configuration.
     port, metrics_port = _free_ports(2)
     settings = Settings(
-        listen=f"127.0.0.1:{listen_port or port}",
-        metrics=f"127.0.0.1:{metrics_port}",
+        listen=f"{_HOST}:{listen_port or port}",
+        metrics=f"{_HOST}:{metrics_port}",
         fixed_clock=fixed_clock,
         limits=limits or {},
         anchor_seconds=anchor_seconds,
@@ -172,16 +181,26 @@ def _day_before(at: datetime) -> datetime:
     return (at - timedelta(days=1)).replace(microsecond=0)
 
 
+def is_free(port: int) -> bool:
+    """Does nobody listen there? The broker proves it again when it binds."""
+    with socket.socket() as tried:
+        # Connections that were closed a moment ago do not count.
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind((_HOST, port))
+        except OSError:
+            return False
+    return True
+
+
 def _free_ports(count: int) -> list[int]:
-    """Ports that were free a moment ago; the broker proves it again when it binds."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    """Ports that were free a moment ago, below those that outgoing connections take."""
+    found: list[int] = []
+    while len(found) < count:
+        port = _PORTS.start + secrets.randbelow(len(_PORTS))
+        if port not in found and is_free(port):
+            found.append(port)
+    return found
 
 
 def _write_secret(path: Path, octets: bytes) -> None:
