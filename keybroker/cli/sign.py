@@ -67,7 +67,7 @@ def sign(
             "record": signed.receipt.leaf_index,
             "leaf hash": signed.receipt.leaf_hash,
             "given again": signed.given_again,
-            "counter reused": signed.counter_reused,
+            "counter used before": signed.counter_reused,
         }
     )
 

@@ -28,7 +28,7 @@ class Broker:
     """
 
     def __init__(
-        self, target: str, *, certificate: Pem, private_key: Pem, anchors: Pem, channels: int = 4, timeout: float = 30.0
+        self, target: str, *, certificate: Pem, private_key: Pem, anchors: Pem, channels: int = 8, timeout: float = 30.0
     ) -> None:
         """Opens nothing yet. Raises: OSError when a file cannot be read."""
         self._loop = asyncio.new_event_loop()

@@ -52,7 +52,7 @@ class AsyncBroker:
     """
 
     def __init__(
-        self, target: str, *, certificate: Pem, private_key: Pem, anchors: Pem, channels: int = 4, timeout: float = 30.0
+        self, target: str, *, certificate: Pem, private_key: Pem, anchors: Pem, channels: int = 8, timeout: float = 30.0
     ) -> None:
         """Opens nothing yet. Raises: OSError when a file cannot be read."""
         peer = Peer(target=target, certificate=certificate, private_key=private_key, anchors=anchors)

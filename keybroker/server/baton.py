@@ -23,6 +23,9 @@ from typing import final
 _MOST_TURNS = 256
 """Turns of the event loop before a waiting signer has its own, however busy the loop is."""
 
+_PATIENCE = 0.25
+"""Seconds that the event loop waits for the signer's step to end: longer than 1,024 signatures take."""
+
 _A_MOMENT = 0.0005
 """Seconds in which somebody who was just answered asks again, if he is near and has more to ask."""
 
@@ -34,6 +37,7 @@ class Baton:
     def __init__(self) -> None:
         self._next = threading.Lock()
         self._baton = threading.Lock()
+        self._loop_holds = False
         self._answered = 0
         self._waiting = False
 
@@ -55,24 +59,32 @@ class Baton:
         """Nothing happened for a moment: whoever asks next waits for nobody."""
         self._answered = 0
 
-    def take(self) -> None:
+    def __enter__(self) -> None:
+        """The signer's step begins."""
         with self._next:
             self._baton.acquire()
-
-    def give(self) -> None:
-        self._baton.release()
-
-    def __enter__(self) -> None:
-        self.take()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.give()
+        self._baton.release()
+
+    def take(self) -> None:
+        """The event loop has something to do. It waits for a step of ordinary length; while the signer waits for a
+        disk that hangs, the loop goes on without the baton, to say that nothing is served."""
+        if self._next.acquire(timeout=_PATIENCE):
+            self._loop_holds = self._baton.acquire(timeout=_PATIENCE)
+            self._next.release()
+
+    def give(self) -> None:
+        """The event loop has nothing to do."""
+        if self._loop_holds:
+            self._loop_holds = False
+            self._baton.release()
 
     @contextmanager
     def lent(self) -> Iterator[None]:
-        """Without it for a while, for whoever waits for the other thread."""
+        """The event loop without it for a while, because it waits for the other thread."""
         self.give()
         try:
             yield

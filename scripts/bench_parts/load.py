@@ -3,7 +3,7 @@
     python -m scripts.bench_parts.load DIRECTORY TARGET MODE WIDTH START SECONDS
 
 MODE is ``unary`` (WIDTH calls in flight), ``concurrent`` (WIDTH calls at once through the client) or ``batch`` (WIDTH
-items a call, a call in flight on each of four connections). Every request is new: another Originator
+items a call, a call in flight on each of eight connections). Every request is new: another Originator
 Counter, another request_id.
 """
 
@@ -14,8 +14,9 @@ import itertools
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -29,7 +30,7 @@ from scripts.broker_parts.running import CHANNEL_OPTIONS, credentials
 
 CALLER = KEY = "supplier-a"
 _WARM_UP_SECONDS = 0.5
-_CONNECTIONS = 4
+_CONNECTIONS = 8
 """Of a batch load: the kernel spreads connections over workers by hash, so one would see one worker."""
 _DEVICE = EntityIdentifier(bytes.fromhex("027E570000D0D0D0"))
 
@@ -53,19 +54,19 @@ class Requests:
         return signing_pb2.SignPreCommandRequest(request_id=f"bench-{number}", key=KEY, pre_command=octets)
 
 
-async def _measure(ask: Ask, in_flight: int, start: float, seconds: float) -> int:
-    """Keep ``in_flight`` asks going from a little before ``start``; count what is answered from then until the end."""
+async def _measure(asks: Sequence[Ask], start: float, seconds: float) -> int:
+    """Keep every ask going from a little before ``start``; count what is answered from then until the end."""
     end = start + seconds
     await asyncio.sleep(max(0.0, start - _WARM_UP_SECONDS - time.time()))
 
-    async def worker() -> int:
+    async def worker(ask: Ask) -> int:
         done = 0
         while time.time() < end:
             made = await ask()
             done += made if start <= time.time() < end else 0
         return done
 
-    return sum(await asyncio.gather(*(worker() for _ in range(in_flight))))
+    return sum(await asyncio.gather(*(worker(ask) for ask in asks)))
 
 
 async def _unary(deployment: Deployment, target: str, width: int, start: float, seconds: float) -> int:
@@ -77,7 +78,7 @@ async def _unary(deployment: Deployment, target: str, width: int, start: float, 
             answer = await stub.SignPreCommand(requests.next_request())
             return 1 if len(answer.signed.signature) == 64 else 0
 
-        return await _measure(ask, width, start, seconds)
+        return await _measure([ask] * width, start, seconds)
 
 
 async def _batch(deployment: Deployment, target: str, width: int, start: float, seconds: float) -> int:
@@ -87,16 +88,14 @@ async def _batch(deployment: Deployment, target: str, width: int, start: float, 
             grpc.aio.secure_channel(target, credentials(deployment, CALLER), CHANNEL_OPTIONS)
             for _ in range(_CONNECTIONS)
         ]
-        stubs = itertools.cycle(
-            [signing_pb2_grpc.SigningServiceStub(await stack.enter_async_context(channel)) for channel in channels]
-        )
+        stubs = [signing_pb2_grpc.SigningServiceStub(await stack.enter_async_context(channel)) for channel in channels]
 
-        async def ask() -> int:
+        async def ask(stub: signing_pb2_grpc.SigningServiceAsyncStub) -> int:
             items = [signing_pb2.SignItem(sign_pre_command=requests.next_request()) for _ in range(width)]
-            answer = await next(stubs).SignBatch(signing_pb2.SignBatchRequest(items=items))
+            answer = await stub.SignBatch(signing_pb2.SignBatchRequest(items=items))
             return sum(len(outcome.signed.signature) == 64 for outcome in answer.outcomes)
 
-        return await _measure(ask, _CONNECTIONS, start, seconds)
+        return await _measure([partial(ask, stub) for stub in stubs], start, seconds)
 
 
 async def _concurrent(deployment: Deployment, target: str, width: int, start: float, seconds: float) -> int:
@@ -112,7 +111,7 @@ async def _concurrent(deployment: Deployment, target: str, width: int, start: fl
             signed = await broker.sign_pre_command(key=KEY, octets=requests.next_message())
             return 1 if len(signed.signature) == 64 else 0
 
-        return await _measure(ask, width, start, seconds)
+        return await _measure([ask] * width, start, seconds)
 
 
 def _requests(deployment: Deployment) -> Requests:

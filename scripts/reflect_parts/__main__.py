@@ -19,7 +19,13 @@ _SERVICE, _METHOD = "keybroker.v1.SigningService", "SignPreCommand"
 
 def main() -> int:
     arguments = _arguments()
-    described = json.loads((arguments.directory / "deployment.json").read_bytes())
+    description = arguments.directory / "deployment.json"
+    if not description.is_file():
+        print(
+            f"expected a deployment, found none in {arguments.directory}; make one: keybroker dev up", file=sys.stderr
+        )
+        return 2
+    described = json.loads(description.read_bytes())
     pre_command = bytes.fromhex((arguments.directory / "pre-command.hex").read_text())
     with _channel(arguments.directory / "tls", described["target"]) as channel:
         # 1. What is there, as the server says.
@@ -63,4 +69,8 @@ def _call(channel: grpc.Channel, request: Any, answer_class: Any) -> Any:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except grpc.RpcError as error:
+        print(f"{error.code().name}: {error.details()}; does it run? keybroker dev up DIRECTORY", file=sys.stderr)
+        sys.exit(3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from keybroker.cli.dev.sample import sample_pre_command
+from keybroker.cli.output import show_facts, show_table
 from keybroker.terms import EntityIdentifier
 from tests.cli import command
 from tests.cli.command import run, run_here
@@ -47,17 +49,92 @@ def supplier(deployment: RunningDeployment) -> dict[str, str]:
         (("keys", "list", "--target", "127.0.0.1:1"), 3, "keybroker dev up"),
         (("config", "check", "--config", "FILE"), 78, "CONFIGURATION_INVALID"),
         (("serve", "--config", "/nowhere.toml"), 78, "CONFIGURATION_INVALID"),
+        (("sign", "FILE", "--key", "nobody"), 1, "next: keybroker keys list"),
+        (("sign", "FILE", "--key", "supplier-a", "--output", "/nowhere/signed"), 2, "that can be written"),
+        (("keys", "list", "--target", "127.0.0.1"), 2, "expected HOST:PORT"),
+        (("keys", "list", "--certificate", "/nowhere.pem"), 2, "/nowhere.pem: No such file"),
+        (("keys", "list", "--certificate", "FILE"), 2, "expected a certificate in PEM"),
+        (("keys", "list", "--private-key", "STRANGER"), 2, "found another's"),
+        (("ledger", "show", "999999"), 2, "expected 0 to"),
         (("ledger", "verify", "--config", "/nowhere.toml"), 78, "next: "),
     ],
 )
 def test_says_what_is_wrong_and_ends_with_the_documented_status(
-    arguments: tuple[str, ...], status: int, said: str, message: Path, supplier: dict[str, str]
+    arguments: tuple[str, ...],
+    status: int,
+    said: str,
+    message: Path,
+    supplier: dict[str, str],
+    deployment: RunningDeployment,
 ) -> None:
+    files = {"FILE": str(message), "STRANGER": str(deployment.deployment.private_key("operator"))}
     here = run if arguments[0] == "serve" else run_here
-    done = here(*(str(message) if argument == "FILE" else argument for argument in arguments), env=supplier)
+    given = [files.get(argument, argument) for argument in arguments]
+    done = here(*given, env=supplier)
     assert done.returncode == status, done.stdout + done.stderr
     assert said in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+    if "serve" not in given:
+        run_json(*given, env=supplier, expect=status)
+
+
+def test_a_place_that_cannot_be_written_costs_no_signature(message: Path, supplier: dict[str, str]) -> None:
+    before = run_json("ledger", "tail", env=supplier)["tree_size"]
+    answer = run_json("sign", message, "--key", "supplier-a", "-o", "/nowhere/signed", env=supplier, expect=2)
+    assert answer["error"]["reason"] == "USAGE"
+    assert run_json("ledger", "tail", env=supplier)["tree_size"] == before
+
+
+def test_the_transport_says_nothing_of_its_own(message: Path, supplier: dict[str, str]) -> None:
+    strangers = supplier | {"KEYBROKER_ANCHORS": supplier["KEYBROKER_CERTIFICATE"]}
+    done = run("sign", message, "--key", "supplier-a", env=strangers)
+    assert done.returncode == 3
+    assert [line.split(":")[0].strip() for line in done.stderr.splitlines()] == [
+        "failed", "failed to connect to all addresses; last error", "next"
+    ]  # fmt: skip
+    assert "--anchors" in done.stderr
+
+
+def test_what_explain_showed_it_does_not_show_again(message: Path, supplier: dict[str, str]) -> None:
+    done = run_here("explain", message, "--key", "supplier-a", "--kind", "command", env=supplier)
+    assert "REFUSE" in done.stdout
+    assert "REFUSE" not in done.stderr
+    assert "next:" not in done.stderr
+
+
+@pytest.mark.parametrize(("terminal", "expected"), [(False, "a\tyes\n"), (True, "key       now\na         yes\n")])
+def test_a_table_has_columns_on_a_plain_terminal_and_tabs_in_a_pipe(
+    terminal: bool, expected: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    show_table(("key     ", "now"), [("a", True)])
+    assert capsys.readouterr().out == expected
+
+
+def test_a_box_that_does_not_fit_is_left_out_and_nothing_is_cut(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    show_table(("key",), [("k" * 20,)])
+    show_table(("key",), [("k" * 50,)])
+    out = capsys.readouterr().out
+    assert "│ " + "k" * 20 in out
+    assert "\n" + "k" * 50 + "\n" in out
+
+
+def test_lists_and_mappings_are_words(capsys: pytest.CaptureFixture[str]) -> None:
+    show_facts({"open_intents": (), "kinds": {"intent": 1, "read": 2}, "given again": False})
+    assert capsys.readouterr().out.splitlines() == [
+        "open intents  -", "kinds         intent 1, read 2", "given again   no"
+    ]  # fmt: skip
+
+
+def test_says_its_version() -> None:
+    assert run_here("--version").stdout.startswith("keybroker ")
 
 
 def test_an_error_is_json_too_where_json_is_asked_for(message: Path, supplier: dict[str, str]) -> None:

@@ -12,8 +12,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from keybroker.cli.dev import pki
-from keybroker.cli.dev.deployment import open_deployment
+from keybroker.cli.dev.deployment import create_deployment, open_deployment
 from keybroker.cli.dev.provision import _read_smki
+from keybroker.config.latch import latch
 from keybroker.terms import RemotePartyRole
 from tests.cli.command import run, run_here, run_json
 
@@ -50,13 +51,35 @@ def test_down_and_env_of_nothing_say_how_to_make_one(tmp_path: Path) -> None:
         assert "keybroker dev up" in run_json("dev", command, tmp_path, expect=78, how=run_here)["error"]["sentence"]
 
 
+def test_a_port_that_is_taken_is_found_out_before_anything_is_made(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        answer = run_json("dev", "up", tmp_path / "dev", "--port", port, expect=2, how=run_here)
+        assert "expected a free port" in answer["error"]["sentence"]
+        assert not (tmp_path / "dev").exists()
+
+
+def test_what_is_in_a_brokers_way_is_said_at_once(tmp_path: Path) -> None:
+    deployment = create_deployment(tmp_path / "dev", keys=())
+    latch(deployment.directory / "data", "a wrong PIN")
+    latched = run_json("dev", "up", deployment.directory, expect=3, how=run_here)["error"]
+    assert "keybroker module unlatch" in latched["sentence"]
+    with socket.create_server(("127.0.0.1", deployment.port)):
+        taken = run_json("dev", "up", deployment.directory, expect=3, how=run_here)["error"]
+    assert (latched["reason"], taken["reason"]) == ("BROKER_NOT_READY", "BROKER_NOT_READY")
+    assert f"{deployment.target} taken" in taken["sentence"]
+    elsewhere = run_json("dev", "up", deployment.directory, "--port", 1, expect=2, how=run_here)["error"]
+    assert f"made for port {deployment.port}" in elsewhere["sentence"]
+
+
 def test_up_sign_down_twice_in_a_row_and_nothing_is_left(tmp_path: Path) -> None:
     place = tmp_path / "a deployment"
     try:
         for attempt in range(2):
             up = run_json("dev", "up", place)
             assert up["created"] is (attempt == 0)
-            assert run_json("dev", "up", place)["pid"] == up["pid"]
+            assert run_json("dev", "up", os.path.relpath(place))["pid"] == up["pid"]
+            assert int(up["target"].rpartition(":")[2]) < 32768
             assert is_listening(up["target"])
             env = run_json("dev", "env", place, how=run_here)
             assert (

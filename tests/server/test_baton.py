@@ -85,10 +85,35 @@ def test_those_who_were_just_answered_are_waited_for_until_a_moment_passes_witho
 
 
 def test_whoever_waits_for_the_other_thread_lends_the_baton(baton: Baton) -> None:
+    def step() -> None:
+        with baton:
+            pass
+
     baton.take()
     with baton.lent():
-        other = threading.Thread(target=lambda: baton.__enter__() or baton.give())  # type: ignore[func-returns-value]
+        other = threading.Thread(target=step)
         other.start()
         other.join(5)
         assert not other.is_alive()
     baton.give()
+
+
+def test_the_loop_goes_on_without_the_baton_while_a_step_hangs(baton: Baton, loop: asyncio.AbstractEventLoop) -> None:
+    hanging, release = threading.Event(), threading.Event()
+
+    def step() -> None:
+        with baton:
+            hanging.set()
+            release.wait(10)
+
+    async def alive() -> None:
+        signer = threading.Thread(target=step)
+        signer.start()
+        async with asyncio.timeout(5):
+            while not hanging.is_set():
+                await asyncio.sleep(0.001)
+            await asyncio.sleep(0.01)
+        assert signer.is_alive()
+        release.set()
+
+    loop.run_until_complete(alive())

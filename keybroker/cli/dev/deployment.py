@@ -117,7 +117,7 @@ def create_deployment(
 
     Raises: ConfigurationInvalid when the directory holds something already, or SoftHSM2 is missing or refuses.
     """
-    directory = directory.absolute()
+    directory = directory.resolve()  # one name, however it is written: a running broker is found by it
     # 1. An empty directory of our own.
     directory.mkdir(parents=True, exist_ok=True)
     if any(directory.iterdir()):
@@ -157,7 +157,7 @@ def open_deployment(directory: Path) -> Deployment:
 
     Raises: ConfigurationInvalid when there is none, or it was not finished.
     """
-    directory = directory.absolute()
+    directory = directory.resolve()  # one name, however it is written: a running broker is found by it
     try:
         described = json.loads((directory / _DESCRIPTION).read_bytes())
     except FileNotFoundError as error:
