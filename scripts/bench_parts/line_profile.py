@@ -21,12 +21,12 @@ from keybroker.cli.dev.sample import sample_pre_command
 from keybroker.config import build_line, read_configuration
 from keybroker.errors import KeybrokerError
 from keybroker.ledger.model import RequestIdentity
-from keybroker.signing import Ask, Line, sign_batch
+from keybroker.signing import Ask, Line, Outcome, conclude, turn_over, use
 from keybroker.terms import Caller, ContentKind, EntityIdentifier, KeyLabel, Operation, RequestId
 
 _KEY = KeyLabel("supplier-a")
 _DEVICE = EntityIdentifier(bytes.fromhex("027E570000D0D0D0"))
-_STEPS = ("decode", "decide", "open_gates", "intend", "sign", "conclude")
+_STEPS = ("decode", "decide", "open_gates", "transact", "sign", "check")
 
 
 def main() -> None:
@@ -41,12 +41,12 @@ def main() -> None:
         works = build_line(configuration, lambda: deployment.pin, worker="profile")
         try:
             made = [_asks(caller, originator, number, batch) for number in range(2 * batches + 1)]
-            _run(works.line, made[:1])
-            seconds = _run(works.line, made[1 : batches + 1])
+            _take_down(works.line, made[:1])
+            seconds = _take_down(works.line, made[1 : batches + 1])
             rate = batches * batch / seconds
             print(f"{1e6 / rate:.1f} us a signature, {rate:.0f}/s, batches of {batch}")
             with cProfile.Profile() as profile:
-                _run(works.line, made[batches + 1 :])
+                _take_down(works.line, made[batches + 1 :])
         finally:
             works.close()
     statistics = pstats.Stats(profile)
@@ -70,19 +70,28 @@ def _ask(caller: Caller, originator: EntityIdentifier, counter: int) -> Ask:
     return Ask(identity=identity, kind=ContentKind.PRE_COMMAND, octets=octets)
 
 
-def _run(line: Line, batches: list[list[Ask]]) -> float:
+def _take_down(line: Line, batches: list[list[Ask]]) -> float:
     began = time.perf_counter()
+    begun = None
     for asks in batches:
-        outcomes = sign_batch(line, asks, datetime.now(UTC))
-        if any(isinstance(outcome, KeybrokerError) for outcome in outcomes):
-            raise SystemExit("something was not signed")
+        # As the signer does it under load: each batch ends in the transaction that begins the next.
+        outcomes, begun = turn_over(line, begun, asks, datetime.now(UTC))
+        _check(outcomes)
+        begun = use(line, begun)
+    if begun is not None:
+        _check(conclude(line, begun, datetime.now(UTC)))
     return time.perf_counter() - began
+
+
+def _check(outcomes: list[Outcome]) -> None:
+    if any(isinstance(outcome, KeybrokerError) for outcome in outcomes):
+        raise SystemExit("something was not signed")
 
 
 def _print_steps(statistics: pstats.Stats) -> None:
     """Cumulative shares of the line's steps; the profiler makes Python dearer than C, so they are shares, not times."""
     functions = statistics.get_stats_profile().func_profiles
-    whole = functions["sign_batch"].cumtime
+    whole = functions["_take_down"].cumtime
     for name in _STEPS:
         if name in functions:
             print(f"{name:<12} {functions[name].cumtime / whole:>6.1%}")

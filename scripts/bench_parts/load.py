@@ -3,7 +3,7 @@
     python -m scripts.bench_parts.load DIRECTORY TARGET MODE WIDTH START SECONDS
 
 MODE is ``unary`` (WIDTH calls in flight), ``concurrent`` (WIDTH calls at once through the client) or ``batch`` (WIDTH
-items a call, a call in flight on each of eight connections). Every request is new: another Originator
+items a call, a call in flight on each of six connections). Every request is new: another Originator
 Counter, another request_id.
 """
 
@@ -30,8 +30,9 @@ from scripts.broker_parts.running import CHANNEL_OPTIONS, credentials
 
 CALLER = KEY = "supplier-a"
 _WARM_UP_SECONDS = 0.5
-_CONNECTIONS = 8
-"""Of a batch load: the kernel spreads connections over workers by hash, so one would see one worker."""
+_CONNECTIONS = 6
+"""Of a batch load: the kernel spreads connections over workers by hash, so one would see one worker. Six batches of 256
+stay below a caller's share of one worker's queue, should they all come to that one."""
 _DEVICE = EntityIdentifier(bytes.fromhex("027E570000D0D0D0"))
 
 Ask = Callable[[], Awaitable[int]]

@@ -171,6 +171,7 @@ def test_a_reader_that_stands_in_the_way_leaves_it_unknown(journal: Journal) -> 
         reader.exec_driver_sql("SELECT * FROM head")
         with commits(journal, kept), pytest.raises(LedgerUnavailable):
             intends(journal, a_request("r"))
+        reader.invalidate()  # its pool was given up meanwhile, and nobody else would close it
     event.remove(engine, "connect", _impatient)
     engine.dispose()
     sign(journal, a_request("s", a_permit(2)))
