@@ -210,10 +210,17 @@ def read_file(octets: bytes, *, name: str) -> ConfigurationFile:
         raise ConfigurationInvalid(_complaints(error), where=name) from error
 
 
+_WORDS = {
+    "extra_forbidden": "there is no such key; mend its name or take it out",
+    "missing": "is demanded and not there; nothing that guards has a default",
+}
+
+
 def _complaints(error: ValidationError) -> str:
     """Each complaint as ``path.of.key: what``, without the values found: one might be a secret in the wrong place."""
     lines = []
     for complaint in error.errors(include_input=False, include_url=False):
         key = ".".join(str(part) for part in complaint["loc"])
-        lines.append(f"{key}: {complaint['msg']}" if key else complaint["msg"])
+        what = _WORDS.get(complaint["type"]) or complaint["msg"].replace("Input should be", "expected", 1)
+        lines.append(f"{key}: {what}" if key else what)
     return "; ".join(lines)
