@@ -34,6 +34,12 @@ class Ladder:
         self._pause_seconds = pause_seconds
         self._not_before = 0.0
         self._needed = Rung.NONE
+        self._refused: ConfigurationInvalid | None = None
+
+    @property
+    def refused(self) -> ConfigurationInvalid | None:
+        """What recovery met that only an operator can mend, a wrong PIN for one; None where nothing of the kind."""
+        return self._refused
 
     @property
     def needed(self) -> Rung:
@@ -70,7 +76,7 @@ class Ladder:
         except ConfigurationInvalid as error:
             # A wrong PIN, two tokens of one name, another device: nothing that trying again could mend, and tokens
             # count wrong PINs. No traceback: one with local variables would show the PIN.
-            self._needed = Rung.PROCESS
+            self._needed, self._refused = Rung.PROCESS, error
             _log.error("module must not be tried again", rung=rung.name.lower(), why=error.sentence)
             raise ModuleUnavailable("the module needs an operator before it can be used") from error
         except CallFailed as failure:

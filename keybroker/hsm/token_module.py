@@ -16,6 +16,7 @@ from keybroker.errors import ModuleUnavailable
 from keybroker.hsm.anchor import read_head, write_head
 from keybroker.hsm.connection import Connection, SignDigest, TokenDescription
 from keybroker.hsm.held_keys import Demands, HeldKeys, find_held_keys
+from keybroker.hsm.pin import PinWrong
 from keybroker.hsm.profile import Profile
 from keybroker.hsm.recovery import Ladder
 from keybroker.hsm.return_values import CallFailed, Rung, fault
@@ -166,6 +167,11 @@ class Token:
     def needs_new_process(self) -> bool:
         """The last rung: only a new worker process (or an operator with the right PIN) reaches the module again."""
         return self._ladder.needed is Rung.PROCESS
+
+    @property
+    def pin_refused(self) -> bool:
+        """Did the token refuse the PIN while we recovered? Then no new process should try it again either."""
+        return isinstance(self._ladder.refused, PinWrong)
 
     def session_ok(self) -> bool:
         """Is the token in its slot and are we logged in, now? For health; it recovers nothing."""

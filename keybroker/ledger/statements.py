@@ -6,6 +6,7 @@ every lone signature is most of the time. Values are those that every driver tak
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any
@@ -55,7 +56,7 @@ class Write:
         connection.connection.cursor().executemany(compiled.sql, [compiled.parameters(row) for row in rows])
 
 
-class ManyRows:
+class ManyRows(ABC):
     """Writes of many rows at once. A statement a row would give the GIL up at every row, and beside the event loop
     each time costs a wait for it.
     """
@@ -84,8 +85,9 @@ class ManyRows:
         self._compiled[connection.dialect.name, places] = compiled
         return compiled
 
+    @abstractmethod
     def _statement(self, places: int) -> ClauseElement:
-        raise NotImplementedError
+        """The statement for so many rows."""
 
 
 class Insert(ManyRows):

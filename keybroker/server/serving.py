@@ -159,7 +159,7 @@ class Serving:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             self._log.error("background task failed", exc_info=task.exception())
-            self._leave(ExitStatus.NOT_NOW)
+            self._leave(ExitStatus.PIN_WRONG if self._works.token.pin_refused else ExitStatus.NOT_NOW)
 
     async def _anchor_now(self) -> None:
         await self._coalescer.run_unbounded(self._anchor)

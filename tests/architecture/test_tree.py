@@ -19,8 +19,8 @@ _NOT_OURS = [
     "pypi" + r"\.org",
     "pythonhosted" + r"\.org",
     "artifact" + r"(?:ory|registry)",
-    "--" + "(?:extra-)?index-url",
-    "--" + "find-links",
+    "index" + "-url",
+    "find" + "-links",
     r"registry\." + "npmjs",
 ]
 _TEXT = {".py", ".pyi", ".toml", ".txt", ".md", ".yaml", ".proto", ".csv", ".c", ".ini", ".cfg", ".json", ""}

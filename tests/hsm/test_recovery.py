@@ -86,6 +86,7 @@ def test_stays_shut_where_only_an_operator_or_a_new_process_can_help(error: Keyb
             scene.ladder.climb()
     assert scene.taken == [Rung.LIBRARY]
     assert scene.ladder.needed is Rung.PROCESS
+    assert scene.ladder.refused is (error if isinstance(error, ConfigurationInvalid) else None)
 
 
 def test_a_module_that_shows_none_of_its_keys_is_not_believed() -> None:

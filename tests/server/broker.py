@@ -17,6 +17,7 @@ from typing import Any
 
 import grpc
 from google.rpc import error_details_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 
 from keybroker.cli.dev.deployment import Deployment
@@ -144,3 +145,11 @@ def edit(deployment: Deployment, old: str, new: str) -> None:
     text = deployment.config_path.read_text()
     assert old in text
     deployment.config_path.write_text(text.replace(old, new))
+
+
+def is_serving(broker: RunningBroker) -> bool:
+    """Does health say that supplier-a's key can be used?"""
+    with broker.channel("supplier-a") as channel:
+        asked = health_pb2.HealthCheckRequest(service="key/supplier-a")
+        answer = health_pb2_grpc.HealthStub(channel).Check(asked, wait_for_ready=True, timeout=10)
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)

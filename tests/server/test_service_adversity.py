@@ -19,14 +19,12 @@ from typing import Any
 
 import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from keybroker.cli.dev.deployment import Deployment, create_deployment
-from keybroker.config.latch import find_latch, unlatch
 from keybroker.pb import signing_pb2 as pb
 from keybroker.pb import signing_pb2_grpc
 from tests import faults
-from tests.server.broker import RunningBroker, edit, items, reason, refusal, running, wait_until
+from tests.server.broker import RunningBroker, edit, is_serving, items, reason, refusal, running, wait_until
 
 pytestmark = pytest.mark.hsm
 
@@ -211,14 +209,14 @@ def test_a_token_taken_away_makes_it_unavailable_and_it_recovers_when_it_returns
     away = broker.deployment.directory / "tokens-away"
     tokens.rename(away)
     try:
-        wait_until(lambda: not _serving(broker), seconds=10, otherwise=broker.log)
+        wait_until(lambda: not is_serving(broker), seconds=10, otherwise=broker.log)
         code, why, details = refusal(lambda: stub.SignPreCommand(broker.request("away")))
         assert (code, why) == (grpc.StatusCode.UNAVAILABLE, "MODULE_UNAVAILABLE")
         assert "RetryInfo" in details
     finally:
         away.rename(tokens)
     assert _signs_again(broker, stub, "token")
-    wait_until(lambda: _serving(broker), seconds=10, otherwise=broker.log)
+    wait_until(lambda: is_serving(broker), seconds=10, otherwise=broker.log)
 
 
 def test_nothing_is_signed_while_the_ledgers_head_cannot_be_kept_in_the_token(
@@ -246,13 +244,6 @@ def another_head(deployment: Deployment, act: str) -> None:
     subprocess.run(command, env={**os.environ, **deployment.broker_environment}, check=True, timeout=20)
 
 
-def _serving(broker: RunningBroker) -> bool:
-    with broker.channel("supplier-a") as channel:
-        asked = health_pb2.HealthCheckRequest(service="key/supplier-a")
-        answer = health_pb2_grpc.HealthStub(channel).Check(asked, wait_for_ready=True, timeout=10)
-    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
-
-
 def _signs_again(broker: RunningBroker, stub: signing_pb2_grpc.SigningServiceStub, name: str) -> bool:
     def signs() -> bool:
         try:
@@ -265,31 +256,6 @@ def _signs_again(broker: RunningBroker, stub: signing_pb2_grpc.SigningServiceStu
 
 
 # ---- a deployment for each: start, stop, PIN
-
-
-def test_a_wrong_pin_is_tried_once_and_latches_until_an_operator_acts(deployment: Deployment) -> None:
-    pin = deployment.pin
-    data = deployment.directory / "data"
-    for _ in range(2):
-        wrong = RunningBroker(deployment, workers=2, environment={"KEYBROKER_PIN": "not the PIN"})
-        try:
-            wrong.wait_for("module latched: no worker starts until keybroker module unlatch")
-            assert wrong.metric("keybroker_module_latched") == 1
-            assert wrong.workers() == []
-            assert "not the PIN" not in wrong.log()
-            ended = len(wrong.events("worker ended"))
-        finally:
-            assert wrong.stop() == 0
-    # The first tried the PIN once; the second, latched already, did not try at all.
-    assert ended == 0
-    assert pin not in str(find_latch(data))
-    right = RunningBroker(deployment)
-    try:
-        right.wait_for("module latched: no worker starts until keybroker module unlatch")
-        unlatch(data)
-        right.wait_for("broker ready")
-    finally:
-        right.stop()
 
 
 def test_sigterm_drains_what_was_taken_and_refuses_what_is_new(deployment: Deployment) -> None:

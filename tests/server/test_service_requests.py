@@ -7,14 +7,11 @@ import queue
 import signal
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import grpc
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, utils
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from keybroker.cli.dev.deployment import create_deployment
 from keybroker.pb import keys_pb2, keys_pb2_grpc, records_pb2, records_pb2_grpc, signing_pb2_grpc
@@ -387,46 +384,3 @@ def test_a_public_key_comes_with_its_certificate_chain(broker: RunningBroker, su
     found = keys_pb2_grpc.KeyServiceStub(supplier).GetPublicKey(keys_pb2.GetPublicKeyRequest(key="supplier-a"))
     assert load_der_public_key(found.subject_public_key_info) == broker.deployment.keys["supplier-a"].public_key
     assert len(found.certificates) >= 1
-
-
-def test_health_is_per_service_and_per_key_and_tells_nobody_of_other_keys(
-    broker: RunningBroker, supplier: grpc.Channel
-) -> None:
-    stub = health_pb2_grpc.HealthStub(supplier)
-
-    def check(service: str) -> int:
-        return stub.Check(health_pb2.HealthCheckRequest(service=service)).status
-
-    serving = health_pb2.HealthCheckResponse.SERVING
-    assert {check(name) for name in ("", "keybroker.v1.SigningService", "key/supplier-a")} == {serving}
-    for name in ("key/network-operator-a", "key/no-such-key"):
-        assert refusal(lambda name=name: check(name))[0] is grpc.StatusCode.NOT_FOUND
-
-
-def test_reflection_tells_the_services(supplier: grpc.Channel) -> None:
-    services = set(ProtoReflectionDescriptorDatabase(supplier).get_services())
-    assert {"keybroker.v1.SigningService", "keybroker.v1.KeyService", "keybroker.v1.RecordService"} <= services
-
-
-def test_metrics_count_by_operation_and_outcome_and_name_nobody(
-    broker: RunningBroker, stub: signing_pb2_grpc.SigningServiceStub
-) -> None:
-    name = 'keybroker_requests_total{operation="SignPreCommand",outcome="SIGNED"}'
-    before = broker.metric(name)
-    stub.SignPreCommand(broker.request("counted"))
-    assert broker.metric(name) == before + 1
-    assert broker.metric("keybroker_ledger_records") > 0
-    assert broker.metric('keybroker_key_ready{key="supplier-a"}') == 1
-
-
-def test_the_log_shares_the_request_id_and_holds_no_secret(
-    broker: RunningBroker, stub: signing_pb2_grpc.SigningServiceStub
-) -> None:
-    with pytest.raises(grpc.RpcError):
-        stub.SignPreCommand(broker.request("in-the-log", pre_command=b"\xdf"))
-    events = [event for event in broker.events("not signed") if event.get("request_id") == "in-the-log"]
-    assert [event["reason"] for event in events] == ["CONTENT_MALFORMED"]
-    assert broker.deployment.pin not in broker.log()
-    assert broker.deployment.pin not in str([Path(f"/proc/{pid}/cmdline").read_bytes() for pid in broker.workers()])
-    environments = [Path(f"/proc/{pid}/environ").read_bytes() for pid in broker.workers()]
-    assert not any(broker.deployment.pin.encode() in environment for environment in environments)
