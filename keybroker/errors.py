@@ -14,10 +14,12 @@ not; nothing was decided against the caller.
     │   │   ├── ContentIsResponse      CRA flag 0x02
     │   │   ├── ContentIsAlert         CRA flag 0x03
     │   │   └── MessageCodeUnknown     a Message Code that is in no table
+    │   ├── ProtectionInvalid        a MAC or authentication tag that was to be checked is not right
     │   ├── NotPermitted             the rules refused; carries every finding (also: a key unknown to this caller)
     │   └── GateShut                 what must have happened outside has not
     │       ├── GateNotEnforceable     the purpose names a gate that is not built yet (live deployments)
     │       ├── KeyNotServed           the module does not hold the key as the register and its purpose demand
+    │       ├── EvidenceSpent          what may be used once was used before (serial, RequestID, counter)
     │       └── ThresholdExceeded      a limit on use is reached
     └── Fault
         ├── ModuleFault
@@ -128,6 +130,13 @@ class MessageCodeUnknown(ContentMalformed):
     reason = "MESSAGE_CODE_UNKNOWN"
 
 
+class ProtectionInvalid(Refusal):
+    """The key was used to check, and what was to be checked is not right: nothing of the message may be relied on."""
+
+    reason = "PROTECTION_INVALID"
+    clause = "GBCS Message Authentication Code"
+
+
 class NotPermitted(Refusal):
     """The rules refused. ``findings`` holds every rule's finding, passed ones too; may be empty for an unknown key."""
 
@@ -157,6 +166,12 @@ class GateNotEnforceable(GateShut):
 
 class KeyNotServed(GateShut):
     reason = "KEY_NOT_SERVED"
+
+
+class EvidenceSpent(GateShut):
+    """Judged inside the transaction that writes the intent: two requests at one instant cannot both be first."""
+
+    reason = "EVIDENCE_SPENT"
 
 
 class ThresholdExceeded(GateShut):

@@ -2,7 +2,7 @@
 
 A lone request is a batch of one; unary, batch and stream run this one function. Five invariants, each held by tests:
 
-1. What was parsed is what is signed: the octets hashed are the octets decoded, strictly, whole, canonical.
+1. What was parsed is what the key is used on: the very octets that were decoded, strictly, whole, canonical.
 2. No Permit, no key use. Default is no; there is no switch that turns a rule off.
 3. No durable intent, no key use; no durable outcome, no reply. The outcomes of one batch and the intents of the next
    may share a transaction.
@@ -15,11 +15,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
-from keybroker.content import decode
+from keybroker.content import Accompanying, decode
+from keybroker.content.model import GbcsCommand
+from keybroker.content.use import UseKind
 from keybroker.errors import (
     KeybrokerError,
     LedgerBroken,
@@ -34,28 +36,40 @@ from keybroker.gates import open_gates
 from keybroker.gates.model import GateEvidence, Permit
 from keybroker.hsm.module import CryptographicModule
 from keybroker.hsm.verify import Verifier
+from keybroker.hsm.whole import check_whole
 from keybroker.ledger.journal import Journal, RegisterMoved
-from keybroker.ledger.model import Concluded, Failure, GivenAgain, Intent, Refused, RequestIdentity, Signature
+from keybroker.ledger.model import (
+    Concluded,
+    Failure,
+    GivenAgain,
+    Intent,
+    Refused,
+    RequestIdentity,
+    Result,
+    Signature,
+)
 from keybroker.policy import decide
 from keybroker.policy.model import KeyRegister, Policy, Situation
-from keybroker.policy.rules.caller import CALLER_ENTITLED_TO_KEY
-from keybroker.terms import ContentKind, DeploymentKind, Finding, KeyPurpose
+from keybroker.policy.rules.caller import CALLER_ENTITLED_TO_KEY, is_entitled
+from keybroker.policy.trust import Anchor, Trust
+from keybroker.terms import ContentKind, DeploymentKind, Finding, KeyPurpose, Operation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """One signing request as it came in: who and what (``identity``), the declared kind, the octets."""
+    """One request as it came in: who and what (``identity``), the declared kind, the octets, what came beside them."""
 
     identity: RequestIdentity
     kind: ContentKind
     octets: bytes
+    accompanying: tuple[Accompanying, ...] = ()
 
 
 Item = Ask | Refused
 """What goes down the line: a request, or one refused before it, which is only written down."""
 
 Outcome = Concluded | GivenAgain | KeybrokerError
-"""A recorded signature, a recorded signature given again, or why not."""
+"""A recorded result, a recorded result given again, or why not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +77,7 @@ class Begun:
     """A batch whose intents are durable and whose outcomes are not: what each item became, and how keys were used."""
 
     answers: Sequence[Intent | GivenAgain | Refused | KeybrokerError]
-    results: Sequence[Signature | Failure] = ()
+    results: Sequence[Result | Failure] = ()
 
 
 class RegisterSource(Protocol):
@@ -88,6 +102,34 @@ class Line:
     register: RegisterSource
     journal: Journal
     module: CryptographicModule
+    anchors: tuple[Anchor, ...]
+    device_anchors: tuple[Anchor, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """What a whole batch is judged with: one register, one look at the module, one moment."""
+
+    line: Line
+    register: KeyRegister
+    evidence: GateEvidence | ModuleFault
+    at: datetime
+    _situations: dict[Operation, Situation] = field(default_factory=dict)
+
+    def situation(self, operation: Operation) -> Situation:
+        """One for each operation of the batch."""
+        known = self._situations.get(operation)
+        if known is None:
+            line, lists = self.line, self.register.lists
+            known = self._situations[operation] = Situation(
+                deployment=line.deployment,
+                ledger_origin=line.ledger_origin,
+                operation=operation,
+                at=self.at,
+                trust=Trust(organisation=line.anchors, device=line.device_anchors, lists=lists),
+                register=self.register,
+            )
+        return known
 
 
 def sign_batch(line: Line, items: Sequence[Item], at: datetime) -> list[Outcome]:
@@ -111,13 +153,14 @@ def turn_over(line: Line, before: Begun | None, items: Sequence[Item], at: datet
 
 
 def use(line: Line, begun: Begun) -> Begun:
-    """Step 5: the module signs under durable intents, outside any lock, and every result is verified."""
+    """Step 5: the module uses its keys under durable intents, outside any lock, and every result is verified."""
     intents = [answer for answer in begun.answers if isinstance(answer, Intent)]
     if not intents:
         return begun
     try:
-        results: Sequence[Signature | Failure] = line.module.sign(intents)
-    except ModuleFault as fault:
+        _keep_head(line, intents)
+        results: Sequence[Result | Failure] = [_as_promised(result) for result in line.module.use(intents)]
+    except (ModuleFault, LedgerFault) as fault:
         results = [Failure(intent=intent, error=fault, module_serial=line.module.serial) for intent in intents]
     return Begun(answers=begun.answers, results=results)
 
@@ -130,22 +173,25 @@ def conclude(line: Line, begun: Begun, at: datetime) -> list[Outcome]:
 def explain(line: Line, ask: Ask, at: datetime) -> Permit:
     """Decode, decide and open the gates without the module. Raises: the Refusal that signing would meet."""
     register = line.register.refresh()
-    return judge(line, ask, register, GateEvidence(served=line.module.last_served(register)), at)
+    evidence = GateEvidence(served=line.module.last_served(register))
+    return judge(Bench(line=line, register=register, evidence=evidence, at=at), ask)
 
 
-def judge(line: Line, ask: Ask, register: KeyRegister, evidence: GateEvidence | ModuleFault, at: datetime) -> Permit:
+def judge(bench: Bench, ask: Ask) -> Permit:
     """Steps 1 to 3 for one ask. Raises: Refusal, and the ModuleFault that stands where evidence should."""
     # Unknown and not yours sound the same, before anything is read: no oracle for key names.
-    key = register.keys.get(ask.identity.key)
-    if key is None or key.label not in ask.identity.caller.keys:
+    line, evidence = bench.line, bench.evidence
+    key = bench.register.keys.get(ask.identity.key)
+    if key is None or not is_entitled(ask.identity.caller, key):
         finding = CALLER_ENTITLED_TO_KEY.refused(expected="a key listed for this caller", found="one that is not")
         raise NotPermitted("this caller may not use a key of that name", findings=(finding,))
-    content = decode(ask.kind, ask.octets)
-    situation = Situation(
-        deployment=line.deployment, ledger_origin=line.ledger_origin, operation=ask.identity.operation, at=at
-    )
+    content = decode(ask.kind, ask.octets, ask.accompanying)
     decision = decide(
-        content, key=key, caller=ask.identity.caller, policy=line.policies.get(key.purpose), situation=situation
+        content,
+        key=key,
+        caller=ask.identity.caller,
+        policy=line.policies.get(key.purpose),
+        situation=bench.situation(ask.identity.operation),
     )
     if isinstance(evidence, ModuleFault):
         # What decoder and rules refuse is refused and recorded all the same; only the rest waits for the module.
@@ -154,13 +200,13 @@ def judge(line: Line, ask: Ask, register: KeyRegister, evidence: GateEvidence | 
 
 
 def _turn_over(
-    line: Line, results: Sequence[Signature | Failure], items: Sequence[Item], at: datetime
+    line: Line, results: Sequence[Result | Failure], items: Sequence[Item], at: datetime
 ) -> tuple[Sequence[Outcome], Sequence[Intent | GivenAgain | Refused | KeybrokerError]]:
     try:
         register = line.register.current()
         for _ in range(3):
-            evidence = _evidence(line, register)
-            judged = [_judged(line, item, register, evidence, at) for item in items]
+            bench = Bench(line=line, register=register, evidence=_evidence(line, register), at=at)
+            judged = [_judged(bench, item) for item in items]
             try:
                 conclusions, answers = line.journal.turn_over(results, judged, register_version=register.version, at=at)
                 return conclusions, [_checked(*both) for both in zip(judged, answers, strict=True)]
@@ -170,6 +216,17 @@ def _turn_over(
         raise LedgerUnavailable("the key register keeps changing; nothing was signed; ask again")
     except LedgerFault as fault:
         return _conclude(line, results, at), [fault] * len(items)
+
+
+def _keep_head(line: Line, intents: Sequence[Intent]) -> None:
+    """Before a number that the ledger gave is used: an older ledger, put back, would give it again, and an
+    initialisation vector that comes twice discloses both instructions. The periodic head (``server/anchoring.py``) may
+    be seconds older. Raises: ModuleFault, LedgerFault.
+    """
+    numbered = [intent for intent in intents if intent.counter is not None]
+    if numbered:
+        with line.journal.keeping_head(numbered[0].permit.decision.situation.at) as head:
+            line.module.write_anchor(head)
 
 
 def _evidence(line: Line, register: KeyRegister) -> GateEvidence | ModuleFault:
@@ -187,29 +244,46 @@ def _checked(
         return answer
     identity, permit = judged
     content = permit.decision.content
+    if content.use_kind is not UseKind.SIGNATURE:
+        # Nobody but the module could check it; its record was, against its leaf hash.
+        return answer
     try:
         Verifier(permit.decision.key.public_key).check(answer.signature, content.sha256)
     except ModuleDisagrees:
         error = LedgerBroken("the signature recorded for this request does not verify; it is withheld")
         digest = hashlib.sha256(content.octets).digest()
         return Refused(identity=identity, error=error, findings=permit.findings, octets_sha256=digest)
-    return answer
+    return replace(answer, certificate=permit.decision.key.certificate_der)
 
 
-def _judged(
-    line: Line, item: Item, register: KeyRegister, evidence: GateEvidence | ModuleFault, at: datetime
-) -> tuple[RequestIdentity, Permit] | Refused:
+def _as_promised(result: Result | Failure) -> Result | Failure:
+    """What was made, put together whole and read back: a certificate that nobody could read is not given out.
+
+    A GBCS message and its signature stand one behind the other: there is nothing to put together.
+    """
+    if isinstance(result, Failure) or isinstance(result.intent.permit.decision.content, GbcsCommand):
+        return result
+    outputs = (result.octets,) if isinstance(result, Signature) else result.outputs
+    try:
+        decision = result.intent.permit.decision
+        check_whole(decision.content, outputs, certificate=decision.key.certificate_der)
+    except ModuleDisagrees as error:
+        return Failure(intent=result.intent, error=error, module_serial=result.module_serial)
+    return result
+
+
+def _judged(bench: Bench, item: Item) -> tuple[RequestIdentity, Permit] | Refused:
     if isinstance(item, Refused):
         return item
     try:
-        return item.identity, judge(line, item, register, evidence, at)
+        return item.identity, judge(bench, item)
     except (Refusal, ModuleFault) as error:
         findings: tuple[Finding, ...] = getattr(error, "findings", ())
         digest = hashlib.sha256(item.octets).digest()
         return Refused(identity=item.identity, error=error, findings=findings, octets_sha256=digest)
 
 
-def _conclude(line: Line, results: Sequence[Signature | Failure], at: datetime) -> Sequence[Outcome]:
+def _conclude(line: Line, results: Sequence[Result | Failure], at: datetime) -> Sequence[Outcome]:
     if not results:
         return ()
     try:

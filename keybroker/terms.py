@@ -76,7 +76,7 @@ class RemotePartyRole(IntEnum):
 
 
 class KeyPurpose(StrEnum):
-    """What a private key is for. One file ``policies/<value>.toml`` each; nothing else may be signed with it."""
+    """What a key is for. One file ``policies/<value>.toml`` each; nothing else may be done with it."""
 
     SUPPLIER_PRE_COMMAND = "supplier-pre-command"
     NETWORK_OPERATOR_PRE_COMMAND = "network-operator-pre-command"
@@ -87,6 +87,36 @@ class KeyPurpose(StrEnum):
     RECOVERY_COMMAND = "recovery-command"
     CONTINGENCY_COMMAND = "contingency-command"
     AUDIT_CHECKPOINT = "audit-checkpoint"
+    ROOT_OCA = "root-oca"
+    ISSUING_OCA = "issuing-oca"
+    ACCESS_CONTROL_BROKER_MAC = "access-control-broker-mac"
+    COS_PARTY_XML = "cos-party-xml"
+    COS_PARTY_TLS = "cos-party-tls"
+    USER_XML = "user-xml"
+    DSP_XML = "dsp-xml"
+    DCO_SMETS1 = "dco-smets1"
+    S1SP_SMETS1 = "s1sp-smets1"
+    SMETS1_TLS = "smets1-tls"
+    USER_KEY_AGREEMENT = "user-key-agreement"
+    SUPPLIER_PREPAYMENT = "supplier-prepayment"
+    CONTINGENCY_SYMMETRIC = "contingency-symmetric"
+
+
+class KeyAlgorithm(StrEnum):
+    """What a key is and does: signs by ECDSA, agrees by static ECDH, or enciphers with AES in Galois/Counter Mode."""
+
+    ECDSA = "ecdsa-p256-sha256"
+    ECDH = "ecdh-p256-sp800-56a"
+    AES_GCM = "aes-128-gcm"
+
+
+class KeyUsage(StrEnum):
+    """The keyUsage that a key's certificate states (RFC 5280 section 4.2.1.3); ``none`` for keys without one."""
+
+    DIGITAL_SIGNATURE = "digitalSignature"
+    KEY_AGREEMENT = "keyAgreement"
+    CERTIFICATE_SIGNING = "keyCertSign+cRLSign"
+    NONE = "none"
 
 
 class ContentKind(StrEnum):
@@ -96,10 +126,45 @@ class ContentKind(StrEnum):
     COMMAND = "command"
     CERTIFICATE_SIGNING_REQUEST = "certificate-signing-request"
     AUDIT_CHECKPOINT = "audit-checkpoint"
+    CERTIFICATE = "certificate"
+    """A TBSCertificate for an Organisation or OCA Certificate (RFC 5280 section 4.1.1.1)."""
+    ROOT_CERTIFICATE = "root-certificate"
+    """The TBSCertificate of the self-signed Root OCA Certificate."""
+    CERTIFICATE_REVOCATION_LIST = "certificate-revocation-list"
+    """A TBSCertList: the Organisation ARL or CRL (RFC 5280 section 5.1.1.1)."""
+    COMMAND_BEFORE_MAC = "command-before-mac"
+    """The inner part of a Command: GBCS message with its signature octets (handbook 1.6)."""
+    PROTECTED_RESPONSE = "protected-response"
+    """A Response or Alert in its MAC wrapper, whose MAC is to be checked."""
+    ENCRYPTED_RESPONSE = "encrypted-response"
+    """A Response or Alert that holds encrypted data, to be deciphered."""
+    PREPAYMENT_TOP_UP = "prepayment-top-up"
+    """Originator, Device, counter and amount of a prepayment token (handbook 1.10)."""
+    SERVICE_REQUEST = "service-request"
+    """A DUIS Request, Response or Signed Pre-Command in XML, unsigned (handbook 4)."""
+    SMETS1_INSTRUCTION = "smets1-instruction"
+    SMETS1_RESPONSE = "smets1-response"
+    TLS_HANDSHAKE = "tls-handshake"
+    """What a TLS peer signs: CertificateVerify of TLS 1.3 or 1.2, ServerKeyExchange of TLS 1.2."""
+
+
+class AccompanyingKind(StrEnum):
+    """What comes beside the octets of a request, and is judged with them."""
+
+    CERTIFICATE_SIGNING_REQUEST = "certificate-signing-request"
+    """PKCS#10, DER: proof of possession of the key to be certified."""
+    DEVICE_CERTIFICATE = "device-certificate"
+    """DER: the Device's Key Agreement certificate, then its issuers, the anchor excluded."""
+    ORIGINATOR_CERTIFICATE = "originator-certificate"
+    """DER: the originator's Digital Signing certificate, then its issuers."""
+    SERVICE_REQUEST = "service-request"
+    """The signed DUIS XML that gave rise to what is to be signed."""
+    SIGNER_CERTIFICATE = "signer-certificate"
+    """DER: the certificate behind the XML signature of the Service Request, then its issuers."""
 
 
 class Operation(StrEnum):
-    """The typed RPCs. A caller table entry lists those it may call; SignBatch and SignStream carry the first two."""
+    """The typed RPCs. A caller table entry lists those it may call; SignBatch and SignStream carry the line's."""
 
     SIGN_PRE_COMMAND = "SignPreCommand"
     SIGN_COMMAND = "SignCommand"
@@ -107,6 +172,22 @@ class Operation(StrEnum):
     LIST_KEYS = "ListKeys"
     GET_PUBLIC_KEY = "GetPublicKey"
     GET_RECORD = "GetRecord"
+    SIGN_CERTIFICATE = "SignCertificate"
+    SIGN_REVOCATION_LIST = "SignRevocationList"
+    SIGN_CERTIFICATE_SIGNING_REQUEST = "SignCertificateSigningRequest"
+    APPLY_COMMAND_MAC = "ApplyCommandMac"
+    CHECK_RESPONSE_MAC = "CheckResponseMac"
+    DECRYPT_RESPONSE = "DecryptResponse"
+    MAKE_PREPAYMENT_TOKEN = "MakePrepaymentToken"  # noqa: S105 - an operation's name
+    SIGN_SERVICE_REQUEST = "SignServiceRequest"
+    PROTECT_SMETS1_INSTRUCTION = "ProtectSmets1Instruction"
+    OPEN_SMETS1_RESPONSE = "OpenSmets1Response"
+    SIGN_TLS_HANDSHAKE = "SignTlsHandshake"
+    BEGIN_SMETS1_SESSION = "BeginSmets1Session"
+    """Makes a key for one TLS session with one SMETS1 Device (SEC G2.44A(d)); uses none."""
+    END_SMETS1_SESSION = "EndSmets1Session"
+    SIGN_ROOT_CERTIFICATE = "SignRootCertificate"
+    """Not an RPC: the self-signed Root OCA Certificate is made in a ceremony."""
     SIGN_CHECKPOINT = "SignCheckpoint"
     """Not an RPC: the broker's own signature over the head of its ledger, under the audit-checkpoint purpose."""
 
@@ -135,7 +216,7 @@ class UserRole(StrEnum):
 
 
 class KeyState(StrEnum):
-    """The life of a key so far as this version keeps it; only ``active`` signs Commands (G5.13, G5.24)."""
+    """The life of a key so far as this version keeps it; only ``active`` is of use (G5.13, G5.24)."""
 
     ORDERED = "ordered"
     GENERATED = "generated"

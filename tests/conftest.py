@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from keybroker.cli.dev import broker as dev_broker
-from keybroker.cli.dev.deployment import Deployment, create_deployment
+from keybroker.cli.dev.deployment import DEFAULT_KEYS, Deployment, DevKey, create_deployment
 from keybroker.client import AsyncBroker, Broker
+from keybroker.terms import KeyPurpose
 
 
 @dataclass(slots=True, kw_only=True)
@@ -89,10 +90,24 @@ class RunningDeployment:
         self.stop()
 
 
+SMETS1_KEYS = {KeyPurpose.DCO_SMETS1: bytes(range(16)), KeyPurpose.S1SP_SMETS1: bytes(range(1, 17))}
+SMETS1_AUTHENTICATION = bytes(range(16, 32))
+"""Of ``deployment``: tests play SMETS1 Devices. The DCO's key alone has an authentication key beside it."""
+
+
+def _known_where_symmetric(key: DevKey) -> DevKey:
+    if key.purpose not in SMETS1_KEYS:
+        return key
+    authentication = SMETS1_AUTHENTICATION if key.draws_authentication else None
+    return replace(key, private_scalar=SMETS1_KEYS[key.purpose], authentication=authentication)
+
+
 @pytest.fixture(scope="session")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDeployment]:
     """A development deployment whose broker runs with one worker. Don't break it."""
-    made = create_deployment(tmp_path_factory.mktemp("deployment"))
+    made = create_deployment(
+        tmp_path_factory.mktemp("deployment"), keys=[_known_where_symmetric(key) for key in DEFAULT_KEYS]
+    )
     running = RunningDeployment(deployment=made)
     try:
         running.start()

@@ -70,12 +70,13 @@ CRITICAL_CODES = DLMS_CODES + GBZ_CODES + ASN1_CODES
 
 
 def length_octets(length: int) -> bytes:
-    """A minimal length encoding: 0x00-0x7F, 0x81 nn, 0x82 nn nn (handbook 1.1)."""
+    """A minimal length encoding: 0x00-0x7F, 0x81 nn, 0x82 nn nn (handbook 1.1), 0x83 nn nn nn in long DER."""
     if length < 0x80:
         return bytes([length])
     if length < 0x100:
         return bytes([0x81, length])
-    return b"\x82" + length.to_bytes(2, "big")
+    octets = length.to_bytes(2 if length < 0x10000 else 3, "big")
+    return bytes([0x80 | len(octets)]) + octets
 
 
 def der(tag: int, *contents: bytes) -> bytes:
@@ -173,3 +174,63 @@ def compose_command(
 def sign_message(message: bytes, signature: bytes) -> bytes:
     """What a Device takes: ``message`` (no null signature) || 0x40 || r || s."""
     return message + b"\x40" + signature
+
+
+def compose_inner(message: bytes, signature: bytes = b"") -> bytes:
+    """What a MAC is put to: ``message`` and its signature field, 0x00 or 0x40 and r || s (handbook 1.6)."""
+    return message + (b"\x40" + signature if signature else b"\x00")
+
+
+def wrap_in_mac(inner: bytes, mac: bytes) -> bytes:
+    """The general-ciphering APDU of handbook 1.7."""
+    body = bytes.fromhex("1100000000") + inner + mac
+    return bytes.fromhex("DD000000000000") + length_octets(len(body)) + body
+
+
+def compose_answer(
+    code: int = SEND_MESSAGE,
+    originator: EntityIdentifier = DEVICE,
+    recipient: EntityIdentifier = SUPPLIER,
+    counter: int = 1_000,
+    *,
+    content: bytes = b"",
+    other: bytes = b"",
+    cra: int = 0x02,
+    date_time: bytes = b"",
+) -> bytes:
+    """A Response (``cra`` 3: an Alert) to the end of its content; ``other`` follows the Message Code."""
+    if not content:
+        content = (b"\xda\x20" if cra == 0x02 else b"\x0f\x20") + (counter % 2**24).to_bytes(3, "big") + bytes(4)
+    header = b"\xdf\x09" + bytes([cra]) + counter.to_bytes(8, "big") + b"\x08" + originator.octets
+    header += b"\x08" + recipient.octets + length_octets(len(date_time)) + date_time
+    other = code.to_bytes(2, "big") + other
+    return header + length_octets(len(other)) + other + length_octets(len(content)) + content
+
+
+def encrypted_item(ciphertext: bytes, tag: bytes) -> bytes:
+    """One encrypted data item (handbook 1.9)."""
+    return bytes.fromhex("3100000000") + ciphertext + tag
+
+
+def protected_data(counter: int, originator: EntityIdentifier, recipient: EntityIdentifier, item: bytes) -> bytes:
+    """Protection parameters and the item, as DLMS data stand one after the other (without a structure around them)."""
+    parameters = bytes.fromhex("01 01 02 02 16 02 02 05 09 09 04") + counter.to_bytes(8, "big")
+    parameters += b"\x09\x08" + originator.octets + b"\x09\x08" + recipient.octets
+    parameters += bytes.fromhex("09 00 02 02 16 02 02 02 09 01 02 09 00")
+    return parameters + b"\x09" + length_octets(len(item)) + item
+
+
+def access_response(counter: int, *data: bytes) -> bytes:
+    """0xDA 0x20, low 24 bits of the counter, no date-time, no specification, the data, and a result for each."""
+    head = b"\xda\x20" + (counter % 2**24).to_bytes(3, "big") + bytes(2)
+    return head + bytes([len(data)]) + b"".join(data) + bytes([len(data)]) + b"\x01\x00" * len(data)
+
+
+def gbz_component(inside: bytes, control: int = 0x01, cluster: bytes = b"\x07\x02") -> bytes:
+    """Control field (01: the last; 02: encrypted), cluster, length, ZCL header and payload."""
+    return bytes([control]) + cluster + len(inside).to_bytes(2, "big") + inside
+
+
+def encrypted_zcl(item: bytes, frame_counter: int = 0) -> bytes:
+    """Additional header, ZCL header, length, the item (handbook 1.9)."""
+    return bytes([0, frame_counter]) + bytes.fromhex("180001") + len(item).to_bytes(2, "big") + item

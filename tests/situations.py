@@ -17,11 +17,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from keybroker.content import decode
 from keybroker.content.checkpoint import encode_checkpoint
-from keybroker.content.model import Content
+from keybroker.content.contents import Content
+from keybroker.content.public_key import public_key_identifier
 from keybroker.gates import open_gates
 from keybroker.gates.model import GateEvidence, Permit
 from keybroker.policy import decide
-from keybroker.policy.certificates import subject_key_identifier
 from keybroker.policy.file import read_policies
 from keybroker.policy.model import CertificateFacts, Decision, Policy, RegisteredKey, Situation
 from keybroker.terms import (
@@ -34,6 +34,7 @@ from keybroker.terms import (
     KeyLabel,
     KeyPurpose,
     KeyState,
+    KeyUsage,
     Operation,
     PartyName,
     Provenance,
@@ -83,6 +84,8 @@ _USER_ROLES: Mapping[KeyPurpose, frozenset[UserRole]] = {
 }
 USER_PURPOSES = tuple(_USER_ROLES)
 COMMAND_PURPOSES = tuple(EUIS)
+LINE_PURPOSES = tuple(LABELS)
+"""Those that sign Commands, and the broker's own checkpoints: their good cases are made here."""
 
 
 @cache
@@ -114,11 +117,12 @@ def a_certificate(purpose: KeyPurpose = KeyPurpose.SUPPLIER_PRE_COMMAND, **chang
     (role,) = packaged_policies()[purpose].roles or (RemotePartyRole.OTHER,)
     certificate = CertificateFacts(
         der=(),
-        subject_key_identifier=subject_key_identifier(a_point()),
+        subject_key_identifier=public_key_identifier(a_point()),
         role=role,
         eui=EUIS.get(purpose, messages.SUPPLIER),
         serial=1,
-        digital_signature=True,
+        subject=b"",
+        usage=KeyUsage.DIGITAL_SIGNATURE,
         not_before=datetime(2020, 1, 1, tzinfo=UTC),
         not_after=datetime(2029, 12, 31, 23, 59, 59, tzinfo=UTC),
         revoked_at=None,
@@ -162,7 +166,7 @@ def a_caller(purpose: KeyPurpose = KeyPurpose.SUPPLIER_PRE_COMMAND, **changes: A
 
 def a_situation(purpose: KeyPurpose = KeyPurpose.SUPPLIER_PRE_COMMAND, **changes: Any) -> Situation:
     """A test deployment, the moment AT, and the operation that belongs to the purpose."""
-    (operation,) = packaged_policies()[purpose].operations
+    (operation,) = packaged_policies()[purpose].operations - {Operation.SIGN_CERTIFICATE_SIGNING_REQUEST}
     situation = Situation(deployment=DeploymentKind.TEST, ledger_origin=ORIGIN, operation=operation, at=AT)
     return replace(situation, **changes)
 
@@ -178,7 +182,7 @@ CODES: Mapping[KeyPurpose, int] = {
     KeyPurpose.NETWORK_OPERATOR_PRE_COMMAND: messages.NETWORK_OPERATOR_BY_NETWORK_OPERATOR,
     KeyPurpose.LOAD_CONTROLLER_PRE_COMMAND: messages.LIMIT_APC_LEVEL,
     KeyPurpose.ACCESS_CONTROL_BROKER_COMMAND: messages.SUPPLIER_BY_SUPPLIER,
-    KeyPurpose.COS_PARTY_COMMAND: messages.SUPPLIER_BY_TRANS_COS,
+    KeyPurpose.COS_PARTY_COMMAND: messages.TRANS_COS_BY_TRANS_COS,
     KeyPurpose.WAN_PROVIDER_COMMAND: messages.WAN_PROVIDER_BY_WAN_PROVIDER,
     KeyPurpose.RECOVERY_COMMAND: messages.ANY_BY_RECOVERY,
     KeyPurpose.CONTINGENCY_COMMAND: messages.ANY_BY_CONTINGENCY,

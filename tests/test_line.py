@@ -31,7 +31,7 @@ from keybroker.terms import ContentKind, DeploymentKind, KeyLabel, KeyPurpose, K
 from tests import messages, situations
 from tests.fakes import FakeModule
 from tests.ledger import books
-from tests.situations import AT, ORIGIN
+from tests.situations import AT, LINE_PURPOSES, ORIGIN
 
 SUPPLIER = KeyPurpose.SUPPLIER_PRE_COMMAND
 
@@ -93,6 +93,8 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
             register=a_register(key),
             journal=journal,
             module=module,
+            anchors=(),
+            device_anchors=(),
         )
         yield Stage(line, module, journal)
 
@@ -134,12 +136,12 @@ def test_refuses_and_records_octets_that_carry_a_signature(stage: Stage) -> None
 
 
 def test_refuses_a_key_that_the_module_holds_weakly(stage: Stage) -> None:
-    stage.module._keys[:] = [(label, key, True) for label, key, _ in stage.module._keys]
+    stage.module.weaken()
     assert isinstance(stage.asked(), KeyNotServed)
     assert stage.records() == ["refusal"]
 
 
-@pytest.mark.parametrize("purpose", list(KeyPurpose))
+@pytest.mark.parametrize("purpose", LINE_PURPOSES)
 def test_refuses_every_purpose_in_a_live_deployment_until_its_gates_are_built(purpose: KeyPurpose) -> None:
     live = situations.a_situation(purpose, deployment=DeploymentKind.LIVE)
     key = situations.a_key(purpose, public_key=situations.a_point(12345))

@@ -56,20 +56,27 @@ def generate(
     purpose: Annotated[KeyPurpose, typer.Option(help="What it is for; never changed.")],
     party: Annotated[str, typer.Option(help="Whose it is.")],
     config: Config,
-    eui: Annotated[str | None, typer.Option(help="The EUI it speaks for, where no certificate will say so.")] = None,
+    eui: Annotated[str | None, typer.Option(help="The EUI it speaks for; its certificate must name the same.")] = None,
+    request: Annotated[
+        bool, typer.Option(help="A Key Agreement key is to sign the request for its certificate (keys request).")
+    ] = True,
+    authentication: Annotated[
+        bool, typer.Option("--authentication", help="With a DLMS authentication key beside a SMETS1 Symmetric Key.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Order a key and generate it in the module; asks for the PIN. It signs nothing before it is active."""
     configuration = read_configuration(config)
     label, identifier = KeyLabel(key), _eui(eui)
-    with opened_token(configuration) as token, _acting(configuration, party) as (journal, actor):
+    with opened_token(configuration) as token, acting(configuration, party) as (journal, actor):
         at = configuration.clock.now()
         order = OrderKey(label=label, purpose=purpose, party=PartyName(party), eui=identifier)
         administer(journal, actor, order, at)
-        point = generate_key(token, label, configuration.policies[purpose])
-        made = KeyGenerated(label=label, public_key=point, provenance=Provenance.GENERATED)
+        policy = configuration.policies[purpose]
+        identity = generate_key(token, label, policy, signs_request=request, authentication=authentication)
+        made = KeyGenerated(label=label, public_key=identity, provenance=Provenance.GENERATED)
         receipt = administer(journal, actor, made, at)
-    _show(as_json, label, receipt, {"purpose": purpose, "party": party, "public_key": point})
+    _show(as_json, label, receipt, {"purpose": purpose, "party": party, "public_key": identity})
 
 
 def enrol(
@@ -120,21 +127,26 @@ def retire(key: _Label, because: _Because, config: Config, as_json: Json = False
 
 
 def _do(configuration: Configuration, act: Act, as_json: bool) -> None:
-    with _acting(configuration, "operator") as (journal, actor):
+    with acting(configuration, "operator") as (journal, actor):
         receipt = administer(journal, actor, act, configuration.clock.now())
     _show(as_json, act.label, receipt, {"act": type(act).__name__})
 
 
 @contextmanager
-def _acting(configuration: Configuration, party: str) -> Iterator[tuple[Journal, Actor]]:
+def acting(configuration: Configuration, party: str) -> Iterator[tuple[Journal, Actor]]:
     """A pen of our own, beside the broker's workers'; the actor is who runs this process."""
-    whose = configuration.file.deployment.party or party
-    actor = Actor(identity=f"local:{_user()}", kind=CallerKind.OPERATOR, party=PartyName(whose))
+    actor = operator(configuration, party)
     ledger, _, journal = build_ledger(configuration, worker="operator")
     try:
         yield journal, actor
     finally:
         ledger.close()
+
+
+def operator(configuration: Configuration, party: str) -> Actor:
+    """Who runs this process, for the deployment's party or the one given."""
+    whose = configuration.file.deployment.party or party
+    return Actor(identity=f"local:{_user()}", kind=CallerKind.OPERATOR, party=PartyName(whose))
 
 
 def _user() -> str:

@@ -1,8 +1,8 @@
 """``keybroker keys``: which keys are there, and how is a new one made?
 
-``list`` and ``show`` ask the broker, as a caller, and mark the keys of a test deployment. ``generate``, ``enrol``,
-``revoke``, ``activate``, ``suspend``, ``resume`` and ``retire`` are acts of the operator at the machine, with the
-broker's own configuration; each is recorded.
+``list`` and ``show`` ask the broker, as a caller, and mark the keys of a test deployment. ``generate``, ``request``,
+``enrol``, ``revoke``, ``activate``, ``suspend``, ``resume`` and ``retire`` are acts of the operator at the machine,
+with the broker's own configuration; each is recorded. ``report`` reads the register beside the broker.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from keybroker.cli import key_acts
+from keybroker.cli import key_acts, key_request, keys_report
 from keybroker.cli.connection import open_broker
 from keybroker.cli.options import Anchors, Certificate, Json, PrivateKey, Target
 from keybroker.cli.output import show_facts, show_json, show_table
@@ -24,6 +24,8 @@ def register(app: typer.Typer) -> None:
     group.command("list")(list_keys)
     group.command("show")(show)
     key_acts.register(group)
+    key_request.register(group)
+    keys_report.register(group)
     app.add_typer(group, name="keys")
 
 
@@ -71,7 +73,8 @@ def show(
             "now": about.unusable_because or "usable",
         }
     )
-    print(_pem("PUBLIC KEY", found.subject_public_key_info), end="")
+    if found.subject_public_key_info:
+        print(_pem("PUBLIC KEY", found.subject_public_key_info), end="")
     for der in found.certificates:
         print(_pem("CERTIFICATE", der), end="")
 

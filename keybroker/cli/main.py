@@ -23,16 +23,22 @@ COMMANDS: Mapping[str, str] = {
     "serve": "keybroker.cli.serve",
     "sign": "keybroker.cli.sign",
     "explain": "keybroker.cli.explain",
+    "mac": "keybroker.cli.mac",
+    "check": "keybroker.cli.mac",
+    "decrypt": "keybroker.cli.mac",
+    "prepayment-token": "keybroker.cli.prepayment",
+    "smets1": "keybroker.cli.smets1",
     "keys": "keybroker.cli.keys",
     "module": "keybroker.cli.module",
     "ledger": "keybroker.cli.ledger",
+    "trust": "keybroker.cli.trust",
     "policy": "keybroker.cli.policy",
     "config": "keybroker.cli.config",
     "dev": "keybroker.cli.dev.commands",
 }
 """Command to the module that registers it, in the order of the help."""
 
-_HELP = """Signs Smart Energy Code Commands with keys in a PKCS#11 module, after reading and judging what it signs.
+_HELP = """Uses keys in a PKCS#11 module for the Smart Energy Code, after reading and judging what it is asked.
 
 Exit status: 0 done, 1 refused, 2 usage, 3 fault, 78 configuration."""
 
@@ -51,8 +57,8 @@ def make_app(arguments: Sequence[str]) -> typer.Typer:
     )
     app.callback()(_root)
     called = _called(arguments)
-    for name in [called] if called else COMMANDS:
-        importlib.import_module(COMMANDS[name]).register(app)
+    for module in dict.fromkeys([COMMANDS[called]] if called else COMMANDS.values()):
+        importlib.import_module(module).register(app)
     return app
 
 

@@ -11,6 +11,7 @@ from keybroker.cli.token import opened_token
 from keybroker.config import read_configuration
 from keybroker.config.latch import find_latch, unlatch
 from keybroker.hsm.check import ModuleReport, check_module
+from keybroker.hsm.sign_switch import SignSwitch
 from keybroker.terms import Finding
 
 
@@ -64,9 +65,25 @@ def _show(report: ModuleReport) -> None:
             "not tried": report.untried,
         }
     )
-    show_findings(console(), report.tests)
+    show_findings(console(), (*report.tests, report.aes_gcm))
+    console().print(f"ways to agree a key and make a MAC; the profile names {report.mac_strategy}:")
+    for each in report.strategies:
+        console().print(f"  {each.rule}: {'right answers' if each.passed else each.found}", highlight=False)
+    console().print(f"CKA_SIGN of a Key Agreement key: {_sign_switch_words(report)}")
     rows = [(each.purpose, _word(each.here), _word(each.live), each.here.clause) for each in report.purposes]
     show_table(("purpose", "in this deployment", "in a live one", "clause"), rows)
+
+
+def _sign_switch_words(report: ModuleReport) -> str:
+    match report.sign_switch:
+        case None:
+            return "no key that both signs and derives can be made; policy alone forbids"
+        case SignSwitch(can_be_cleared=False):
+            return "cannot be cleared; policy alone forbids"
+        case SignSwitch(stays_cleared=False):
+            return "can be cleared, and switched on again; policy alone forbids"
+        case _:
+            return "cleared for good"
 
 
 def _word(finding: Finding) -> str:

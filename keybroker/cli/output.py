@@ -34,7 +34,9 @@ _NEXT: Mapping[str, str] = {
     "CONTENT_IS_RESPONSE": "Devices send Responses; a broker signs Commands and Pre-Commands",
     "CONTENT_IS_ALERT": "Devices send Alerts; a broker signs Commands and Pre-Commands",
     "MESSAGE_CODE_UNKNOWN": "compare the code with GBCS; keybroker policy show PURPOSE lists those that a key may sign",
-    "NOT_PERMITTED": "keybroker explain FILE --key NAME shows every rule",
+    "NOT_PERMITTED": "keybroker explain FILE --key NAME (or the same command with --explain) shows every rule",
+    "EVIDENCE_SPENT": "what may be used once was used before: take a new serial, counter or RequestID",
+    "PROTECTION_INVALID": "compare the message and the Device's certificate with their source; rely on nothing in it",
     "KEY_NOT_SERVED": "keybroker module check --config FILE shows what the token can do",
     "PIN_WRONG": "correct the PIN, then: keybroker module unlatch --config FILE",
     "MODULE_BUSY": "ask again in a moment",
@@ -42,12 +44,14 @@ _NEXT: Mapping[str, str] = {
     "LEDGER_BROKEN": "keybroker ledger verify --config FILE names the first thing wrong",
     "OUTCOME_UNKNOWN": "ask again with the same --request-id",
     "BROKER_STOPPING": "ask again in a moment",
+    "CERTIFICATE_UNFIT": "a chain in PEM is the certificate, then its issuers up to an anchor (docs/operations.md)",
     "CONFIGURATION_INVALID": "correct what is named, then: keybroker config check --config FILE",
 }
 """What to do next, by reason."""
 
 _NEXT_BY_RULE: Mapping[str, str] = {
-    "caller-entitled-to-key": "keybroker keys list shows the keys that you may use",
+    "caller-entitled-to-key": "keybroker keys list shows your party's keys; the caller table says which you may use",
+    "key-agreement-key-signs-one-request": "retire this key (keybroker keys retire) and generate another",
 }
 """The same where a rule that refused says more than the reason does."""
 

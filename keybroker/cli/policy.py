@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 
 from keybroker.cli.options import Json
 from keybroker.cli.output import show_facts, show_json, show_table
+from keybroker.cli.policy_matrix import show_matrix
 from keybroker.config import packaged_policies, read_configuration
 from keybroker.policy.file import read_policies
 from keybroker.policy.model import Policy
@@ -25,6 +27,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="What keys of each purpose may sign, clause by clause.", no_args_is_help=True)
     group.command("list")(list_policies)
     group.command("show")(show)
+    group.command("matrix")(matrix)
     app.add_typer(group, name="policy")
 
 
@@ -72,11 +75,33 @@ def show(
             "location": policy.location,
             **gates,
             "algorithm": policy.algorithm,
+            "key usage": policy.key_usage,
+            **_settings(policy),
             "export": policy.export,
             "sha256": policy.sha256,
         }
     )
 
 
+def matrix(
+    config: OptionalConfig = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="One table, as in docs/matrix.md.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Every key purpose, kind of content and operation: what is permitted, and which clause forbids the rest."""
+    show_matrix(_policies(config), as_json=as_json, markdown=markdown)
+
+
 def _policies(config: Path | None) -> Mapping[KeyPurpose, Policy]:
     return read_policies(packaged_policies()) if config is None else read_configuration(config).policies
+
+
+def _settings(policy: Policy) -> dict[str, object]:
+    """The tables of the file, name by name."""
+    given = {field.name: getattr(policy.settings, field.name) for field in fields(policy.settings)}
+    return {
+        f"{table}: {field.name}": getattr(settings, field.name)
+        for table, settings in given.items()
+        if settings is not None
+        for field in fields(settings)
+    }

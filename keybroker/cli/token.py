@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from keybroker.config import Configuration, build_token
+import structlog
+
+from keybroker.config import Configuration, Works, build_line, build_token
 from keybroker.config.latch import find_latch, latch
 from keybroker.hsm.token import PinWrong, Token
 
@@ -17,16 +20,35 @@ def opened_token(configuration: Configuration) -> Iterator[Token]:
     A wrong PIN is tried once and latches the module for everybody, as the supervisor would. Raises: PinWrong (also
     while latched, without a try), ModuleUnavailable, ConfigurationInvalid.
     """
-    why = find_latch(configuration.data_directory)
-    if why is not None:
-        raise PinWrong(f"the module is latched, so the PIN is not tried; it was latched because: {why}")
-    try:
+    with _one_try(configuration):
         token = build_token(configuration, configuration.pin)
-    except PinWrong as error:
-        configuration.data_directory.mkdir(parents=True, exist_ok=True)
-        latch(configuration.data_directory, error.sentence)
-        raise
     try:
         yield token
     finally:
         token.close()
+
+
+@contextmanager
+def opened_line(configuration: Configuration) -> Iterator[Works]:
+    """The whole line, beside the broker's workers'; closed at the end. Raises: as ``opened_token``; LedgerFault."""
+    # What the module's log says stands beside what the command prints, not in it.
+    structlog.configure(logger_factory=structlog.WriteLoggerFactory(sys.stderr))
+    with _one_try(configuration):
+        works = build_line(configuration, configuration.pin, worker="operator")
+    try:
+        yield works
+    finally:
+        works.close()
+
+
+@contextmanager
+def _one_try(configuration: Configuration) -> Iterator[None]:
+    why = find_latch(configuration.data_directory)
+    if why is not None:
+        raise PinWrong(f"the module is latched, so the PIN is not tried; it was latched because: {why}")
+    try:
+        yield
+    except PinWrong as error:
+        configuration.data_directory.mkdir(parents=True, exist_ok=True)
+        latch(configuration.data_directory, error.sentence)
+        raise

@@ -1,4 +1,4 @@
-"""How do I ask a broker to sign? With ``Broker`` (any thread) or ``AsyncBroker`` (asyncio).
+"""How do I ask a broker to use a key? With ``Broker`` (any thread) or ``AsyncBroker`` (asyncio).
 
     from keybroker.client import Broker
 
@@ -10,30 +10,54 @@ and two of the client's own, ``BrokerUnreachable`` and ``BrokerFailed``. See doc
 """
 
 from keybroker.client.answers import (
+    Answer,
     ContentFacts,
     Explanation,
     Key,
+    PrepaymentToken,
+    Processed,
     PublicKey,
     Receipt,
     Record,
     SignedMessage,
-    SigningRequest,
+    Smets1Session,
 )
 from keybroker.client.blocking import Broker
 from keybroker.client.broker import AsyncBroker
 from keybroker.client.refusals import BrokerFailed, BrokerUnreachable
+from keybroker.client.requests import (
+    HandshakeRequest,
+    Request,
+    SigningRequest,
+    Tls12CertificateVerify,
+    Tls12ServerKeyExchange,
+    Tls13CertificateVerify,
+    TlsRole,
+    TopUpRequest,
+)
 
 __all__ = [
+    "Answer",
     "AsyncBroker",
     "Broker",
     "BrokerFailed",
     "BrokerUnreachable",
     "ContentFacts",
     "Explanation",
+    "HandshakeRequest",
     "Key",
+    "PrepaymentToken",
+    "Processed",
     "PublicKey",
     "Receipt",
     "Record",
+    "Request",
     "SignedMessage",
     "SigningRequest",
+    "Smets1Session",
+    "Tls12CertificateVerify",
+    "Tls12ServerKeyExchange",
+    "Tls13CertificateVerify",
+    "TlsRole",
+    "TopUpRequest",
 ]

@@ -1,26 +1,14 @@
-"""What does a caller of the client get? Values, made from protocol buffers once and never changed."""
+"""What does a caller of the client get? Values that never change; ``replies`` makes them of protocol buffers."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
-from keybroker.client.refusals import error_from, finding_from
+from keybroker.client.utrn import utrn
 from keybroker.errors import KeybrokerError
-from keybroker.pb import keys_pb2, records_pb2, signing_pb2
 from keybroker.terms import ContentKind, EntityIdentifier, Finding, KeyLabel, RequestId
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SigningRequest:
-    """One item of a batch: ``octets`` is a whole Pre-Command or Command, ``request_id`` None for a new one."""
-
-    kind: ContentKind
-    key: str
-    octets: bytes
-    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +22,10 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedMessage:
-    """A recorded signature. ``octets`` is message || 0x40 || r || s; ``signature`` is r || s, 64 octets.
+    """A recorded signature; ``signature`` is r || s, 64 octets.
+
+    ``octets`` is what was asked for, whole: message || 0x40 || r || s of a Command or Pre-Command; the Certificate,
+    list or request in DER; the DUIS message with its ds:Signature; the DER signature of a TLS peer.
 
     ``given_again``: made for an earlier identical request. ``counter_reused``: how many earlier uses of a key named the
     same originator, Device and Originator Counter.
@@ -49,17 +40,57 @@ class SignedMessage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Processed:
+    """What a key made that is no signature, recorded. ``outputs``: the Command with its MAC; each plaintext of a
+    Response in its order; a PTUT (8 octets); a protected or an opened instruction; nothing where a MAC was only checked
+    (it is right: otherwise ``ProtectionInvalid`` is raised). Plaintexts stay out of ``repr``.
+    """
+
+    request_id: RequestId
+    outputs: tuple[bytes, ...] = field(repr=False)
+    receipt: Receipt
+    given_again: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrepaymentToken:
+    """A recorded prepayment token. ``ptut`` is the Prepayment Token as a number of 64 bits."""
+
+    request_id: RequestId
+    ptut: int = field(repr=False)
+    receipt: Receipt
+    given_again: bool
+
+    @property
+    def pptd(self) -> str:
+        """The Prepayment Token Decimal: 19 digits."""
+        return f"{self.ptut + _PPTD:019}"
+
+    @property
+    def utrn(self) -> str:
+        """What the customer types into the meter: the PPTD and one check digit (GBCS section 14.8)."""
+        return utrn(self.pptd)
+
+
+_PPTD = 7_394_156_990_786_306_048
+"""PPTD = PTUT + this (GBCS; docs/handbook.md)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ContentFacts:
-    """What the broker read in the octets; ``sha256`` is the digest that would be signed."""
+    """What the broker read in the octets; ``sha256`` is the digest that would be signed, or of what the key would be
+    used on. ``facts`` is everything that a record says of it; the fields from ``message_code`` on are of Commands.
+    """
 
     kind: ContentKind
+    sha256: bytes
+    facts: Mapping[str, str]
     message_code: str
     use_case: str
-    originator: EntityIdentifier
-    recipient: EntityIdentifier
+    originator: EntityIdentifier | None
+    recipient: EntityIdentifier | None
     originator_counter: int
     payload_family: str
-    sha256: bytes
     service_reference_variants: tuple[str, ...]
 
 
@@ -107,6 +138,20 @@ class PublicKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Smets1Session:
+    """A key for one TLS session with a SMETS1 Device: ``key`` is its label, which may be named before ``until``.
+
+    ``receipt`` is of the record that says that it was made.
+    """
+
+    request_id: RequestId
+    key: KeyLabel
+    until: datetime
+    receipt: Receipt
+    given_again: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """A record as it was hashed: canonical JSON (RFC 8785) and SHA-256(0x00 || octets)."""
 
@@ -114,77 +159,5 @@ class Record:
     leaf_hash: bytes
 
 
-def signed_from(request_id: str, signed: signing_pb2.Signed) -> SignedMessage:
-    receipt = signed.receipt
-    return SignedMessage(
-        request_id=RequestId(request_id),
-        octets=signed.signed_message,
-        signature=signed.signature,
-        receipt=Receipt(origin=receipt.origin, leaf_index=receipt.leaf_index, leaf_hash=receipt.leaf_hash),
-        given_again=signed.given_again,
-        counter_reused=signed.counter_reused,
-    )
-
-
-def outcome_from(outcome: signing_pb2.SignOutcome) -> SignedMessage | KeybrokerError:
-    """What became of one item of a batch or stream."""
-    if outcome.HasField("signed"):
-        return signed_from(outcome.request_id, outcome.signed)
-    return error_from(outcome.error.code, outcome.error.message, outcome.error.details)
-
-
-def explanation_from(response: signing_pb2.ExplainResponse) -> Explanation:
-    error = response.error
-    return Explanation(
-        would_sign=response.would_sign,
-        findings=tuple(finding_from(finding) for finding in response.findings),
-        error=error_from(error.code, error.message, error.details) if response.HasField("error") else None,
-        content=_facts_from(response.content) if response.HasField("content") else None,
-        key_purpose=response.key_purpose,
-        policy_sha256=response.policy_sha256,
-    )
-
-
-def key_from(key: keys_pb2.Key) -> Key:
-    return Key(
-        label=KeyLabel(key.label),
-        purpose=key.purpose,
-        party=key.party,
-        state=key.state,
-        eui=EntityIdentifier.from_text(key.eui) if key.eui else None,
-        not_before=_moment(key.not_before) if key.HasField("not_before") else None,
-        not_after=_moment(key.not_after) if key.HasField("not_after") else None,
-        usable=key.usable,
-        unusable_because=key.unusable_because,
-        test=key.test,
-    )
-
-
-def public_key_from(response: keys_pb2.GetPublicKeyResponse) -> PublicKey:
-    return PublicKey(
-        key=key_from(response.key),
-        subject_public_key_info=response.subject_public_key_info,
-        certificates=tuple(response.certificates),
-    )
-
-
-def record_from(response: records_pb2.GetRecordResponse) -> Record:
-    return Record(octets=response.record, leaf_hash=response.leaf_hash)
-
-
-def _facts_from(facts: signing_pb2.ContentFacts) -> ContentFacts:
-    return ContentFacts(
-        kind=ContentKind(facts.kind),
-        message_code=facts.message_code,
-        use_case=facts.use_case,
-        originator=EntityIdentifier.from_text(facts.originator),
-        recipient=EntityIdentifier.from_text(facts.recipient),
-        originator_counter=facts.originator_counter,
-        payload_family=facts.payload_family,
-        sha256=facts.sha256,
-        service_reference_variants=tuple(facts.service_reference_variants),
-    )
-
-
-def _moment(timestamp: Timestamp) -> datetime:
-    return timestamp.ToDatetime(tzinfo=UTC)
+Answer = SignedMessage | Processed
+"""What becomes of a request of the line."""

@@ -11,17 +11,20 @@ from collections.abc import Coroutine, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar, final
 
-from keybroker.client.answers import Explanation, Key, PublicKey, Record, SignedMessage, SigningRequest
+from keybroker.client.answers import Answer as SigningAnswer
+from keybroker.client.answers import Explanation, Key, PublicKey, Receipt, Record, Smets1Session
+from keybroker.client.blocking_operations import BlockingOperations
 from keybroker.client.broker import AsyncBroker
 from keybroker.client.channels import Pem
+from keybroker.client.requests import Request
 from keybroker.errors import KeybrokerError
-from keybroker.terms import ContentKind
+from keybroker.terms import ContentKind, EntityIdentifier
 
 Answer = TypeVar("Answer")
 
 
 @final
-class Broker:
+class Broker(BlockingOperations):
     """A broker, seen from one calling system; for use from any thread. Close it (``with`` does).
 
     Arguments and errors are AsyncBroker's.
@@ -46,7 +49,7 @@ class Broker:
             )
 
         try:
-            self._broker = self._run(make())
+            self._operations = self._broker = self._run(make())
         except BaseException:
             self._end_loop()
             raise
@@ -66,21 +69,21 @@ class Broker:
         self._run(self._broker.close())
         self._end_loop()
 
-    def sign_pre_command(self, *, key: str, octets: bytes, request_id: str | None = None) -> SignedMessage:
-        """Sign a GBCS Pre-Command with a User's key. Raises: any Refusal or Fault of ``keybroker.errors``."""
-        return self._run(self._broker.sign_pre_command(key=key, octets=octets, request_id=request_id))
+    def send(self, request: Request) -> SigningAnswer:
+        """Any request of the line. Raises: its error."""
+        return self._run(self._broker.send(request))
 
-    def sign_command(self, *, key: str, octets: bytes, request_id: str | None = None) -> SignedMessage:
-        """Sign a GBCS Command with a DCC party's key. Raises: as ``sign_pre_command``."""
-        return self._run(self._broker.sign_command(key=key, octets=octets, request_id=request_id))
-
-    def sign_batch(self, requests: Sequence[SigningRequest]) -> list[SignedMessage | KeybrokerError]:
+    def sign_batch(self, requests: Sequence[Request]) -> list[SigningAnswer | KeybrokerError]:
         """Many at once, each with its own outcome in order: an item's error is returned, not raised."""
         return self._run(self._broker.sign_batch(requests))
 
     def explain(self, *, kind: ContentKind, key: str, octets: bytes) -> Explanation:
-        """What would become of this request, rule by rule; no key is touched."""
+        """As ``explain_request``, for octets with nothing beside them."""
         return self._run(self._broker.explain(kind=kind, key=key, octets=octets))
+
+    def explain_request(self, request: Request) -> Explanation:
+        """What would become of this request, rule by rule; no key is touched."""
+        return self._run(self._broker.explain_request(request))
 
     def list_keys(self) -> list[Key]:
         """Every key that this caller may know of, by label."""
@@ -93,6 +96,19 @@ class Broker:
     def get_record(self, leaf_index: int) -> Record:
         """Raises: NotPermitted, also for a record that does not exist."""
         return self._run(self._broker.get_record(leaf_index))
+
+    def begin_smets1_session(
+        self, *, key: str, device: EntityIdentifier, handshake_record: int, request_id: str | None = None
+    ) -> Smets1Session:
+        """Have a key made for one TLS session with a SMETS1 Device, in whose handshake the broker has just signed."""
+        work = self._broker.begin_smets1_session(
+            key=key, device=device, handshake_record=handshake_record, request_id=request_id
+        )
+        return self._run(work)
+
+    def end_smets1_session(self, *, key: str, request_id: str | None = None) -> Receipt:
+        """End a session, by its key's label; the record says that the key was destroyed. May be asked again."""
+        return self._run(self._broker.end_smets1_session(key=key, request_id=request_id))
 
     def _run(self, work: Coroutine[Any, Any, Answer]) -> Answer:
         future = asyncio.run_coroutine_threadsafe(work, self._loop)

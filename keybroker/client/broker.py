@@ -10,27 +10,35 @@ from typing import Protocol, Self, TypeVar, final
 
 import grpc
 
-from keybroker.client.answers import (
-    Explanation,
-    Key,
-    PublicKey,
-    Record,
-    SignedMessage,
-    SigningRequest,
+from keybroker.client.answers import Answer, Explanation, Key, PublicKey, Receipt, Record, Smets1Session
+from keybroker.client.carrier import Carrier
+from keybroker.client.channels import Peer, Pem, open_channels
+from keybroker.client.operations import AsyncOperations
+from keybroker.client.patience import Patience, unknown_outcome
+from keybroker.client.refusals import BrokerFailed, BrokerUnreachable, error_from
+from keybroker.client.replies import (
     explanation_from,
     key_from,
     outcome_from,
     public_key_from,
+    receipt_from,
     record_from,
+    session_from,
 )
-from keybroker.client.carrier import Carrier
-from keybroker.client.channels import Peer, Pem, open_channels
-from keybroker.client.patience import Patience, unknown_outcome
-from keybroker.client.refusals import BrokerFailed, BrokerUnreachable, error_from
+from keybroker.client.requests import Request, SigningRequest
 from keybroker.client.wire import status_of
 from keybroker.errors import KeybrokerError
-from keybroker.pb import keys_pb2, keys_pb2_grpc, records_pb2, records_pb2_grpc, signing_pb2, signing_pb2_grpc
-from keybroker.terms import ContentKind
+from keybroker.pb import (
+    keys_pb2,
+    keys_pb2_grpc,
+    records_pb2,
+    records_pb2_grpc,
+    sessions_pb2,
+    sessions_pb2_grpc,
+    signing_pb2,
+    signing_pb2_grpc,
+)
+from keybroker.terms import ContentKind, EntityIdentifier
 
 Asked = TypeVar("Asked", contravariant=True)
 Answered = TypeVar("Answered", covariant=True)
@@ -43,7 +51,7 @@ class _Call(Protocol[Asked, Answered]):
 
 
 @final
-class AsyncBroker:
+class AsyncBroker(AsyncOperations):
     """A broker, seen from one calling system. Use it inside one event loop, and close it (``async with`` does).
 
     ``timeout`` is in seconds, for a whole call with its repetitions. ``channels``: how many connections, so that all
@@ -75,34 +83,35 @@ class AsyncBroker:
             await self._carrier.close()
         await asyncio.gather(*(channel.close() for channel in self._channels))
 
-    async def sign_pre_command(self, *, key: str, octets: bytes, request_id: str | None = None) -> SignedMessage:
-        """Sign a GBCS Pre-Command with a User's key. Raises: any Refusal or Fault of ``keybroker.errors``."""
-        return await self._sign(ContentKind.PRE_COMMAND, key, octets, request_id)
+    async def send(self, request: Request) -> Answer:
+        """Any request of the line. Raises: its error."""
+        name = request.request_id if request.request_id is not None else new_request_id()
+        if self._carrier is None:
+            self._carrier = Carrier(self._channels)
+        return await self._carrier.carry(request.item(name), name, self._timeout)
 
-    async def sign_command(self, *, key: str, octets: bytes, request_id: str | None = None) -> SignedMessage:
-        """Sign a GBCS Command with a DCC party's key. Raises: as ``sign_pre_command``."""
-        return await self._sign(ContentKind.COMMAND, key, octets, request_id)
-
-    async def sign_batch(self, requests: Sequence[SigningRequest]) -> list[SignedMessage | KeybrokerError]:
+    async def sign_batch(self, requests: Sequence[Request]) -> list[Answer | KeybrokerError]:
         """Many at once, each with its own outcome in order: an item's error is returned, not raised.
 
         Asked again as a whole where the broker answered nothing; items are not asked again one by one.
         Raises: what befell the whole call.
         """
         named = [(item, item.request_id or new_request_id()) for item in requests]
-        request = signing_pb2.SignBatchRequest(
-            items=[_item(item.kind, item.key, item.octets, name) for item, name in named]
-        )
+        request = signing_pb2.SignBatchRequest(items=[item.item(name) for item, name in named])
         call = signing_pb2_grpc.SigningServiceStub(self._channel()).SignBatch
         response = await self._ask(call, request, signs=f"{named[0][1]} and the batch's others" if named else "")
         return [outcome_from(outcome) for outcome in response.outcomes]
 
     async def explain(self, *, kind: ContentKind, key: str, octets: bytes) -> Explanation:
+        """As ``explain_request``, for octets with nothing beside them."""
+        return await self.explain_request(SigningRequest(kind=kind, key=key, octets=octets))
+
+    async def explain_request(self, request: Request) -> Explanation:
         """What would become of this request, rule by rule; no key is touched. Raises: a Refusal of the question."""
         request_id = new_request_id()
-        request = signing_pb2.ExplainRequest(request_id=request_id, item=_item(kind, key, octets, request_id))
+        asked = signing_pb2.ExplainRequest(request_id=request_id, item=request.item(request_id))
         call = signing_pb2_grpc.SigningServiceStub(self._channel()).Explain
-        return explanation_from(await self._ask(call, request))
+        return explanation_from(await self._ask(call, asked))
 
     async def list_keys(self) -> list[Key]:
         """Every key that this caller may know of, by label."""
@@ -124,11 +133,25 @@ class AsyncBroker:
         call = records_pb2_grpc.RecordServiceStub(self._channel()).GetRecord
         return record_from(await self._ask(call, records_pb2.GetRecordRequest(leaf_index=leaf_index)))
 
-    async def _sign(self, kind: ContentKind, key: str, octets: bytes, request_id: str | None) -> SignedMessage:
+    async def begin_smets1_session(
+        self, *, key: str, device: EntityIdentifier, handshake_record: int, request_id: str | None = None
+    ) -> Smets1Session:
+        """Have a key made for one TLS session with a SMETS1 Device, in whose handshake the broker has just signed.
+
+        ``key`` is the SMETS1 Service Provider's, ``handshake_record`` the leaf index of sign_tls_handshake's receipt.
+        """
         name = request_id if request_id is not None else new_request_id()
-        if self._carrier is None:
-            self._carrier = Carrier(self._channels)
-        return await self._carrier.carry(_item(kind, key, octets, name), name, self._timeout)
+        asked = sessions_pb2.BeginSmets1SessionRequest(
+            request_id=name, key=key, device=device.octets, handshake_record=handshake_record
+        )
+        call = sessions_pb2_grpc.SessionServiceStub(self._channel()).BeginSmets1Session
+        return session_from(name, await self._ask(call, asked))
+
+    async def end_smets1_session(self, *, key: str, request_id: str | None = None) -> Receipt:
+        """End a session, by its key's label; the record says that the key was destroyed. May be asked again."""
+        asked = sessions_pb2.EndSmets1SessionRequest(request_id=request_id or new_request_id(), key=key)
+        call = sessions_pb2_grpc.SessionServiceStub(self._channel()).EndSmets1Session
+        return receipt_from((await self._ask(call, asked)).receipt)
 
     async def _ask(self, call: _Call[Asked, Answered], request: Asked, *, signs: str = "") -> Answered:
         """A unary call, repeated where that is safe. ``signs`` names the signing requests in it, if there are any."""
@@ -154,17 +177,6 @@ class AsyncBroker:
 def new_request_id() -> str:
     """A name that nobody else gives: 128 random bits."""
     return secrets.token_urlsafe(16)
-
-
-def _item(kind: ContentKind, key: str, octets: bytes, request_id: str) -> signing_pb2.SignItem:
-    """Raises: ValueError for a kind that is no request of the API."""
-    if kind is ContentKind.PRE_COMMAND:
-        pre_command = signing_pb2.SignPreCommandRequest(request_id=request_id, key=key, pre_command=octets)
-        return signing_pb2.SignItem(sign_pre_command=pre_command)
-    if kind is ContentKind.COMMAND:
-        command = signing_pb2.SignCommandRequest(request_id=request_id, key=key, command=octets)
-        return signing_pb2.SignItem(sign_command=command)
-    raise ValueError(f"expected a Pre-Command or a Command, found {kind}")
 
 
 def _may_be_signed(error: KeybrokerError) -> bool:

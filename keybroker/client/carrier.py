@@ -13,9 +13,10 @@ from typing import final
 
 import grpc
 
-from keybroker.client.answers import SignedMessage, signed_from
+from keybroker.client.answers import Answer
 from keybroker.client.patience import Patience, no_answer_in_time, unknown_outcome
-from keybroker.client.refusals import BrokerUnreachable, error_from, retry_delay
+from keybroker.client.refusals import BrokerUnreachable, retry_delay
+from keybroker.client.replies import outcome_from
 from keybroker.client.stream import Ask, Ended, Stream
 from keybroker.errors import KeybrokerError, Refusal
 from keybroker.pb import signing_pb2
@@ -55,7 +56,7 @@ class Carrier:
         self._turn = 0
         self._closed = False
 
-    async def carry(self, item: signing_pb2.SignItem, request_id: str, seconds: float) -> SignedMessage:
+    async def carry(self, item: signing_pb2.SignItem, request_id: str, seconds: float) -> Answer:
         """Send one item and wait for its outcome, asking again where that is safe.
 
         Raises: the item's error; BrokerUnreachable when no broker took it; OutcomeUnknown when one may have, and no
@@ -77,7 +78,7 @@ class Carrier:
         streams = [stream for seat in self._seats for stream in seat.streams()]
         await asyncio.gather(*(stream.close() for stream in streams))
 
-    async def _carry(self, ask: Ask, deadline: float) -> SignedMessage:
+    async def _carry(self, ask: Ask, deadline: float) -> Answer:
         patience = Patience(deadline=deadline)
         while True:
             self._join(ask)
@@ -86,14 +87,14 @@ class Carrier:
                 pause = None if self._closed else patience.after_end(self._loop.time(), reply)
                 if pause is None:
                     raise _ended(ask, reply)
-            elif reply.HasField("signed"):
-                return signed_from(reply.request_id, reply.signed)
             else:
+                outcome = outcome_from(reply)
+                if not isinstance(outcome, KeybrokerError):
+                    return outcome
                 status = reply.error
-                error = error_from(status.code, status.message, status.details)
-                pause = patience.after(self._loop.time(), status.code, error, retry_delay(status.details))
+                pause = patience.after(self._loop.time(), status.code, outcome, retry_delay(status.details))
                 if pause is None:
-                    raise error
+                    raise outcome
             await asyncio.sleep(pause)
             ask.answer = self._loop.create_future()
 

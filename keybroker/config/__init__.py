@@ -31,9 +31,9 @@ from keybroker.ledger.anchor import check_anchor, check_never_served
 from keybroker.ledger.journal import Journal
 from keybroker.ledger.model import InForce
 from keybroker.ledger.store import Ledger, open_ledger
-from keybroker.policy.certificates import Anchor
 from keybroker.policy.file import read_policies
 from keybroker.policy.model import KeyRegister, Policy
+from keybroker.policy.trust import Anchor
 from keybroker.signing import Line
 from keybroker.terms import Caller, DeploymentKind, KeyPurpose
 
@@ -76,6 +76,7 @@ class Configuration:
     policies: Mapping[KeyPurpose, Policy]
     profile: Profile
     anchors: tuple[Anchor, ...]
+    device_anchors: tuple[Anchor, ...]
     callers: Mapping[str, Caller]
     """The caller table, by identity (``uri:…`` or ``sha256:…``)."""
 
@@ -169,6 +170,7 @@ def _configuration(sources: Sources, file: ConfigurationFile) -> Configuration:
         policies=read_policies(sources.policies),
         profile=read_profile(packaged_profile(file.module.profile), name=file.module.profile),
         anchors=_anchors(sources, file),
+        device_anchors=_device_anchors(sources, file),
         callers={entry.identity: entry.caller() for entry in file.caller},
     )
     check_one_party(configuration, None)
@@ -265,6 +267,8 @@ def build_line(configuration: Configuration, pin: Callable[[], str], *, worker: 
         register=register,
         journal=journal,
         module=AnchoredModule(token),
+        anchors=configuration.anchors,
+        device_anchors=configuration.device_anchors,
     )
     return Works(line=line, register=register, journal=journal, ledger=ledger, token=token)
 
@@ -274,6 +278,12 @@ def _anchors(sources: Sources, file: ConfigurationFile) -> tuple[Anchor, ...]:
         (name, True) for name in file.anchors.test_certificates
     ]
     return tuple(anchor for name, test in listed for anchor in _read_anchors(sources, name, test=test))
+
+
+def _device_anchors(sources: Sources, file: ConfigurationFile) -> tuple[Anchor, ...]:
+    test = file.deployment.kind is DeploymentKind.TEST
+    listed = file.anchors.device_certificates
+    return tuple(anchor for name in listed for anchor in _read_anchors(sources, name, test=test))
 
 
 def _read_anchors(sources: Sources, name: str, *, test: bool) -> list[Anchor]:

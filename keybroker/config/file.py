@@ -121,6 +121,8 @@ class LedgerTable(_Table):
 class AnchorsTable(_Table):
     certificates: list[Text]
     test_certificates: list[Text]
+    device_certificates: list[Text] = []
+    """Behind Device Certificates; of the deployment's own kind. None: no Device Certificate is relied on."""
 
 
 class PoliciesTable(_Table):

@@ -39,7 +39,7 @@ def read_sources(path: Path | str) -> tuple[Sources, ConfigurationFile]:
     octets = _octets(path, where=str(path))
     file = read_file(octets, name=str(path))
     policies = packaged_policies() if file.policies is None else policy_files(path.parent / file.policies.directory)
-    names = (*file.anchors.certificates, *file.anchors.test_certificates)
+    names = (*file.anchors.certificates, *file.anchors.test_certificates, *file.anchors.device_certificates)
     anchors = {name: _octets(path.parent / name, where="anchors") for name in names}
     return Sources(path=path, octets=octets, policies=policies, anchors=anchors), file
 

@@ -1,7 +1,7 @@
 """Is this DER, all of it? A reader that only walks: tags, minimal definite lengths, nothing left over.
 
 Source: X.690 §8, §10, §11. Iterative, so that depth is bounded by length and not by Python's stack. Tags above 30 and
-lengths above 65,535 do not occur in GBCS and are refused.
+lengths of four octets and more (16 MiB) do not occur here and are refused.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def _read_element(octets: bytes, offset: int, end: int) -> Element:
     tag = octets[offset]
     if tag not in _TAGS:
         raise ContentMalformed(offset=offset, expected="a DER tag of one octet", found=f"0x{tag:02X}", source=_SOURCE)
-    length, content = read_length(octets, offset + 1, end, source=_SOURCE)
+    length, content = read_length(octets, offset + 1, end, source=_SOURCE, most=3)
     return Element(tag, offset, content, content + length)
 
 

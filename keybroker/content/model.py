@@ -7,8 +7,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import ClassVar
 
-from keybroker.terms import ContentKind, EntityIdentifier, RemotePartyRole
+from keybroker.content.duis.model import DuisDocument
+from keybroker.content.trust_anchor_cells import UpdateCredentials
+from keybroker.content.use import UseKind
+from keybroker.terms import AccompanyingKind, ContentKind, EntityIdentifier, RemotePartyRole
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accompanying:
+    """One thing that came beside the octets; several of one kind stand in the order in which they came."""
+
+    kind: AccompanyingKind
+    octets: bytes
 
 
 class PayloadFamily(StrEnum):
@@ -55,6 +67,8 @@ class GbcsCommand:
     for an Unknown Remote Party (18 octets of other-information).
     """
 
+    use_kind: ClassVar[UseKind] = UseKind.SIGNATURE
+
     kind: ContentKind
     octets: bytes
     message: bytes
@@ -69,10 +83,20 @@ class GbcsCommand:
     payload_family: PayloadFamily
     content_offset: int
     null_signature: bool
+    accompanying: tuple[Accompanying, ...] = ()
+    service_request: DuisDocument | None = None
+    """What gave rise to it, where it came beside it (signed or not)."""
+    credentials: UpdateCredentials | None = None
+    """What a Command of the CoS Party (0x0106, 0x0107) puts into trust anchor cells."""
 
     @property
     def to_be_signed(self) -> bytes:
         return self.message[1:]
+
+    @property
+    def signer_certificates(self) -> tuple[bytes, ...]:
+        """DER: the certificate behind the Service Request's signature, then its issuers."""
+        return tuple(each.octets for each in self.accompanying if each.kind is AccompanyingKind.SIGNER_CERTIFICATE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,12 +106,12 @@ class AuditCheckpoint:
     ``sha256`` is over ``octets``.
     """
 
+    use_kind: ClassVar[UseKind] = UseKind.SIGNATURE
+
     kind: ContentKind
     octets: bytes
     sha256: bytes
     origin: str
     tree_size: int
     root_hash: bytes
-
-
-Content = GbcsCommand | AuditCheckpoint
+    accompanying: tuple[Accompanying, ...] = ()

@@ -136,6 +136,14 @@ def _check_update_credentials(octets: bytes, start: int, end: int, counter: int,
     if mode is not None:
         _check_parts(start, outer)
         _check_replacement_mode(octets, outer[0], control, mode)
+    elif any(member.tag >= 0x40 and member.tag & 0x1F == _SYMMETRIC_KEY & 0x1F for member in control):
+        # Of CS02g too: its octets are kept.
+        raise ContentMalformed(
+            offset=outer[0].offset,
+            expected="no [0] plaintextSymmetricKey, which belongs to anyByContingency (0x0109) alone",
+            found="one",
+            source=_CREDENTIALS_SOURCE,
+        )
     # Whatever its class and form: a second [3] would be a second reading.
     numbers = [member for member in control if member.tag >= 0x40 and member.tag & 0x1F == _SEQUENCE_NUMBER & 0x1F]
     if [member.tag for member in numbers] != [_SEQUENCE_NUMBER]:

@@ -15,6 +15,7 @@ from keybroker.errors import GateNotEnforceable, GateShut, KeyNotServed
 from keybroker.gates.key_served import key_served
 from keybroker.gates.model import GateEvidence, Permit
 from keybroker.policy.model import Decision, GateRequirement
+from keybroker.policy.smets1_circumstance import why_not_demanded
 from keybroker.terms import DeploymentKind, Finding, RuleName
 
 __all__ = ["EXISTING_GATES", "Gate", "open_gates"]
@@ -49,6 +50,9 @@ def open_gates(decision: Decision, evidence: GateEvidence) -> Permit:
 
 
 def _look(gate: GateRequirement, decision: Decision, evidence: GateEvidence) -> Finding:
+    # SEC G2.44A: where Level 3 is not demanded of a SMETS1 use, G2.45 says which module, and the other way about.
+    if decision.policy.settings.smets1 is not None and (not_demanded := why_not_demanded(gate.gate, decision)):
+        return Finding(rule=RuleName(gate.gate), clause=gate.clause, passed=True, found=not_demanded)
     existing = EXISTING_GATES.get(gate.gate)
     if existing is not None:
         return existing.judge(decision, evidence, gate)

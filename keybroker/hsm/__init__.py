@@ -1,1 +1,1 @@
-"""The Cryptographic Module. An Intent goes in, a Signature comes out; nothing else opens it."""
+"""The Cryptographic Module. An Intent goes in, what its key made comes out; nothing else opens it."""

@@ -11,7 +11,7 @@ from typing import final
 
 from keybroker.errors import ModuleFault, ModuleUnavailable
 from keybroker.hsm.module import CryptographicModule
-from keybroker.ledger.model import Failure, Head, Intent, Signature
+from keybroker.ledger.model import Failure, Head, Intent, Result
 from keybroker.policy.model import KeyRegister
 from keybroker.terms import Finding, KeyLabel
 
@@ -31,8 +31,8 @@ class AnchoredModule:
     def serial(self) -> str:
         return self._module.serial
 
-    def sign(self, intents: Sequence[Intent]) -> list[Signature | Failure]:
-        return self._module.sign(intents)
+    def use(self, intents: Sequence[Intent]) -> list[Result | Failure]:
+        return self._module.use(intents)
 
     def served(self, register: KeyRegister) -> Mapping[KeyLabel, Finding]:
         """Raises: ModuleUnavailable, too, when the head was missed too often; every batch asks here first."""

@@ -9,17 +9,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
 from keybroker.errors import ModuleDisagrees
 from keybroker.hsm.attributes import CKM_ECDSA, KeyAttribute
 from keybroker.hsm.connection import Connection, Mechanism, TokenDescription
-from keybroker.hsm.module_requirement import module_shortfall
+from keybroker.hsm.mac_strategy import aes_gcm_shortfall, mac_shortfall, probe_aes_gcm, probe_mac, probe_strategies
+from keybroker.hsm.module_requirement import Shortfall, module_shortfall
 from keybroker.hsm.profile import Profile
+from keybroker.hsm.profile_sections import MacStrategy
 from keybroker.hsm.return_values import CallFailed
+from keybroker.hsm.sign_switch import SignSwitch, probe
 from keybroker.hsm.token_module import Token
 from keybroker.hsm.verify import Verifier
 from keybroker.policy.model import Policy
-from keybroker.terms import DeploymentKind, Finding, KeyPurpose, RuleName
+from keybroker.terms import DeploymentKind, Finding, KeyAlgorithm, KeyPurpose, RuleName
 
 KNOWN_ANSWER_TEXT = b"keybroker known-answer test"
 _LABEL = "keybroker known-answer test"
@@ -37,7 +41,13 @@ class PurposeReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleReport:
-    """``tests``: one finding per known-answer test. ``untried``: sections of the profile that nobody has tried."""
+    """``tests``: one finding per known-answer test. ``untried``: sections of the profile that nobody has tried.
+
+    ``strategies``: which ways of agreeing a key and making a MAC give the right answer here, whichever the profile
+    names (``mac_strategy``); a purpose of Key Agreement keys may be held where that one does, and it or ``aes_gcm``
+    stands among the reasons where not. ``sign_switch``: what became of CKA_SIGN on a Key Agreement key, None where no
+    such key could be made.
+    """
 
     profile: str
     description: TokenDescription
@@ -45,6 +55,10 @@ class ModuleReport:
     keeps_anchor: bool
     untried: tuple[str, ...]
     tests: tuple[Finding, ...]
+    mac_strategy: MacStrategy
+    strategies: tuple[Finding, ...]
+    aes_gcm: Finding
+    sign_switch: SignSwitch | None
     purposes: tuple[PurposeReport, ...]
 
     @property
@@ -58,6 +72,9 @@ def check_module(token: Token, policies: Mapping[KeyPurpose, Policy]) -> ModuleR
     with token.exclusively() as connection:
         mechanisms = tuple(connection.mechanisms())
         tests = _known_answer_tests(connection, mechanisms)
+        mac, aes_gcm = probe_mac(connection, token.profile), probe_aes_gcm(connection, token.profile)
+        strategies = probe_strategies(connection, token.profile)
+        sign_switch = _sign_switch(connection, token.profile)
     return ModuleReport(
         profile=token.profile.name,
         description=token.description,
@@ -65,8 +82,25 @@ def check_module(token: Token, policies: Mapping[KeyPurpose, Policy]) -> ModuleR
         keeps_anchor=token.keeps_anchor,
         untried=tuple(section for section, tried in token.profile.tried.items() if not tried),
         tests=tests,
-        purposes=tuple(_purpose(policy, token.profile, token.deployment) for policy in policies.values()),
+        mac_strategy=token.profile.mac.strategy,
+        strategies=strategies,
+        aes_gcm=aes_gcm,
+        sign_switch=sign_switch,
+        purposes=tuple(_purpose(policy, token, _Probes(mac=mac, aes_gcm=aes_gcm)) for policy in policies.values()),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Probes:
+    mac: Finding
+    aes_gcm: Finding
+
+
+def _sign_switch(connection: Connection, profile: Profile) -> SignSwitch | None:
+    try:
+        return probe(connection, profile)
+    except CallFailed:
+        return None
 
 
 def _known_answer_tests(connection: Connection, mechanisms: Sequence[Mechanism]) -> tuple[Finding, ...]:
@@ -106,7 +140,7 @@ def _check_signs(connection: Connection) -> None:
     handle, point, destroy = connection.generate_session_pair(_LABEL, private)
     try:
         verifier = Verifier(point)
-        sign = connection.login_signer()
+        sign = connection.login_session().sign
         digest, other = (hashlib.sha256(KNOWN_ANSWER_TEXT + suffix).digest() for suffix in (b"", b" (another)"))
         first, second = sign(handle, digest), sign(handle, digest)
         verifier.check(first, digest)
@@ -133,18 +167,31 @@ def _check_random(connection: Connection) -> None:
         raise ModuleDisagrees("two draws of 32 octets are the same")
 
 
-def _purpose(policy: Policy, profile: Profile, deployment: DeploymentKind) -> PurposeReport:
+def _purpose(policy: Policy, token: Token, probes: _Probes) -> PurposeReport:
     return PurposeReport(
         purpose=policy.purpose,
-        here=_allowed(policy, profile, deployment),
-        live=_allowed(policy, profile, DeploymentKind.LIVE),
+        here=_allowed(policy, token.profile, token.deployment, probes),
+        live=_allowed(policy, token.profile, DeploymentKind.LIVE, probes),
     )
 
 
-def _allowed(policy: Policy, profile: Profile, deployment: DeploymentKind) -> Finding:
-    rule, shortfall = RuleName("module-meets-purpose"), module_shortfall(policy, profile, deployment)
+def _allowed(policy: Policy, profile: Profile, deployment: DeploymentKind, probes: _Probes) -> Finding:
+    rule = RuleName("module-meets-purpose")
+    shortfall = module_shortfall(policy, profile, deployment) or _use_shortfall(policy, profile, deployment, probes)
     if shortfall is None:
         return Finding(rule=rule, clause=policy.module.clause, passed=True)
     return Finding(
         rule=rule, clause=policy.module.clause, passed=False, expected=shortfall.expected, found=shortfall.found
     )
+
+
+def _use_shortfall(policy: Policy, profile: Profile, deployment: DeploymentKind, probes: _Probes) -> Shortfall | None:
+    match policy.algorithm:
+        case KeyAlgorithm.ECDSA:
+            return None
+        case KeyAlgorithm.ECDH:
+            return mac_shortfall(profile, deployment, probes.mac)
+        case KeyAlgorithm.AES_GCM:
+            return aes_gcm_shortfall(profile, probes.aes_gcm)
+        case never:
+            assert_never(never)

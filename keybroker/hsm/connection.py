@@ -8,12 +8,55 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
 from keybroker.hsm.attributes import Attributes
 
 SignDigest = Callable[[int, bytes], bytes]
 """Key handle and digest (32 octets) to r || s (64 octets), by CKM_ECDSA in one session."""
+
+
+class Derived(Enum):
+    """What a key agreement gives: Z as a generic secret (32 octets), or an AES-128 key at once."""
+
+    SECRET = "secret"  # noqa: S105 - a kind of key
+    AES_KEY = "aes-key"
+
+
+class Session(Protocol):
+    """One session of the token, for one thread at a time. What it makes are session objects that never leave."""
+
+    @property
+    def sign(self) -> SignDigest: ...
+
+    def agree(self, base_key: int, peer: bytes, *, kdf: int, shared: bytes, derived: Derived) -> int:
+        """CKM_ECDH1_DERIVE with ``peer`` (65 octets), ``kdf`` (CKD_…) and its shared data; gives a handle."""
+        ...
+
+    def concatenate(self, base_key: int, octets: bytes, *, octets_first: bool) -> int:
+        """CKM_CONCATENATE_DATA_AND_BASE or CKM_CONCATENATE_BASE_AND_DATA; gives a handle."""
+        ...
+
+    def hash_to_aes_key(self, base_key: int) -> int:
+        """CKM_SHA256_KEY_DERIVATION, leftmost 16 octets; gives a handle."""
+        ...
+
+    def generate_aes_key(self) -> int: ...
+
+    def destroy(self, handle: int) -> None: ...
+
+    def seal(self, key: int, iv: bytes, authenticated: bytes, plaintext: bytes, tag_octets: int) -> bytes:
+        """CKM_AES_GCM: ciphertext || tag. Raises: ModuleDisagrees when the module chose its own ``iv``."""
+        ...
+
+    def open(self, key: int, iv: bytes, authenticated: bytes, sealed: bytes, tag_octets: int) -> bytes:
+        """The reverse: the plaintext. A wrong tag is a CallFailed like any other."""
+        ...
+
+    def digest_with_key(self, before: bytes, key: int, after: bytes) -> bytes:
+        """SHA-256(before || key || after) by C_DigestKey."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +99,13 @@ class PublicKeyFound:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SecretKeyFound:
+    handle: int
+    identifier: bytes
+    attributes: Attributes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DataFound:
     handle: int
     octets: bytes
@@ -91,22 +141,49 @@ class Connection(Protocol):
         """Is the token in its slot?"""
         ...
 
-    def open_signers(self, count: int) -> tuple[SignDigest, ...]:
-        """Further sessions, one signer each."""
+    def open_sessions(self, count: int) -> tuple[Session, ...]:
+        """Further sessions, in which keys are used."""
         ...
 
-    def close_signers(self) -> None: ...
+    def close_sessions(self) -> None: ...
 
-    def login_signer(self) -> SignDigest:
-        """A signer in the login session, which sees the session objects made there."""
+    def login_session(self) -> Session:
+        """The login session, which sees the session objects made there."""
         ...
 
     def find_private(self, label: str) -> Sequence[PrivateKeyFound]: ...
 
     def find_public(self, label: str) -> Sequence[PublicKeyFound]: ...
 
-    def generate_pair(self, label: str, private: Attributes, identify: Callable[[bytes], bytes]) -> bytes:
-        """Make a P-256 pair in the token, CKA_ID ``identify(point)`` on both halves; gives the point (65 octets)."""
+    def find_secret(self, label: str) -> Sequence[SecretKeyFound]: ...
+
+    def generate_pair(
+        self, label: str, private: Attributes, identify: Callable[[bytes], bytes], *, final: bool = True
+    ) -> bytes:
+        """Make a P-256 pair in the token, CKA_ID ``identify(point)`` on both halves; gives the point (65 octets).
+
+        ``final``: the private half cannot be modified from the start, where the token makes such keys.
+        """
+        ...
+
+    def generate_secret(self, label: str, secret: Attributes, identifier: bytes) -> None:
+        """Make an AES key of 16 octets in the token; unmodifiable where the token makes such keys."""
+        ...
+
+    def set_sign(self, label: str, handle: int, *, allowed: bool) -> None:
+        """CKA_SIGN of a private key (C_SetAttributeValue)."""
+        ...
+
+    def copy_unmodifiable(self, label: str, handle: int) -> None:
+        """A second private key in the token, the same but that nothing of it can be modified (C_CopyObject)."""
+        ...
+
+    def destroy_private(self, label: str, handle: int) -> None:
+        """Destroy one private key; its public half stays."""
+        ...
+
+    def destroy_secret(self, label: str, handle: int) -> None:
+        """Destroy one secret key; one that another process destroyed meanwhile is destroyed."""
         ...
 
     def generate_session_pair(self, label: str, private: Attributes) -> tuple[int, bytes, Callable[[], None]]:
@@ -116,6 +193,10 @@ class Connection(Protocol):
     def import_pair(
         self, label: str, private: Attributes, *, scalar: bytes, point: bytes, identifier: bytes
     ) -> None: ...
+
+    def import_secret(self, label: str, secret: Attributes, *, value: bytes, identifier: bytes) -> None:
+        """Put an AES key of 16 octets in the token (C_CreateObject)."""
+        ...
 
     def find_data(self, label: str) -> Sequence[DataFound]: ...
 

@@ -3,7 +3,8 @@
 It cannot initialise with locking (it calls ``C_Initialize(NULL)`` and then releases the GIL: SoftHSM turns its mutexes
 off and crashes), pass a library parameter string, ask for session or token state, or log in without keeping a broken
 session when the PIN is wrong. And it gives up the GIL three times a signature, which beside one busy Python thread
-costs a switch interval each time. So the eight functions below stand here, and nothing else (PKCS#11 v3.0 §3.6, §5).
+costs a switch interval each time. So the functions below stand here, those of other uses than signing in
+``session.py``, and nothing else (PKCS#11 v3.0 §3.6, §5).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ _SIGN_INIT, _SIGN = 42, 43
 _CKF_OS_LOCKING_OK = 0x2
 _CKU_USER = 1
 _CKM_ECDSA = 0x1041
+_CKR_FUNCTION_NOT_SUPPORTED = 0x54
 _CKR_CRYPTOKI_NOT_INITIALIZED = 0x190
 _CKR_CRYPTOKI_ALREADY_INITIALIZED = 0x191
 _CKR_USER_ALREADY_LOGGED_IN = 0x100
@@ -53,7 +55,9 @@ class _SessionInfo(ctypes.Structure):
     _fields_ = (("slot", _Ulong), ("state", _Ulong), ("flags", _Ulong), ("device_error", _Ulong))
 
 
-class _Mechanism(ctypes.Structure):
+class Mechanism(ctypes.Structure):
+    """CK_MECHANISM; who makes one keeps its parameter alive."""
+
     _fields_ = (("mechanism", _Ulong), ("parameter", _Pointer), ("parameter_length", _Ulong))
 
 
@@ -123,7 +127,7 @@ class FunctionList:
         """
         sign_init = self._prototype(_Ulong, _Ulong, _Pointer, _Ulong)(self._address(_SIGN_INIT))
         sign = self._prototype(_Ulong, _Ulong, ctypes.c_char_p, _Ulong, _Pointer, _Pointer)(self._address(_SIGN))
-        mechanism = _Mechanism(_CKM_ECDSA, None, 0)
+        mechanism = Mechanism(_CKM_ECDSA, None, 0)
         signature = ctypes.create_string_buffer(_P256_SIGNATURE)
         length = _Ulong(_P256_SIGNATURE)
         # The closure keeps the three alive; calls take their addresses, which costs less than byref each time.
@@ -142,11 +146,23 @@ class FunctionList:
 
         return sign_digest
 
+    def checked(self, call: str, place: int, *arguments: Any) -> Callable[..., None]:
+        """A function of the list on the way of a request; it raises CallFailed, also where the library left it out."""
+        address, check = self._list[place + 1], self._check
+        function = self._prototype(_Ulong, *arguments)(address) if address is not None else None
+
+        def checked_call(*given: Any) -> None:
+            value = function(*given) if function is not None else _CKR_FUNCTION_NOT_SUPPORTED
+            if value:
+                check(call, value)
+
+        return checked_call
+
     def _address(self, place: int) -> int:
         # The list begins with its version, padded to one pointer.
         address = self._list[place + 1]
         if address is None:
-            raise CallFailed(return_value(0x54), call="C_GetFunctionList")
+            raise CallFailed(return_value(_CKR_FUNCTION_NOT_SUPPORTED), call="C_GetFunctionList")
         return int(address)
 
     def _function(self, place: int, *arguments: Any) -> Callable[..., int]:

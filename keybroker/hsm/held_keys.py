@@ -8,27 +8,33 @@ signature.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import assert_never
 
-from keybroker.hsm.attributes import expected, key_identifier, weaker
-from keybroker.hsm.connection import Connection, PrivateKeyFound
-from keybroker.hsm.module_requirement import module_shortfall
+from keybroker.hsm.attributes import AES_OCTETS, expected, key_identifier, weaker
+from keybroker.hsm.connection import Connection, PrivateKeyFound, SecretKeyFound
+from keybroker.hsm.held_key import HeldKey
+from keybroker.hsm.mac_strategy import aes_gcm_shortfall, mac_shortfall, probe_aes_gcm, probe_mac
+from keybroker.hsm.module_requirement import Shortfall, module_shortfall
 from keybroker.hsm.profile import Profile
 from keybroker.hsm.verify import Verifier
 from keybroker.policy.model import KeyRegister, Policy, RegisteredKey
-from keybroker.terms import DeploymentKind, Export, Finding, KeyLabel, KeyPurpose, Provenance, RuleName
+from keybroker.terms import (
+    DeploymentKind,
+    Export,
+    Finding,
+    KeyAlgorithm,
+    KeyLabel,
+    KeyPurpose,
+    KeyState,
+    Provenance,
+    RuleName,
+)
 
 RULE = RuleName("key-served")
 _CLAUSE = "G2.44"
 """For a key whose purpose has no policy; every policy names its own clause."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeldKey:
-    """A key that may be used in this session generation: its handle, and what checks its signatures."""
-
-    handle: int
-    verifier: Verifier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,13 +66,14 @@ class Demands:
 
 def find_held_keys(connection: Connection, register: KeyRegister, demands: Demands) -> HeldKeys:
     """Look up every registered key. Raises: CallFailed when the module cannot be asked."""
+    find = partial(find_held_key, connection, demands=demands, ways=Ways(connection, demands))
     keys: dict[KeyLabel, HeldKey] = {}
     findings: dict[KeyLabel, Finding] = {}
     for label, key in register.keys.items():
         policy = demands.policies.get(key.purpose)
         clause = policy.module.clause if policy is not None else _CLAUSE
         try:
-            keys[label] = find_held_key(connection, key, demands)
+            keys[label] = find(key)
             findings[label] = Finding(rule=RULE, clause=clause, passed=True)
         except KeyUnfit as unfit:
             findings[label] = Finding(
@@ -75,7 +82,34 @@ def find_held_keys(connection: Connection, register: KeyRegister, demands: Deman
     return HeldKeys(register=register, keys=keys, findings=findings)
 
 
-def find_held_key(connection: Connection, key: RegisteredKey, demands: Demands) -> HeldKey:
+class Ways:
+    """Does the token do with keys of each algorithm what their purposes ask of it? Probed once, when first asked."""
+
+    def __init__(self, connection: Connection, demands: Demands) -> None:
+        self._connection, self._profile, self._deployment = connection, demands.profile, demands.deployment
+
+    def shortfall(self, algorithm: KeyAlgorithm) -> Shortfall | None:
+        """Why a key of this algorithm is not served; None where it may be. Raises: CallFailed."""
+        match algorithm:
+            case KeyAlgorithm.ECDSA:
+                return None
+            case KeyAlgorithm.ECDH:
+                return self._agreement
+            case KeyAlgorithm.AES_GCM:
+                return self._galois
+            case _:
+                assert_never(algorithm)
+
+    @cached_property
+    def _agreement(self) -> Shortfall | None:
+        return mac_shortfall(self._profile, self._deployment, probe_mac(self._connection, self._profile))
+
+    @cached_property
+    def _galois(self) -> Shortfall | None:
+        return aes_gcm_shortfall(self._profile, probe_aes_gcm(self._connection, self._profile))
+
+
+def find_held_key(connection: Connection, key: RegisteredKey, demands: Demands, ways: Ways | None = None) -> HeldKey:
     """Find exactly one key of this label, and hold it against register, purpose and provenance.
 
     Raises: KeyUnfit; CallFailed.
@@ -84,25 +118,68 @@ def find_held_key(connection: Connection, key: RegisteredKey, demands: Demands) 
     policy = demands.policies.get(key.purpose)
     if policy is None:
         raise KeyUnfit(expected="a policy for its purpose", found="none")
-    shortfall = module_shortfall(policy, demands.profile, demands.deployment)
+    ways = ways or Ways(connection, demands)
+    shortfall = module_shortfall(policy, demands.profile, demands.deployment) or ways.shortfall(policy.algorithm)
     if shortfall is not None:
         raise KeyUnfit(expected=shortfall.expected, found=shortfall.found)
     if key.provenance is Provenance.IMPORTED_TEST_KEY and demands.deployment is not DeploymentKind.TEST:
         raise KeyUnfit(expected="a key made in a module", found="an imported test key in a live deployment")
     if key.provenance is Provenance.UNWRAPPED and policy.export is Export.NEVER:
         raise KeyUnfit(expected="a key made in this module, which its purpose never leaves", found="one unwrapped here")
+    if key.session is not None:
+        policy = for_session(policy)
+    # 2. Exactly one of it; the same key as the register's. 3. As strong as purpose, provenance and state demand.
+    if policy.algorithm is KeyAlgorithm.AES_GCM:
+        return _held_secret(connection, key, policy, demands)
+    return _held_pair(connection, key, policy, demands)
+
+
+def for_session(policy: Policy) -> Policy:
+    """What a key of this purpose must be that is made for one session: it never leaves, whatever others may."""
+    return replace(policy, export=Export.NEVER)
+
+
+def authentication_label(label: str) -> str:
+    """The data object of the DLMS authentication key that stands beside a symmetric key. No key's label has a dot."""
+    return f"{label}.authentication"
+
+
+def _held_pair(connection: Connection, key: RegisteredKey, policy: Policy, demands: Demands) -> HeldKey:
     try:
         verifier = Verifier(key.public_key)
     except ValueError as error:
         raise KeyUnfit(expected="a registered public key on P-256", found="none") from error
-    # 2. Exactly one private and one public half; the same key as the register's.
     private = _find_private(connection, key)
     _check_public(connection, key)
-    # 3. As strong as purpose and provenance demand.
-    shortcomings = weaker(expected(policy, key.provenance, demands.profile.keeping), private.attributes)
+    _check_strong(private, key, policy, demands)
+    return HeldKey(handle=private.handle, identity=key.public_key, verifier=verifier)
+
+
+def _held_secret(connection: Connection, key: RegisteredKey, policy: Policy, demands: Demands) -> HeldKey:
+    found = connection.find_secret(key.label)
+    if len(found) != 1:
+        raise KeyUnfit(expected="exactly one secret key of this label in the module", found=str(len(found)))
+    if found[0].identifier != key.public_key:
+        raise KeyUnfit(expected="the registered CKA_ID", found=found[0].identifier.hex() or "none")
+    _check_strong(found[0], key, policy, demands)
+    data = connection.find_data(authentication_label(key.label)) if demands.profile.objects.data else ()
+    if len(data) > 1 or any(len(each.octets) != AES_OCTETS for each in data):
+        raise KeyUnfit(expected="one authentication key of 16 octets, or none", found=f"{len(data)} that are not")
+    return HeldKey(handle=found[0].handle, identity=key.public_key, authentication=data[0].octets if data else None)
+
+
+_BEFORE_ITS_CERTIFICATE = frozenset({KeyState.GENERATED, KeyState.ENROLLING})
+"""A Key Agreement key that has yet to sign its request may show CKA_SIGN; later none may."""
+
+
+def _check_strong(
+    found: PrivateKeyFound | SecretKeyFound, key: RegisteredKey, policy: Policy, demands: Demands
+) -> None:
+    may_sign = key.state in _BEFORE_ITS_CERTIFICATE
+    demanded = expected(policy, key.provenance, demands.profile.keeping, may_sign=may_sign)
+    shortcomings = weaker(demanded, found.attributes)
     if shortcomings:
         raise KeyUnfit(expected="the attributes of its purpose", found="; ".join(shortcomings))
-    return HeldKey(handle=private.handle, verifier=verifier)
 
 
 def _find_private(connection: Connection, key: RegisteredKey) -> PrivateKeyFound:

@@ -5,23 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from keybroker.ledger.model import Failure, Head, Intent, Signature
+from keybroker.ledger.model import Failure, Head, Intent, Result
 from keybroker.policy.model import KeyRegister
 from keybroker.terms import Finding, KeyLabel
 
 
 class CryptographicModule(Protocol):
-    """A token that holds private keys and signs under Intents.
+    """A token that holds keys and uses them under Intents.
 
-    ``sign`` takes durable Intents and nothing else: no handle, no digest, no octets. It spends each, signs the digest
-    that its record holds with CKM_ECDSA (PKCS#11 v3.0 §2.3.6), verifies every result with the register's public key
-    and answers each in order. It raises only what is wrong with the whole module, before any intent is spent.
+    ``use`` takes durable Intents and nothing else: no handle, no digest, no octets. It spends each, does what its
+    Content says (a signature with CKM_ECDSA over the digest that its record holds, PKCS#11 v3.0 §2.3.6; or a MAC, a
+    decryption, a protected instruction), checks every result and answers each in order. It raises only what is wrong
+    with the whole module, before any intent is spent.
     """
 
     @property
     def serial(self) -> str: ...
 
-    def sign(self, intents: Sequence[Intent]) -> list[Signature | Failure]: ...
+    def use(self, intents: Sequence[Intent]) -> list[Result | Failure]: ...
 
     def served(self, register: KeyRegister) -> Mapping[KeyLabel, Finding]:
         """Per registered key: is it in the module, the same public key, with attributes at least as strong as its

@@ -11,95 +11,25 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import ValidationError
 
 from keybroker.errors import ConfigurationInvalid
 from keybroker.hsm.attributes import KeyAttribute, TokenKeeping
+from keybroker.hsm.profile_sections import (
+    AesGcm,
+    Keys,
+    Library,
+    Mac,
+    MacStrategy,
+    Objects,
+    ProfileFile,
+    ReturnValues,
+    Sessions,
+    TokenStrings,
+    Validation,
+)
 from keybroker.hsm.return_values import RETURN_VALUES, Meaning
-
-_Words = Annotated[str, StringConstraints(min_length=1)]
-
-
-class _Section(BaseModel):
-    """Every section says whether its facts were tried, and on what."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-    tried: bool
-    notes: _Words
-
-
-class Library(_Section):
-    """``file_names``: as vendors install it. ``manufacturer``: a regular expression over all of C_GetInfo's
-    manufacturerID."""
-
-    file_names: tuple[_Words, ...]
-    manufacturer: _Words
-    initialise_parameters: str = Field(
-        description="C_Initialize's library parameters; {NAME} is taken from the environment; empty for none"
-    )
-
-
-class TokenStrings(_Section):
-    """Regular expressions over all of C_GetTokenInfo's manufacturerID and model."""
-
-    manufacturer: _Words
-    model: _Words
-
-
-class Sessions(_Section):
-    """``signing``: how many sign at once, at most. ``in_process``: the token computes in the caller's process (see
-    docs/hsm.md)."""
-
-    signing: int = Field(ge=1, le=1024)
-    in_process: bool
-    only_read_write: bool
-
-
-class Keys(_Section):
-    """``final_by_copy``: a pair made as session objects can be copied into the token unmodifiable, losing no
-    attribute."""
-
-    allowed_mechanisms: bool
-    final_by_copy: bool
-    imports_test_keys: bool
-    import_needs_point: bool
-    untold_attributes: tuple[_Words, ...]
-
-
-class Objects(_Section):
-    """``data``: the token keeps private CKO_DATA objects, so the ledger's head can be kept in it."""
-
-    data: bool
-
-
-class Validation(_Section):
-    """What the maker claims. The certificate in force belongs to the deployment's module evidence, not here."""
-
-    standard: _Words
-    level: int = Field(ge=0, le=4)
-
-
-class ReturnValues(_Section):
-    """Where the device means something else than the table in ``return_values.py``."""
-
-    meanings: dict[str, str]
-
-
-class _ProfileFile(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,40}$")]
-    title: _Words
-    library: Library
-    token: TokenStrings
-    sessions: Sessions
-    keys: Keys
-    objects: Objects
-    validation: Validation
-    return_values: ReturnValues
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +43,8 @@ class Profile:
     sessions: Sessions
     keys: Keys
     objects: Objects
+    aes_gcm: AesGcm
+    mac: Mac
     validation: Validation
     keeping: TokenKeeping
     return_values: Mapping[str, Meaning]
@@ -128,7 +60,7 @@ def read_profile(octets: bytes, *, name: str) -> Profile:
     where = f"hsm_profiles/{name}.toml"
     try:
         # Strict mode takes no list for a tuple.
-        read = _ProfileFile.model_validate(_tuples(tomllib.loads(octets.decode("utf-8"))))
+        read = ProfileFile.model_validate(_tuples(tomllib.loads(octets.decode("utf-8"))))
     except (ValidationError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationInvalid(_sentence(error), where=where) from error
     if read.name != name:
@@ -142,6 +74,8 @@ def read_profile(octets: bytes, *, name: str) -> Profile:
         sessions=read.sessions,
         keys=read.keys,
         objects=read.objects,
+        aes_gcm=_aes_gcm(read.aes_gcm, where),
+        mac=_mac(read.mac, where),
         validation=read.validation,
         keeping=_keeping(read.keys, where),
         return_values=_meanings(read.return_values, where),
@@ -150,7 +84,7 @@ def read_profile(octets: bytes, *, name: str) -> Profile:
     )
 
 
-_SECTIONS = ("library", "token", "sessions", "keys", "objects", "validation", "return_values")
+_SECTIONS = ("library", "token", "sessions", "keys", "objects", "aes_gcm", "mac", "validation", "return_values")
 
 
 def _tuples(value: object) -> object:
@@ -169,7 +103,7 @@ def _sentence(error: ValidationError | ValueError) -> str:
     return f"not readable as TOML in UTF-8: {error}"
 
 
-def _check_patterns(read: _ProfileFile, where: str) -> None:
+def _check_patterns(read: ProfileFile, where: str) -> None:
     for pattern in (read.library.manufacturer, read.token.manufacturer, read.token.model):
         try:
             re.compile(pattern)
@@ -187,7 +121,31 @@ def _keeping(keys: Keys, where: str) -> TokenKeeping:
         raise ConfigurationInvalid(
             f"keys.untold_attributes: {min(never_untold)} must be told by every token", where=where
         )
-    return TokenKeeping(allowed_mechanisms=keys.allowed_mechanisms, final=keys.final_by_copy, untold=untold)
+    return TokenKeeping(
+        allowed_mechanisms=keys.allowed_mechanisms,
+        final=keys.final_by_copy,
+        sign_can_be_cleared=keys.sign_can_be_cleared,
+        untold=untold,
+    )
+
+
+def _mac(section: Mac, where: str) -> Mac:
+    named = (section.program != "", section.program_sha256 != "")
+    if named != (section.strategy is MacStrategy.VENDOR_PROGRAM,) * 2:
+        raise ConfigurationInvalid(
+            "mac.program, mac.program_sha256: a vendor-program is named with its hash, and nothing else is", where=where
+        )
+    if section.strategy is MacStrategy.IN_MODULE_KDF and section.agreed_secrets:
+        raise ConfigurationInvalid("mac.agreed_secrets: with in-module-kdf there is no Z to keep", where=where)
+    return section
+
+
+def _aes_gcm(section: AesGcm, where: str) -> AesGcm:
+    known = {value.name for value in RETURN_VALUES.values()}
+    for name in section.also_tag_wrong:
+        if name not in known:
+            raise ConfigurationInvalid(f"aes_gcm.also_tag_wrong: {name!r} is not a return value we know", where=where)
+    return section
 
 
 def _meanings(section: ReturnValues, where: str) -> Mapping[str, Meaning]:

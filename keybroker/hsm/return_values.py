@@ -44,13 +44,22 @@ class ReturnValue:
     rung: Rung
 
 
-class CallFailed(Exception):
-    """A PKCS#11 function did not return CKR_OK. Never leaves ``keybroker.hsm``."""
+_USING = frozenset({"C_Sign", "C_DeriveKey", "C_DigestKey", "C_Encrypt", "C_Decrypt"})
+"""The calls that use a key; one that fails may have used it all the same."""
 
-    def __init__(self, value: ReturnValue, *, call: str) -> None:
+
+class CallFailed(Exception):
+    """A PKCS#11 function did not return CKR_OK. Never leaves ``keybroker.hsm``. ``used``: a key may have been used."""
+
+    def __init__(self, value: ReturnValue, *, call: str, used: bool = False) -> None:
         super().__init__(f"{call}: {value.name}")
         self.value = value
         self.call = call
+        self.used = used or call in _USING
+
+    def after_use(self) -> CallFailed:
+        """The same failure, of a call that came after the key had been used."""
+        return CallFailed(self.value, call=self.call, used=True)
 
 
 _P, _T, _O, _U = Meaning.PERMANENT, Meaning.TRANSIENT, Meaning.OPERATOR_FIXABLE, Meaning.UNKNOWN_OUTCOME
@@ -73,6 +82,9 @@ _ROWS: tuple[tuple[int, str, Meaning, Rung], ...] = (
     (0x030, "CKR_DEVICE_ERROR", _U, Rung.LIBRARY),
     (0x031, "CKR_DEVICE_MEMORY", _T, Rung.NONE),
     (0x032, "CKR_DEVICE_REMOVED", _U, Rung.LIBRARY),
+    (0x035, "CKR_AEAD_DECRYPT_FAILED", _P, Rung.NONE),
+    (0x040, "CKR_ENCRYPTED_DATA_INVALID", _P, Rung.NONE),
+    (0x041, "CKR_ENCRYPTED_DATA_LEN_RANGE", _P, Rung.NONE),
     (0x050, "CKR_FUNCTION_CANCELED", _U, Rung.SESSION),
     (0x054, "CKR_FUNCTION_NOT_SUPPORTED", _P, Rung.NONE),
     (0x060, "CKR_KEY_HANDLE_INVALID", _P, Rung.HANDLES),
@@ -94,6 +106,7 @@ _ROWS: tuple[tuple[int, str, Meaning, Rung], ...] = (
     (0x0B1, "CKR_SESSION_COUNT", _T, Rung.NONE),
     (0x0B3, "CKR_SESSION_HANDLE_INVALID", _T, Rung.SESSION),
     (0x0B5, "CKR_SESSION_READ_ONLY", _P, Rung.NONE),
+    (0x0C0, "CKR_SIGNATURE_INVALID", _P, Rung.NONE),
     (0x0D0, "CKR_TEMPLATE_INCOMPLETE", _P, Rung.NONE),
     (0x0D1, "CKR_TEMPLATE_INCONSISTENT", _P, Rung.NONE),
     (0x0E0, "CKR_TOKEN_NOT_PRESENT", _O, Rung.LIBRARY),
@@ -149,7 +162,7 @@ def number_of(name: str) -> int:
 
 
 def fault(failure: CallFailed, *, used: bool) -> ModuleFault:
-    """What the caller is told. ``used``: C_Sign had been called, so that the key may have been used."""
+    """What the caller is told. ``used``: the key may have been used."""
     match failure.value.meaning:
         case Meaning.PERMANENT if failure.value.rung is Rung.NONE:
             return ModuleDisagrees(

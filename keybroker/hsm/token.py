@@ -19,19 +19,21 @@ from pkcs11.attributes import AttributeMapper
 from pkcs11.util.ec import encode_named_curve_parameters
 
 from keybroker.errors import ConfigurationInvalid, ModuleUnavailable
-from keybroker.hsm.attributes import Attributes, AttributeValue, KeyAttribute
+from keybroker.hsm.attributes import AES_OCTETS, Attributes, AttributeValue, KeyAttribute
 from keybroker.hsm.connection import (
     DataFound,
     Mechanism,
     PrivateKeyFound,
     PublicKeyFound,
-    SignDigest,
+    SecretKeyFound,
+    Session,
     TokenDescription,
 )
 from keybroker.hsm.function_list import FunctionList, keep_for_life
 from keybroker.hsm.pin import Pin, PinWrong
 from keybroker.hsm.profile import Profile
 from keybroker.hsm.return_values import WRONG_PIN, CallFailed, number_of, return_value
+from keybroker.hsm.session import Pkcs11Session
 from keybroker.hsm.token_module import Token
 from keybroker.policy.model import Policy
 from keybroker.terms import DeploymentKind, KeyPurpose
@@ -163,7 +165,7 @@ class Pkcs11Connection:
                 )
 
     def disconnect(self) -> None:
-        self.close_signers()
+        self.close_sessions()
         session, self._session = self._session, None
         if session is not None:
             with suppress(CallFailed):
@@ -182,20 +184,20 @@ class Pkcs11Connection:
     def check_token(self) -> None:
         self._functions.check_token(self._token.slot.slot_id)
 
-    def open_signers(self, count: int) -> tuple[SignDigest, ...]:
+    def open_sessions(self, count: int) -> tuple[Session, ...]:
         with self._pkcs11("C_OpenSession"):
             for _ in range(count):
                 self._signing.append(self._token.open(rw=self._profile.sessions.only_read_write))
-        return tuple(self._functions.signer(session.handle) for session in self._signing)
+        return tuple(Pkcs11Session(self._functions, session.handle) for session in self._signing)
 
-    def close_signers(self) -> None:
+    def close_sessions(self) -> None:
         sessions, self._signing = self._signing, []
         for session in sessions:
             with suppress(CallFailed):
                 self._functions.close_session(session.handle)
 
-    def login_signer(self) -> SignDigest:
-        return self._functions.signer(self._session.handle)
+    def login_session(self) -> Session:
+        return Pkcs11Session(self._functions, self._session.handle)
 
     # --- finding and reading
 
@@ -211,6 +213,13 @@ class Pkcs11Connection:
             return tuple(
                 PublicKeyFound(handle=key.handle, identifier=bytes(key[_A.ID]), point=_point(key))
                 for key in self._objects(pkcs11.ObjectClass.PUBLIC_KEY, label)
+            )
+
+    def find_secret(self, label: str) -> Sequence[SecretKeyFound]:
+        with self._pkcs11("C_FindObjects"):
+            return tuple(
+                SecretKeyFound(handle=key.handle, identifier=bytes(key[_A.ID]), attributes=_attributes(key))
+                for key in self._objects(pkcs11.ObjectClass.SECRET_KEY, label)
             )
 
     def find_data(self, label: str) -> Sequence[DataFound]:
@@ -236,29 +245,31 @@ class Pkcs11Connection:
 
     # --- making and destroying
 
-    def generate_pair(self, label: str, private: Attributes, identify: Callable[[bytes], bytes]) -> bytes:
+    def generate_pair(
+        self, label: str, private: Attributes, identify: Callable[[bytes], bytes], *, final: bool = True
+    ) -> bytes:
         """By copy where the token can: the pair enters the token whole, named, identified and unmodifiable."""
-        final = self._profile.keys.final_by_copy
+        by_copy = self._profile.keys.final_by_copy
         made: list[Any] = []
         try:
             with self._pkcs11("C_GenerateKeyPair"):
-                made += self._generate(label, private, token=not final)
+                made += self._generate(label, private, token=not by_copy)
                 point = _point(made[0])
-                self._identify(made, identify(point), final=final)
+                self._identify(made, identify(point), by_copy=by_copy, final=final)
         except CallFailed:
             _destroy(made)
             raise
-        if final:
+        if by_copy:
             _destroy(made)
         return point
 
-    def _identify(self, pair: Sequence[Any], identifier: bytes, *, final: bool) -> None:
-        """Give both halves CKA_ID; ``final``: as copies that stay in the token."""
+    def _identify(self, pair: Sequence[Any], identifier: bytes, *, by_copy: bool, final: bool) -> None:
+        """Give both halves CKA_ID; ``by_copy``: as copies that stay in the token. ``pair``: public, private."""
         copies: list[Any] = []
         try:
-            for half in pair:
-                if final:
-                    copies.append(half.copy({_A.TOKEN: True, _A.ID: identifier, _A.MODIFIABLE: False}))
+            for half, modifiable in zip(pair, (False, not final), strict=True):
+                if by_copy:
+                    copies.append(half.copy({_A.TOKEN: True, _A.ID: identifier, _A.MODIFIABLE: modifiable}))
                 else:
                     half[_A.ID] = identifier
         except pkcs11.PKCS11Error:
@@ -303,6 +314,53 @@ class Pkcs11Connection:
         except CallFailed:
             _destroy(made)
             raise
+
+    def generate_secret(self, label: str, secret: Attributes, identifier: bytes) -> None:
+        with self._pkcs11("C_GenerateKey"):
+            self._session.generate_key(
+                pkcs11.KeyType.AES,
+                8 * AES_OCTETS,
+                id=identifier,
+                label=label,
+                store=True,
+                capabilities=pkcs11.MechanismFlag.ENCRYPT | pkcs11.MechanismFlag.DECRYPT,
+                template={**_numbered(secret), _A.VERIFY: False, **self._final()},
+            )
+
+    def destroy_secret(self, label: str, handle: int) -> None:
+        with self._pkcs11("C_DestroyObject"), suppress(pkcs11.ObjectHandleInvalid):
+            for key in self._objects(pkcs11.ObjectClass.SECRET_KEY, label):
+                if key.handle == handle:
+                    key.destroy()
+
+    def import_secret(self, label: str, secret: Attributes, *, value: bytes, identifier: bytes) -> None:
+        whole = {_A.CLASS: pkcs11.ObjectClass.SECRET_KEY, _A.KEY_TYPE: pkcs11.KeyType.AES, _A.VALUE: value}
+        named = {_A.LABEL: label, _A.ID: identifier, _A.VERIFY: False}
+        with self._pkcs11("C_CreateObject"):
+            self._session.create_object({**whole, **named, **_numbered(secret), **self._final()})
+
+    def _final(self) -> dict[Any, Any]:
+        return {_A.MODIFIABLE: False} if self._profile.keys.final_by_copy else {}
+
+    # --- the switch of a Key Agreement key
+
+    def set_sign(self, label: str, handle: int, *, allowed: bool) -> None:
+        with self._pkcs11("C_SetAttributeValue"):
+            self._private(label, handle)[_A.SIGN] = allowed
+
+    def copy_unmodifiable(self, label: str, handle: int) -> None:
+        with self._pkcs11("C_CopyObject"):
+            self._private(label, handle).copy({_A.MODIFIABLE: False})
+
+    def destroy_private(self, label: str, handle: int) -> None:
+        with self._pkcs11("C_DestroyObject"):
+            self._private(label, handle).destroy()
+
+    def _private(self, label: str, handle: int) -> Any:
+        for key in self._objects(pkcs11.ObjectClass.PRIVATE_KEY, label):
+            if key.handle == handle:
+                return key
+        raise pkcs11.ObjectHandleInvalid
 
     def create_data(self, label: str, octets: bytes) -> None:
         with self._pkcs11("C_CreateObject"):

@@ -12,17 +12,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from keybroker.errors import ModuleUnavailable
+from keybroker.errors import ModuleFault, ModuleUnavailable
 from keybroker.hsm.anchor import read_head, write_head
-from keybroker.hsm.connection import Connection, SignDigest, TokenDescription
+from keybroker.hsm.attributes import key_identifier
+from keybroker.hsm.batch import Batch
+from keybroker.hsm.connection import Connection, TokenDescription
 from keybroker.hsm.held_keys import Demands, HeldKeys, find_held_keys
 from keybroker.hsm.pin import PinWrong
+from keybroker.hsm.processing import KeyUses, key_uses
 from keybroker.hsm.profile import Profile
 from keybroker.hsm.recovery import Ladder
 from keybroker.hsm.return_values import CallFailed, Rung, fault
 from keybroker.hsm.sessions import SessionPool
-from keybroker.hsm.sign import Batch
-from keybroker.ledger.model import Failure, Head, Intent, Signature
+from keybroker.hsm.sign_switch import clear_sign, is_last_signature
+from keybroker.ledger.model import Failure, Head, Intent, Result
 from keybroker.policy.model import KeyRegister, Policy
 from keybroker.terms import DeploymentKind, Finding, KeyLabel, KeyPurpose
 
@@ -37,7 +40,7 @@ _OPENING_TRIES = 3
 
 
 class Token:
-    """A token that signs under Intents. Safe for many threads: one lock around finding, making and recovering."""
+    """A token whose keys are used under Intents. Safe for many threads: one lock around finding, making, recovering."""
 
     def __init__(self, connection: Connection, *, sessions: int, demands: Demands) -> None:
         """``connection`` is connected already; use ``Token.open``."""
@@ -49,7 +52,7 @@ class Token:
         self._register: KeyRegister | None = None
         self._looked_at = time.monotonic()
         self._description = connection.description
-        self._pool: SessionPool[SignDigest] = self._open_pool()
+        self._pool: SessionPool[KeyUses] = self._open_pool()
         self._executor = ThreadPoolExecutor(sessions, thread_name_prefix="module") if sessions > 1 else None
         self._ladder = Ladder(
             {
@@ -96,20 +99,36 @@ class Token:
     def serial(self) -> str:
         return self._description.serial
 
-    def sign(self, intents: Sequence[Intent]) -> list[Signature | Failure]:
+    def use(self, intents: Sequence[Intent]) -> list[Result | Failure]:
         """See ``CryptographicModule``. Raises: ModuleUnavailable, ModuleBusy before any intent is spent."""
         with self._lock:
             self._make_ready()
             lease = self._pool.borrow(min(len(intents), self._sessions) or 1)
-            signers = lease.__enter__()
+            sessions = lease.__enter__()
             keys = self._held.keys if self._held is not None else {}
         try:
             batch = Batch(intents, keys, serial=self.serial, report=self._ladder.report)
-            if self._executor is None or len(signers) == 1:
-                return batch.sign_with(signers[0])
-            return batch.sign_in_parallel(signers, self._executor)
+            if self._executor is None or len(sessions) == 1:
+                results = batch.use_with(sessions[0])
+            else:
+                results = batch.use_in_parallel(sessions, self._executor)
         finally:
             lease.__exit__(None, None, None)
+        return [self._settle(result) if is_last_signature(result) else result for result in results]
+
+    def _settle(self, last: Result | Failure) -> Result | Failure:
+        """A Key Agreement key has signed the request for its certificate: it signs no more, or nothing is given out."""
+        key = last.intent.permit.decision.key
+        try:
+            with self.exclusively() as connection:
+                clear_sign(connection, key.label, key_identifier(key.public_key), self.profile)
+                if self._held is not None:
+                    # It may be another object now.
+                    self._held = find_held_keys(connection, self._held.register, self._demands)
+        except ModuleFault as error:
+            used = type(error)(error.sentence, used=True)
+            return Failure(intent=last.intent, error=used, module_serial=self.serial)
+        return last
 
     def served(self, register: KeyRegister) -> Mapping[KeyLabel, Finding]:
         """One finding per registered key, looked up once per register version and session generation. Raises:
@@ -227,15 +246,16 @@ class Token:
             self._ladder.report(failure)
             raise fault(failure, used=False) from failure
 
-    def _open_pool(self) -> SessionPool[SignDigest]:
-        return SessionPool(self._connection.open_signers(self._sessions), wait_seconds=_WAIT_SECONDS)
+    def _open_pool(self) -> SessionPool[KeyUses]:
+        sessions = self._connection.open_sessions(self._sessions)
+        return SessionPool([key_uses(each, self.profile) for each in sessions], wait_seconds=_WAIT_SECONDS)
 
     def _forget_handles(self) -> None:
         self._held = None
 
     def _renew_sessions(self) -> None:
         self._forget_handles()
-        self._connection.close_signers()
+        self._connection.close_sessions()
         self._pool = self._open_pool()
 
     def _renew_login(self) -> None:

@@ -10,18 +10,24 @@ from typing import Any, assert_never
 from sqlalchemy import delete, insert, select, update
 
 from keybroker.errors import NotPermitted
+from keybroker.keys import session_acts
 from keybroker.keys.acts import (
     BOUND_BY_PUBLIC_KEY,
+    REQUESTS_CERTIFICATES,
     TRANSITIONS,
     Act,
     ActivateKey,
     Actor,
+    BeginEnrolment,
+    BeginSession,
     EnrolCertificate,
     KeyGenerated,
     OrderKey,
     ResumeKey,
     RetireKey,
     RevokeCertificate,
+    SessionKeyDestroyed,
+    SessionKeyMade,
     SuspendKey,
 )
 from keybroker.ledger import tables
@@ -30,25 +36,32 @@ from keybroker.ledger.merkle import leaf_hash
 from keybroker.ledger.model import Json, Receipt
 from keybroker.ledger.record import encode, moment
 from keybroker.ledger.turn import Turn
-from keybroker.policy.certificates import CertificateUnfit, certificate_identity, public_point, read_chain
+from keybroker.policy.certificate_chain import read_chain
+from keybroker.policy.certificates import CertificateUnfit, certificate_identity, public_point
+from keybroker.policy.obligations import OBLIGATIONS
 from keybroker.policy.published_test_keys import is_published_test_key
-from keybroker.terms import DeploymentKind, KeyLabel, KeyPurpose, KeyState, PartyName, Provenance
+from keybroker.terms import DeploymentKind, KeyAlgorithm, KeyLabel, KeyPurpose, KeyState, PartyName, Provenance
 
 __all__ = [
     "Act",
     "ActivateKey",
     "Actor",
+    "BeginEnrolment",
+    "BeginSession",
     "EnrolCertificate",
     "KeyGenerated",
     "OrderKey",
     "ResumeKey",
     "RetireKey",
     "RevokeCertificate",
+    "SessionKeyDestroyed",
+    "SessionKeyMade",
     "SuspendKey",
     "administer",
 ]
 
 
+_SECRET_IDENTIFIER_OCTETS = 20
 _is_name = re.compile(r"[a-z0-9-]{1,63}").fullmatch
 
 
@@ -76,8 +89,10 @@ def _administer(journal: Journal, turn: Turn, actor: Actor, act: Act, at: dateti
     before = None if row is None else KeyState(row.state)
     after = _after(act, before)
     _check(act, row, actor, turn, journal.ledger.deployment)
-    party = act.party if isinstance(act, OrderKey) else PartyName(row.party)
+    party = act.party if isinstance(act, OrderKey | BeginSession) else PartyName(row.party)
     _change(turn, act, after)
+    if isinstance(act, BeginSession):
+        session_acts.begin(turn, act, caller=actor.identity, worker=journal.worker)
     body: dict[str, Json] = {
         "actor": _actor(actor),
         **_told(act),
@@ -86,11 +101,16 @@ def _administer(journal: Journal, turn: Turn, actor: Actor, act: Act, at: dateti
         "register_version": turn.move_register(),
     }
     octets = encode(journal.writer.entry(Entry(kind=RecordKind.ADMINISTRATIVE, party=party, body=body), at))
-    return turn.append(kind=RecordKind.ADMINISTRATIVE.value, party=party, octets=octets, leaf_hash=leaf_hash(octets))
+    hashed = leaf_hash(octets)
+    receipt = turn.append(kind=RecordKind.ADMINISTRATIVE.value, party=party, octets=octets, leaf_hash=hashed)
+    session_acts.settle(turn, act, receipt)
+    return receipt
 
 
 def _after(act: Act, before: KeyState | None) -> KeyState:
-    if isinstance(act, OrderKey):
+    if isinstance(act, OrderKey | BeginSession):
+        if before is not None and isinstance(act, BeginSession):
+            raise NotPermitted(session_acts.used_before("handshake"))
         if before is not None:
             raise NotPermitted(f"the register has a key {act.label} already; a label is used once")
         return KeyState.ORDERED
@@ -104,40 +124,50 @@ def _after(act: Act, before: KeyState | None) -> KeyState:
 
 
 def _check(act: Act, row: Any, actor: Actor, turn: Turn, deployment: DeploymentKind) -> None:
+    session_acts.check_kind(turn, act)
     match act:
         case OrderKey():
-            _check_order(act, actor, turn, deployment)
+            _check_order(act, actor.party, turn, deployment)
+        case BeginSession():
+            _check_order(act, act.party, turn, deployment)
+            session_acts.check_begin(turn, act, caller=actor.identity)
         case KeyGenerated():
-            _check_generated(act, turn, deployment)
+            _check_generated(act, KeyPurpose(row.purpose), turn, deployment)
+        case BeginEnrolment():
+            if KeyPurpose(row.purpose) not in REQUESTS_CERTIFICATES:
+                raise NotPermitted(f"a {row.purpose} key signs no request for a certificate")
         case EnrolCertificate():
             _check_chain(act, row, turn, deployment)
         case ActivateKey():
-            _check_activation(row)
+            _check_activation(row, turn)
         case RevokeCertificate():
             if not _has_certificate(turn, act.label):
                 raise NotPermitted(f"the key {act.label} has no certificate to revoke")
-        case SuspendKey() | ResumeKey() | RetireKey():
+        case SuspendKey() | ResumeKey() | RetireKey() | SessionKeyMade() | SessionKeyDestroyed():
             pass
         case _:
             assert_never(act)
 
 
-def _check_order(act: OrderKey, actor: Actor, turn: Turn, deployment: DeploymentKind) -> None:
+def _check_order(act: OrderKey | BeginSession, own: PartyName, turn: Turn, deployment: DeploymentKind) -> None:
     # A label stands in names and findings: what could be read as two words, or as another label, is none.
     if not all(_is_name(name) for name in (act.label, act.party)):
         raise NotPermitted("a key's label and its party are each 1 to 63 of a-z, 0-9 and hyphen")
     # One deployment, one party (G2.25, G3.14): live keys are all of the party whose deployment it is.
     if deployment is DeploymentKind.TEST:
         return
-    parties = {*turn.connection.execute(select(tables.key.c.party).distinct()).scalars(), actor.party}
+    parties = {*turn.connection.execute(select(tables.key.c.party).distinct()).scalars(), own}
     if parties != {act.party}:
         raise NotPermitted(
             f"a live deployment belongs to one party: expected {' and '.join(sorted(parties))}, found {act.party}"
         )
 
 
-def _check_generated(act: KeyGenerated, turn: Turn, deployment: DeploymentKind) -> None:
-    if len(act.public_key) != 65 or act.public_key[0] != 4:
+def _check_generated(act: KeyGenerated, purpose: KeyPurpose, turn: Turn, deployment: DeploymentKind) -> None:
+    if OBLIGATIONS[purpose].algorithm is KeyAlgorithm.AES_GCM:
+        if len(act.public_key) != _SECRET_IDENTIFIER_OCTETS:
+            raise NotPermitted(f"a secret key is named by its CKA_ID of {_SECRET_IDENTIFIER_OCTETS} octets")
+    elif len(act.public_key) != 65 or act.public_key[0] != 4:
         raise NotPermitted("a public key is an uncompressed P-256 point of 65 octets")
     if deployment is DeploymentKind.LIVE and act.provenance is Provenance.IMPORTED_TEST_KEY:
         raise NotPermitted("a live deployment holds no imported test key")
@@ -160,15 +190,15 @@ def _check_chain(act: EnrolCertificate, row: Any, turn: Turn, deployment: Deploy
     revoked = tables.revoked_certificate.c.identity
     if turn.connection.execute(select(revoked).where(revoked == certificate_identity(act.chain[0]))).first():
         raise NotPermitted(f"the certificate was revoked; a revocation is not undone: enrol another for {act.label}")
-    if row.eui is not None and row.eui != facts.eui.octets:
-        raise NotPermitted(f"the key was ordered for EUI {row.eui.hex('-').upper()}, the certificate says {facts.eui}")
+    if row.eui is not None and (facts.eui is None or row.eui != facts.eui.octets):
+        says = str(facts.eui or "none, as of a CA")
+        raise NotPermitted(f"the key was ordered for EUI {row.eui.hex('-').upper()}, the certificate says {says}")
 
 
-def _check_activation(row: Any) -> None:
-    purpose = KeyPurpose(row.purpose)
-    if row.state == KeyState.ENROLLING:
-        return
-    if purpose not in BOUND_BY_PUBLIC_KEY:
+def _check_activation(row: Any, turn: Turn) -> None:
+    # Enrolling begins before there is a certificate: the state alone says nothing.
+    purpose, label = KeyPurpose(row.purpose), KeyLabel(row.label)
+    if purpose not in BOUND_BY_PUBLIC_KEY and not _has_certificate(turn, label):
         raise NotPermitted(f"a {purpose} key needs a certificate before it is active")
     if purpose is KeyPurpose.CONTINGENCY_COMMAND and row.eui is None:
         raise NotPermitted("a key bound by its public key alone needs the EUI it speaks for, given when it is ordered")
@@ -183,6 +213,9 @@ def _change(turn: Turn, act: Act, after: KeyState) -> None:
             values |= {"label": act.label, "purpose": act.purpose.value, "party": act.party, "eui": eui}
             execute(insert(key).values(values))
             return
+        case BeginSession():
+            execute(insert(key).values(values | _ordered_for_session(turn, act)))
+            return
         case KeyGenerated():
             values |= {"public_key": act.public_key, "provenance": act.provenance.value}
         case EnrolCertificate():
@@ -193,11 +226,25 @@ def _change(turn: Turn, act: Act, after: KeyState) -> None:
         case RevokeCertificate():
             values |= {"revoked_at": int(act.revoked_at.timestamp())}
             _remember_revoked(turn, act.label)
-        case ActivateKey() | SuspendKey() | ResumeKey() | RetireKey():
+        case BeginEnrolment() | ActivateKey() | SuspendKey() | ResumeKey() | RetireKey():
+            pass
+        case SessionKeyMade() | SessionKeyDestroyed():
             pass
         case _:
             assert_never(act)
     execute(update(key).where(key.c.label == act.label).values(values))
+
+
+def _ordered_for_session(turn: Turn, act: BeginSession) -> dict[str, Any]:
+    # Its CKA_ID stands in the register before there is such a key: by it a leftover is known in the module.
+    return {
+        "label": act.label,
+        "purpose": KeyPurpose.S1SP_SMETS1.value,
+        "party": act.party,
+        "eui": session_acts.eui_of_parent(turn, act),
+        "public_key": act.public_key,
+        "provenance": Provenance.GENERATED.value,
+    }
 
 
 def _remember_revoked(turn: Turn, label: KeyLabel) -> None:
@@ -226,7 +273,9 @@ def _told(act: Act) -> dict[str, Json]:
             told |= {"because": act.because}
         case RevokeCertificate():
             told |= {"revoked_at": moment(act.revoked_at), "because": act.because}
-        case ActivateKey():
+        case BeginSession():
+            told |= session_acts.told(act)
+        case BeginEnrolment() | ActivateKey() | SessionKeyMade() | SessionKeyDestroyed():
             pass
         case _:
             assert_never(act)

@@ -8,17 +8,22 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from keybroker.keys.sessions import facts_of_sessions, keys_but_ended_sessions
+from keybroker.keys.trust import read_lists
 from keybroker.ledger import tables
-from keybroker.ledger.store import Ledger, from_seconds
-from keybroker.policy.certificates import Anchor, CertificateUnfit, read_chain
-from keybroker.policy.model import CertificateFacts, KeyRegister, RegisteredKey
+from keybroker.ledger.reading import Reader
+from keybroker.ledger.store import from_seconds
+from keybroker.policy.certificate_chain import read_chain
+from keybroker.policy.certificates import CertificateUnfit
+from keybroker.policy.model import CertificateFacts, KeyRegister, RegisteredKey, SessionFacts
+from keybroker.policy.trust import Anchor
 from keybroker.terms import EntityIdentifier, KeyLabel, KeyPurpose, KeyState, PartyName, Provenance
 
 
 class Register:
     """Reads the register from the ledger. Every chain is verified up to an anchor, once for each version."""
 
-    def __init__(self, ledger: Ledger, anchors: Sequence[Anchor]) -> None:
+    def __init__(self, ledger: Reader, anchors: Sequence[Anchor]) -> None:
         self._ledger = ledger
         self._anchors = tuple(anchors)
         self._lock = threading.Lock()
@@ -48,12 +53,23 @@ class Register:
         for row in connection.execute(ordered):
             chains.setdefault(row.label, []).append(row.der)
         unfit: dict[KeyLabel, str] = {}
-        keys = [self._key(row, chains.get(row.label, []), unfit) for row in connection.execute(select(tables.key))]
+        sessions = facts_of_sessions(connection)
+        rows = list(connection.execute(keys_but_ended_sessions()))
+        states = {row.label: KeyState(row.state) for row in rows}
+        keys = [
+            self._key(row, chains.get(row.label, []), unfit, sessions.get(row.label))
+            for row in rows
+            # A session's key goes with its parent's: an operator who suspends that ends what stands on it.
+            if row.label not in sessions or states.get(sessions[row.label].parent) is KeyState.ACTIVE
+        ]
         self._unfit = unfit
         # A key that was only ordered has no public key: it cannot be judged, and is not in this register.
-        return KeyRegister(version=version, keys={key.label: key for key in keys if key.public_key})
+        lists = read_lists(connection, self._anchors)
+        return KeyRegister(version=version, keys={key.label: key for key in keys if key.public_key}, lists=lists)
 
-    def _key(self, row: Any, chain: Sequence[bytes], unfit: dict[KeyLabel, str]) -> RegisteredKey:
+    def _key(
+        self, row: Any, chain: Sequence[bytes], unfit: dict[KeyLabel, str], session: SessionFacts | None
+    ) -> RegisteredKey:
         label, state = KeyLabel(row.label), KeyState(row.state)
         facts: CertificateFacts | None = None
         if chain:
@@ -74,4 +90,5 @@ class Register:
             public_key=row.public_key or b"",
             eui=facts.eui if facts else eui,
             certificate=facts,
+            session=session,
         )

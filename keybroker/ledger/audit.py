@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import Connection, Table, delete, select
@@ -15,6 +16,7 @@ from keybroker.ledger.model import Head, StoredRecord
 from keybroker.ledger.reading import Reader
 from keybroker.ledger.store import Ledger
 from keybroker.ledger.verify import RequestRow, Verified, verify_ledger
+from keybroker.ledger.verify_claims import ListRow
 from keybroker.terms import PartyName
 
 _PAGE = 2000
@@ -42,6 +44,8 @@ def verify(
             requests=_requests(connection),
             counters=_counters(connection),
             octets=_octets(connection),
+            taken=_taken(connection),
+            lists=_lists(connection),
             anchor=anchor,
         )
         _check_frontier(row)
@@ -56,13 +60,13 @@ def read_records(ledger: Reader, first: int, count: int) -> list[StoredRecord]:
         return [_stored(row) for row in connection.execute(wanted)]
 
 
-def erase_octets(ledger: Ledger, sha256: bytes) -> int:
+def erase_octets(ledger: Ledger, digest: bytes) -> int:
     """Erase the kept octets with this digest; answers how many copies. Their records stay, and the tree with them.
 
     Raises: LedgerUnavailable, OutcomeUnknown, LedgerBroken.
     """
     table = tables.octets
-    return ledger.transact(lambda turn: turn.connection.execute(delete(table).where(table.c.sha256 == sha256)).rowcount)
+    return ledger.transact(lambda turn: turn.connection.execute(delete(table).where(table.c.sha256 == digest)).rowcount)
 
 
 def find_octets(ledger: Reader, leaf_index: int) -> bytes | None:
@@ -144,3 +148,14 @@ def _counters(connection: Connection) -> Iterator[tuple[bytes, int]]:
 def _octets(connection: Connection) -> Iterator[tuple[int, bytes, bytes]]:
     for row in _pages(connection, tables.octets):
         yield row.leaf_index, row.sha256, row.octets
+
+
+def _taken(connection: Connection) -> Iterator[tuple[bytes, bytes, int]]:
+    for row in connection.execute(select(tables.taken), execution_options={"yield_per": _PAGE}):
+        yield row.name, row.value, row.intent_index
+
+
+def _lists(connection: Connection) -> Iterator[ListRow]:
+    for row in connection.execute(select(tables.revocation_list)):
+        number, digest = int.from_bytes(row.number, "big"), sha256(row.der).digest()
+        yield ListRow(issuer=row.issuer, number=number, sha256=digest)

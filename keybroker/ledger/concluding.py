@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import assert_never
 
 from sqlalchemy import select
 
@@ -12,7 +13,8 @@ from keybroker.errors import KeybrokerError, OutcomeUnknown
 from keybroker.ledger import record, tables
 from keybroker.ledger.intending import OPEN
 from keybroker.ledger.merkle import leaf_hash
-from keybroker.ledger.model import Concluded, Failure, Receipt, Signature
+from keybroker.ledger.model import Concluded, Failure, Product, Receipt, Signature
+from keybroker.ledger.model import Result as Made
 from keybroker.ledger.statements import Lookup, Update
 from keybroker.ledger.turn import Turn
 
@@ -28,7 +30,7 @@ _IS_OPEN = tables.request.c.state == OPEN
 class Result:
     """What the module did under one intent, and its record, made ready before the turn."""
 
-    result: Signature | Failure
+    result: Made | Failure
     state: str
     record: bytes
     leaf_hash: bytes
@@ -38,11 +40,22 @@ class Result:
         return self.result.intent.receipt.leaf_index
 
 
-def draft(writer: record.Writer, result: Signature | Failure, at: str) -> Result:
+def draft(writer: record.Writer, result: Made | Failure, at: str) -> Result:
     """Write down one result, outside the turn."""
     octets = record.encode(writer.outcome(result, at))
-    state = record.SIGNED if isinstance(result, Signature) else record.state_after(result.error)
-    return Result(result=result, state=state, record=octets, leaf_hash=leaf_hash(octets))
+    return Result(result=result, state=_state(result), record=octets, leaf_hash=leaf_hash(octets))
+
+
+def _state(result: Made | Failure) -> str:
+    match result:
+        case Signature():
+            return record.SIGNED
+        case Product():
+            return record.MADE if result.kept else record.DONE
+        case Failure():
+            return record.state_after(result.error)
+        case _:
+            assert_never(result)
 
 
 def conclude(turn: Turn, results: Sequence[Result]) -> list[Concluded | KeybrokerError]:
@@ -102,7 +115,8 @@ def _ended_before(turn: Turn, item: Result, outcome: int | None) -> Concluded | 
     )
 
 
-def _conclusion(result: Signature | Failure, receipt: Receipt) -> Concluded | KeybrokerError:
+def _conclusion(result: Made | Failure, receipt: Receipt) -> Concluded | KeybrokerError:
     if isinstance(result, Failure):
         return result.error
-    return Concluded(intent=result.intent, signature=result.octets, receipt=receipt, reused=result.intent.reused)
+    outputs = (result.octets,) if isinstance(result, Signature) else result.outputs
+    return Concluded(intent=result.intent, outputs=outputs, receipt=receipt, reused=result.intent.reused)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -10,19 +10,22 @@ from typing import NamedTuple
 
 from sqlalchemy import bindparam, delete, select
 
-from keybroker.errors import KeybrokerError, LedgerBroken, OutcomeUnknown, RequestRepeated
+from keybroker.errors import EvidenceSpent, KeybrokerError, LedgerBroken, OutcomeUnknown, RequestRepeated
 from keybroker.gates.model import Permit
 from keybroker.ledger import record, tables
+from keybroker.ledger.claiming import IN_PROGRESS, Claiming, Granted
 from keybroker.ledger.intent_form import IntentForms
 from keybroker.ledger.merkle import leaf_hash
-from keybroker.ledger.model import GivenAgain, Intent, Receipt, Refused, RequestIdentity
+from keybroker.ledger.model import GivenAgain, Intent, Json, Receipt, Refused, RequestIdentity
 from keybroker.ledger.statements import Insert, Lookup, Update, Write
 from keybroker.ledger.turn import Turn
 
-OPEN = "open"
+OPEN = IN_PROGRESS
 """The state of an intent whose outcome is not written yet; the others are those of ``record``."""
 
 Answer = Intent | GivenAgain | Refused
+
+_GIVEN_AGAIN = (record.SIGNED, record.MADE)
 
 _REQUESTS = Lookup(
     select(
@@ -31,6 +34,7 @@ _REQUESTS = Lookup(
         tables.request.c.sha256,
         tables.request.c.state,
         tables.request.c.outcome_index,
+        tables.request.c.intent_index,
     ),
     tables.request.c.name,
 )
@@ -60,7 +64,8 @@ _KEEP = Insert(tables.octets, "leaf_index", "sha256", "octets", "at")
 class Draft:
     """A permitted use, made ready before the turn: the shorter the turn, the sooner the next worker has its own.
 
-    ``octets_sha256`` and ``digest`` are in hex; ``record`` says that the counter was never used before.
+    ``octets_sha256`` is in hex; ``record`` says that the counter was never used before. Of a use that takes something
+    it is empty: what is taken is known in the turn alone.
     """
 
     identity: RequestIdentity
@@ -78,8 +83,10 @@ def draft(forms: IntentForms, identity: RequestIdentity, permit: Permit, at: str
     """Hash and write down one permitted use, outside the turn."""
     content = permit.decision.content
     octets_sha256 = sha256(content.octets).hexdigest()
-    # ``content.sha256`` is over what the signature covers: a GBCS message from its second octet (handbook 1.5).
-    octets = forms.encode(identity, permit, octets=octets_sha256, digest=content.sha256.hex(), reused=0, at=at)
+    octets = b""
+    if not permit.decision.claims:
+        # ``content.sha256`` is over what the signature covers: a GBCS message from its second octet (handbook 1.5).
+        octets = forms.encode(identity, permit, octets=octets_sha256, digest=content.sha256.hex(), reused=0, at=at)
     return Draft(
         identity=identity,
         permit=permit,
@@ -94,12 +101,13 @@ def draft(forms: IntentForms, identity: RequestIdentity, permit: Permit, at: str
 
 
 class Before(NamedTuple):
-    """The last intent under a name: whose, for what, how it ended, and where that is written."""
+    """The last intent under a name: whose, for what, how it ended, where that is written, and where it is itself."""
 
     caller: str
     sha256: bytes
     state: str
     outcome: int | None
+    intent: int | None = None
 
 
 class Intending:
@@ -125,7 +133,8 @@ class Intending:
         self._counted: set[bytes] = set()
         self._kept: list[tuple[int, bytes, bytes, int]] = []
         self._remembered: dict[str, tuple[RequestIdentity, int]] = {}
-        given = [before.outcome for before in self._requests.values() if before.state == record.SIGNED]
+        self._claiming = Claiming(connection, [claim for it in permitted for claim in it.permit.decision.claims])
+        given = [before.outcome for before in self._requests.values() if before.state in _GIVEN_AGAIN]
         self._signed: dict[int, tuple[bytes, bytes]] = {
             index: (hashed, octets) for index, hashed, octets in _RECORDS.run(connection, given)
         }
@@ -142,6 +151,7 @@ class Intending:
         if self._remembered:
             self._remember()
             self._count()
+            self._claiming.write()
         if self._kept:
             _KEEP.run(self._turn.connection, self._kept)
         return answers
@@ -155,17 +165,32 @@ class Intending:
             return self._intent(item)
         if not _is_same(item, before) or before.state == OPEN:
             return self._taken(item, before)
-        return self._given_again(item, before.outcome) if before.state == record.SIGNED else self._intent(item)
+        if before.state in _GIVEN_AGAIN:
+            return self._given_again(item, before)
+        return self._intent(item, before)
 
-    def _intent(self, item: Draft) -> Intent:
+    def _intent(self, item: Draft, before: Before | None = None) -> Intent | Refused:
+        claims = item.permit.decision.claims
+        if not claims:
+            return self._begun(item, None)
+        own = before.intent if before is not None and before.state in record.MAY_TAKE_AGAIN else None
+        try:
+            return self._begun(item, self._claiming.grant(claims, own=own))
+        except EvidenceSpent as spent:
+            findings = item.permit.findings + spent.findings
+            digest = bytes.fromhex(item.octets_sha256)
+            return self._refused(Refused(identity=item.identity, error=spent, findings=findings, octets_sha256=digest))
+
+    def _begun(self, item: Draft, granted: Granted | None) -> Intent:
         octets, hashed, reused = item.record, item.leaf_hash, 0
         if item.relation is not None:
             reused = self._uses.get(item.relation, 0)
             self._uses[item.relation] = reused + 1
             self._counted.add(item.relation)
-        if reused:
+        if reused or granted is not None:
             digests = {"octets": item.octets_sha256, "digest": item.digest.hex()}
-            octets = self._forms.encode(item.identity, item.permit, **digests, reused=reused, at=item.at)
+            taken = () if granted is None else granted.told
+            octets = self._forms.encode(item.identity, item.permit, **digests, reused=reused, at=item.at, taken=taken)
             hashed = leaf_hash(octets)
         caller = item.identity.caller
         receipt = self._turn.append(kind="intent", party=caller.party, octets=octets, leaf_hash=hashed)
@@ -173,22 +198,32 @@ class Intending:
         content = item.permit.decision.content
         if record.may_keep(content):
             self._kept.append((receipt.leaf_index, bytes.fromhex(item.octets_sha256), content.octets, self._seconds))
-        return Intent(identity=item.identity, receipt=receipt, digest=item.digest, _permit=item.permit, reused=reused)
+        if granted is not None:
+            self._claiming.take(granted, receipt.leaf_index)
+        return Intent(
+            identity=item.identity,
+            receipt=receipt,
+            digest=item.digest,
+            _permit=item.permit,
+            reused=reused,
+            counter=None if granted is None else granted.counter,
+        )
 
-    def _given_again(self, item: Draft, outcome: int | None) -> GivenAgain:
+    def _given_again(self, item: Draft, before: Before) -> GivenAgain:
+        outcome = before.outcome
         # The signature comes from the record itself, checked against its hash: the request table is not evidence.
         hashed, octets = (b"", b"") if outcome is None else self._signed.get(outcome, (b"", b""))
         if outcome is None or leaf_hash(octets) != hashed:
             raise LedgerBroken(f"the outcome of request {item.identity.request_id} is not as it was recorded")
-        signature = record.decode(octets).get("signature")
-        if not isinstance(signature, str):
-            raise LedgerBroken(
-                f"the outcome of request {item.identity.request_id} (record {outcome}) holds no signature"
-            )
-        body = self._writer.release(item.identity, outcome=outcome, signature=signature, at=self._at)
+        body = record.decode(octets)
+        result: dict[str, Json] = {name: body[name] for name in ("signature", "result") if name in body}
+        outputs = _outputs(result)
+        if not outputs:
+            raise LedgerBroken(f"the outcome of request {item.identity.request_id} (record {outcome}) holds no result")
+        body = self._writer.release(item.identity, outcome=outcome, result=result, at=self._at)
         return GivenAgain(
             identity=item.identity,
-            signature=bytes.fromhex(signature),
+            outputs=outputs,
             receipt=self._append("release", item.identity, record.encode(body)),
             first=Receipt(origin=self._turn.origin, leaf_index=outcome, leaf_hash=hashed),
         )
@@ -243,6 +278,17 @@ class Intending:
             _FIRST_USE.run(self._turn.connection, first)
         if again:
             _USE_AGAIN.run(self._turn.connection, again)
+
+
+def _outputs(result: Mapping[str, Json]) -> tuple[bytes, ...]:
+    """The octets of a recorded result, none where it is of another form."""
+    match result:
+        case {"signature": str() as signature}:
+            return (bytes.fromhex(signature),)
+        case {"result": list() as outputs}:
+            return tuple(bytes.fromhex(str(each)) for each in outputs)
+        case _:
+            return ()
 
 
 def _is_same(item: Draft, before: Before) -> bool:

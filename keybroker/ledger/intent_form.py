@@ -6,12 +6,14 @@ cut from the record that ``Writer.intent`` and ``encode`` make, so it cannot dif
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from json.encoder import encode_basestring
 
+from keybroker.content.use import UseKind
 from keybroker.gates.model import Permit
 from keybroker.ledger import record
-from keybroker.ledger.model import RequestIdentity
+from keybroker.ledger.model import Json, RequestIdentity
 from keybroker.policy.model import Policy, RegisteredKey
 from keybroker.terms import Caller, Finding
 
@@ -50,9 +52,31 @@ class IntentForms:
         self._forms: dict[tuple[str, str, str], _Form] = {}
 
     def encode(
-        self, identity: RequestIdentity, permit: Permit, *, octets: str, digest: str, reused: int, at: str
+        self,
+        identity: RequestIdentity,
+        permit: Permit,
+        *,
+        octets: str,
+        digest: str,
+        reused: int,
+        at: str,
+        taken: Sequence[Mapping[str, Json]] = (),
     ) -> bytes:
         """The octets of ``record.encode(writer.intent(…))``, sooner. ``octets`` and ``digest`` are SHA-256 in hex."""
+        accompanying = permit.decision.content.accompanying
+        if taken or accompanying or permit.decision.content.use_kind is not UseKind.SIGNATURE:
+            # Rare beside Commands, and too various for a form.
+            body = self._writer.intent(
+                identity,
+                permit,
+                octets=octets,
+                digest=digest,
+                reused=reused,
+                at=at,
+                accompanying=accompanying,
+                taken=taken,
+            )
+            return record.encode(body)
         name = (identity.caller.identity, identity.key, identity.operation)
         form = self._forms.get(name)
         if form is None or not form.fits(identity, permit):

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 
-from sqlalchemy import delete
+from sqlalchemy import delete, func, select
 
 from keybroker.errors import KeybrokerError, LedgerUnavailable, OutcomeUnknown
 from keybroker.gates.model import Permit
-from keybroker.ledger import concluding, intending, record, tables
+from keybroker.ledger import concluding, intending, record, sqlite, tables
+from keybroker.ledger.claiming import ON_SUCCESS_OCTETS
 from keybroker.ledger.intending import OPEN, Answer
 from keybroker.ledger.intent_form import IntentForms
 from keybroker.ledger.merkle import leaf_hash
@@ -30,7 +32,7 @@ from keybroker.ledger.model import (
     RecordKind,
     Refused,
     RequestIdentity,
-    Signature,
+    Result,
     StoredRecord,
 )
 from keybroker.ledger.store import Ledger
@@ -69,7 +71,7 @@ class Journal:
 
     def turn_over(
         self,
-        results: Sequence[Signature | Failure],
+        results: Sequence[Result | Failure],
         judged: Sequence[tuple[RequestIdentity, Permit] | Refused],
         *,
         register_version: int,
@@ -110,7 +112,7 @@ class Journal:
         self._held.difference_update(item.intent_index for item in ready)
         return answered
 
-    def conclude(self, results: Sequence[Signature | Failure], *, at: datetime) -> list[Concluded | KeybrokerError]:
+    def conclude(self, results: Sequence[Result | Failure], *, at: datetime) -> list[Concluded | KeybrokerError]:
         """Write down how each intent ended: one transaction. Only what is Concluded may leave.
 
         Raises: OutcomeUnknown: keys may have been used, and no outcome could be written. LedgerBroken.
@@ -164,9 +166,15 @@ class Journal:
     def forget_requests(self, before: datetime) -> int:
         """Forget the names of requests whose intents are older; answers how many. Their records stay.
 
-        A request_id that was forgotten counts as new: no caller may repeat requests that old.
+        A request_id that was forgotten counts as new: no caller may repeat requests that old. Kept for longer is one
+        that came to nothing and was the last to take a number that counts on success alone: forgotten, it would count
+        as served, and a forged answer with the largest counter would silence its Device.
         """
-        old = (tables.request.c.at < int(before.timestamp())) & (tables.request.c.state != OPEN)
+        request = tables.request.c
+        came_to_nothing = request.state.in_((record.FAILED, record.UNKNOWN))
+        on_success = func.length(tables.taken.c.value) == ON_SUCCESS_OCTETS
+        takes_last = request.intent_index.in_(select(tables.taken.c.intent_index).where(on_success))
+        old = (request.at < int(before.timestamp())) & (request.state != OPEN) & ~(came_to_nothing & takes_last)
         return self.ledger.transact(lambda turn: turn.connection.execute(delete(tables.request).where(old)).rowcount)
 
     def find(self, leaf_index: int) -> StoredRecord | None:
@@ -179,6 +187,18 @@ class Journal:
     def head(self, at: datetime) -> Head:
         """The tree's head as committed now. Raises: LedgerUnavailable, LedgerBroken."""
         return self.ledger.head(at)
+
+    @contextmanager
+    def keeping_head(self, at: datetime) -> Iterator[Head]:
+        """The head, for whoever writes it outside; the other workers wait, for a second at most: SoftHSM's processes
+        fail to find an object while another destroys one. Raises: LedgerUnavailable, LedgerBroken.
+        """
+        with ExitStack() as held:
+            try:
+                held.enter_context(sqlite.one_at_a_time(sqlite.beside(self.ledger.file, "head"), seconds=1))
+            except OSError as error:
+                raise sqlite.fault(error) from error
+            yield self.head(at)
 
     def close(self) -> None:
         """Put the pen down: whatever it left open is a dead worker's from here on."""

@@ -33,7 +33,7 @@ Json = str | int | bool | list["Json"] | dict[str, "Json"] | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestIdentity:
-    """Who asked for what under which name; ``sha256`` is over the whole request, evidence included."""
+    """Who asked for what under which name; ``sha256`` is over the whole request, what accompanies it included."""
 
     caller: Caller
     operation: Operation
@@ -55,8 +55,9 @@ class Receipt:
 class Intent:
     """A durable intent to use a key once. Made only by ``ledger.journal``; ``spend()`` gives the permit, once.
 
-    ``digest`` is the exact 32 octets that the module will sign, as written in the intent record; ``reused`` counts
-    earlier intents with the same originator, Device and Originator Counter.
+    ``digest`` is the exact 32 octets that the module will sign (for other uses SHA-256 of what the key is used on), as
+    written in the intent record; ``reused`` counts earlier intents with the same originator, Device and Originator
+    Counter; ``counter`` is the number that the ledger gave, where the use claimed one.
     """
 
     identity: RequestIdentity
@@ -64,6 +65,7 @@ class Intent:
     digest: bytes
     _permit: Permit
     reused: int = 0
+    counter: int | None = None
     _spent: bool = field(default=False)
 
     @property
@@ -93,6 +95,23 @@ class Signature:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Product:
+    """What any other use made under an intent: a MAC, a protected instruction, plaintexts (one for each item).
+
+    ``kept``: it is recorded and given again; of what is not, records hold the length.
+    """
+
+    intent: Intent
+    outputs: tuple[bytes, ...] = field(repr=False)
+    module_serial: str
+    kept: bool
+
+
+Result = Signature | Product
+"""What the module made under an intent, checked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
     """The module did not sign under this intent, or its result did not verify, or it is unknown whether it did."""
 
@@ -103,12 +122,18 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GivenAgain:
-    """The same request was signed before: its recorded signature, released again under a new record."""
+    """The same request was served before: its recorded result, released again under a new record."""
 
     identity: RequestIdentity
-    signature: bytes
+    outputs: tuple[bytes, ...]
     receipt: Receipt
     first: Receipt
+    certificate: bytes | None = None
+    """The key's certificate now, in DER: a document that names it is put together anew, and its name is not signed."""
+
+    @property
+    def signature(self) -> bytes:
+        return self.outputs[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,15 +151,19 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Concluded:
-    """A durable outcome: the signature may leave.
+    """A durable outcome: the result may leave. ``outputs`` is the one signature, or what a Product made.
 
     ``reused`` counts earlier intents with the same originator, Device and counter.
     """
 
     intent: Intent
-    signature: bytes
+    outputs: tuple[bytes, ...] = field(repr=False)
     receipt: Receipt
     reused: int
+
+    @property
+    def signature(self) -> bytes:
+        return self.outputs[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

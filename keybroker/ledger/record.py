@@ -8,14 +8,31 @@ Counters and other 64-bit integers are written as decimal strings, octets as low
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import assert_never
+from hashlib import sha256
 
-from keybroker.content.model import AuditCheckpoint, Content, GbcsCommand
+from keybroker.content import Accompanying, Content
+from keybroker.content.facts import facts_of
+from keybroker.content.inner_command import InnerCommand
+from keybroker.content.model import GbcsCommand
+from keybroker.content.service_request import ServiceRequest
+from keybroker.content.smets1_instruction import Smets1Instruction
+from keybroker.content.use import UseKind
 from keybroker.errors import ContentMalformed, KeybrokerError, ModuleDisagrees, ModuleFault, OutcomeUnknown
 from keybroker.gates.model import Permit
-from keybroker.ledger.model import Entry, Failure, InForce, Json, RecordKind, Refused, RequestIdentity, Signature
+from keybroker.ledger.model import (
+    Entry,
+    Failure,
+    InForce,
+    Json,
+    Product,
+    RecordKind,
+    Refused,
+    RequestIdentity,
+    Result,
+    Signature,
+)
 from keybroker.terms import Caller, DeploymentKind, Finding
 
 VERSION = 1
@@ -24,8 +41,12 @@ VERSION = 1
 LARGEST_INTEGER = 2**53
 """Beyond it RFC 8785 writes what ECMAScript would, and so do we not write it at all."""
 
-SIGNED, FAILED, UNKNOWN = "signed", "failed", "unknown"
-"""How an intent can end."""
+SIGNED, MADE, DONE, FAILED, UNKNOWN = "signed", "made", "done", "failed", "unknown"
+"""How an intent can end: with a recorded signature, a recorded result of another use, one of which only the length is
+recorded, none, or nobody knows how."""
+
+MAY_TAKE_AGAIN = (FAILED, DONE)
+"""After which the very same request may take its own again: what was read is read again for a reply that was lost."""
 
 MESSAGE_CODE_ANY_BY_CONTINGENCY = 0x0109
 """CS02b anyByContingency, whose plaintextSymmetricKey discloses a key (handbook 3.5)."""
@@ -84,10 +105,10 @@ def may_keep(content: Content) -> bool:
     match content:
         case GbcsCommand():
             return content.message_code.value != MESSAGE_CODE_ANY_BY_CONTINGENCY
-        case AuditCheckpoint():
-            return True
+        case InnerCommand() | ServiceRequest() | Smets1Instruction():
+            return not content.discloses_key
         case _:
-            assert_never(content)
+            return True
 
 
 class Writer:
@@ -110,11 +131,20 @@ class Writer:
         return {**self._mark, "at": moment(at), "kind": RecordKind.ORIGIN, "party": "", "origin": origin}
 
     def intent(
-        self, identity: RequestIdentity, permit: Permit, *, octets: str, digest: str, reused: int, at: str
+        self,
+        identity: RequestIdentity,
+        permit: Permit,
+        *,
+        octets: str,
+        digest: str,
+        reused: int,
+        at: str,
+        accompanying: Sequence[Accompanying] = (),
+        taken: Sequence[Mapping[str, Json]] = (),
     ) -> dict[str, Json]:
         """A use of a key that is about to happen. ``octets`` and ``digest`` are SHA-256 in hex."""
         decision = permit.decision
-        return {
+        body: dict[str, Json] = {
             **self._mark,
             **self._request(identity),
             "at": at,
@@ -133,9 +163,18 @@ class Writer:
             "reused": reused,
             "worker": self.worker,
         }
+        if accompanying:
+            body["accompanying"] = [
+                {"kind": each.kind.value, "sha256": sha256(each.octets).hexdigest()} for each in accompanying
+            ]
+        if taken:
+            body["taken"] = [dict(claim) for claim in taken]
+        if decision.content.use_kind is not UseKind.SIGNATURE:
+            body["use"] = decision.content.use_kind.value
+        return body
 
-    def outcome(self, result: Signature | Failure, at: str) -> dict[str, Json]:
-        """How an intent ended: the signature, or why there is none, or that nobody can say."""
+    def outcome(self, result: Result | Failure, at: str) -> dict[str, Json]:
+        """How an intent ended: the signature or other result, or why there is none, or that nobody can say."""
         body: dict[str, Json] = {
             **self._mark,
             "at": at,
@@ -147,6 +186,8 @@ class Writer:
         if isinstance(result, Signature):
             body["signature"] = result.octets.hex()
             body["state"] = SIGNED
+        elif isinstance(result, Product):
+            body |= _product(result)
         else:
             body["reason"] = result.error.reason
             body["sentence"] = result.error.sentence
@@ -183,15 +224,20 @@ class Writer:
             body["offset"] = refused.error.offset
         return body
 
-    def release(self, identity: RequestIdentity, *, outcome: int, signature: str, at: datetime) -> dict[str, Json]:
-        """A recorded signature given again: ``outcome`` is the leaf index of the record that first held it."""
+    def release(
+        self, identity: RequestIdentity, *, outcome: int, result: Mapping[str, Json], at: datetime
+    ) -> dict[str, Json]:
+        """A recorded result given again: ``outcome`` is the leaf index of the record that first held it.
+
+        ``result`` is that record's ``signature``, or its ``result``.
+        """
         return {
             **self._mark,
             **self._request(identity),
             "at": moment(at),
             "kind": RecordKind.RELEASE,
             "outcome": outcome,
-            "signature": signature,
+            **result,
             "worker": self.worker,
         }
 
@@ -246,30 +292,14 @@ def state_after(error: KeybrokerError) -> str:
 
 def content_facts(content: Content) -> dict[str, Json]:
     """What the decoder read, as far as an auditor asks."""
-    match content:
-        case GbcsCommand():
-            facts: dict[str, Json] = {
-                "code": str(content.message_code),
-                "counter": str(content.originator_counter),
-                "family": content.payload_family.value,
-                "kind": content.kind.value,
-                "originator": str(content.originator),
-                "recipient": str(content.recipient),
-                "use_case": content.message_code.use_case,
-            }
-            if content.supplementary_party is not None:
-                facts["supplementary_party"] = str(content.supplementary_party)
-                facts["supplementary_counter"] = str(content.supplementary_counter)
-            return facts
-        case AuditCheckpoint():
-            return {
-                "kind": content.kind.value,
-                "origin": content.origin,
-                "root_hash": content.root_hash.hex(),
-                "tree_size": str(content.tree_size),
-            }
-        case _:
-            assert_never(content)
+    return dict(facts_of(content))
+
+
+def _product(product: Product) -> dict[str, Json]:
+    if product.kept:
+        return {"result": [each.hex() for each in product.outputs], "state": MADE}
+    # A meter reading has so few values that its digest would tell it.
+    return {"result_octets": [len(each) for each in product.outputs], "state": DONE}
 
 
 def _finding(finding: Finding) -> Json:
@@ -293,10 +323,6 @@ def _no_float(text: str) -> float:
 
 def relation(content: Content) -> bytes | None:
     """Originator, Device and Originator Counter, 24 octets: what a Device takes once. None for content without them."""
-    match content:
-        case GbcsCommand():
-            return content.originator.octets + content.recipient.octets + content.originator_counter.to_bytes(8, "big")
-        case AuditCheckpoint():
-            return None
-        case _:
-            assert_never(content)
+    if isinstance(content, GbcsCommand):
+        return content.originator.octets + content.recipient.octets + content.originator_counter.to_bytes(8, "big")
+    return None

@@ -11,6 +11,7 @@ import fcntl
 import os
 import sqlite3
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -178,6 +179,25 @@ class Hold:
 
     def close(self) -> None:
         self._close()
+
+
+@contextmanager
+def one_at_a_time(file: Path, *, seconds: float) -> Iterator[None]:
+    """Hold the lock on a file; go on without it when it does not come free in time (whoever has it hangs).
+
+    Raises: OSError when the file cannot be opened.
+    """
+    descriptor, until = _open_lock(file), time.monotonic() + seconds
+    try:
+        while time.monotonic() < until:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(0.002)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def is_held(file: Path) -> bool:

@@ -87,6 +87,34 @@ key = Table(
 )
 """The register of keys. ``eui`` is the one given at order; ``revoked_at`` (seconds) is of the certificate enrolled."""
 
+session_key = Table(
+    "session_key",
+    metadata,
+    Column("label", String(63), primary_key=True),
+    Column("parent", String(63), nullable=False),
+    Column("device", LargeBinary, nullable=False),
+    Column("handshake", LEAF, nullable=False, unique=True),
+    Column("made_at", LEAF, nullable=False),
+    Column("until", LEAF, nullable=False),
+    Column("request", String(256), nullable=False, unique=True),
+    Column("caller", String(512), nullable=False),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("broker", String(32), nullable=False),
+    Column("worker", String(96), nullable=False),
+    Column("made_index", LEAF),
+    Column("destroyed_index", LEAF),
+    Index(
+        "session_key_held",
+        "label",
+        sqlite_where=text("destroyed_index IS NULL"),
+        postgresql_where=text("destroyed_index IS NULL"),
+    ),
+)
+"""Keys of the register that were made for one TLS session each (SEC G2.44A(d)); rows stay, so that no handshake
+(the leaf index of its signature's outcome) and no request serves twice. ``broker`` is the run of the broker that made
+it, ``made_at`` and ``until`` are in seconds; the last two are the leaf indexes of the acts that say so.
+"""
+
 certificate = Table(
     "certificate",
     metadata,
@@ -104,3 +132,28 @@ revoked_certificate = Table(
     sqlite_with_rowid=False,
 )
 """Certificates that were ever revoked, by SHA-256 of issuer and serial number: none of them is enrolled again."""
+
+taken = Table(
+    "taken",
+    metadata,
+    Column("name", LargeBinary, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+    Column("intent_index", LEAF, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""What intents have taken (``policy/claim.py``): scope, 0x00 and name, to the value taken last."""
+
+revocation_list = Table(
+    "revocation_list",
+    metadata,
+    Column("issuer", LargeBinary, primary_key=True),
+    Column("number", LargeBinary, nullable=False),
+    Column("der", LargeBinary, nullable=False),
+    Column("chain", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""The current ARL or CRL of each issuer (SHA-256 of its public point), and its CRLNumber in 20 octets.
+
+``chain`` is a SEQUENCE of the issuer's certificate and its issuers' (DER), for a CA that stands in no key's chain;
+empty where none came with the list.
+"""

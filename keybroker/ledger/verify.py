@@ -2,8 +2,10 @@
 
 What it recomputes: canonical form and fields of every record, its leaf hash, the tree's root, that every intent ends at
 most once and only after it began, that every signature verifies with its intent's public key over its intent's digest,
-that every signature given again is the one recorded for that request, and that what the tables beside the records say
-(requests, counters, octets) is what the records say. ``ledger.audit`` reads it all in.
+that every signature given again is the one recorded for that request, that nothing was taken twice
+(``verify_claims``), that session keys were made and used as they may be (``verify_sessions``), and that what the tables
+beside the records say (requests, counters, octets, what was taken, revocation lists) is what the records say.
+``ledger.audit`` reads it all in.
 """
 
 from __future__ import annotations
@@ -13,11 +15,14 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
+from keybroker.content.use import UseKind
 from keybroker.errors import LedgerBroken
 from keybroker.ledger import record
 from keybroker.ledger.merkle import Frontier, leaf_hash
 from keybroker.ledger.model import Head, Json, RecordKind, StoredRecord
 from keybroker.ledger.signatures import is_signature, verifies
+from keybroker.ledger.verify_claims import SAME_REQUEST, Claims, ListRow, takes_something
+from keybroker.ledger.verify_sessions import SessionActs
 from keybroker.terms import ContentKind, DeploymentKind
 
 _COMMON = frozenset({"v", "at", "kind", "party"})
@@ -31,17 +36,30 @@ _FIELDS: Mapping[RecordKind, frozenset[str]] = {
     RecordKind.INTENT: _REQUEST
     | {"content", "digest", "findings", "in_force", "octets", "public_key", "purpose", "reused"},
     RecordKind.REFUSAL: _REQUEST | {"findings", "in_force", "octets", "reason", "sentence"},
-    RecordKind.RELEASE: _REQUEST | {"outcome", "signature"},
+    RecordKind.RELEASE: _REQUEST | {"outcome"},
     RecordKind.OUTCOME: frozenset({"intent", "module", "state"}),
     RecordKind.CLOSED: frozenset({"died", "intent", "state"}),
 }
 _MORE: Mapping[RecordKind, frozenset[str]] = {
     RecordKind.REFUSAL: frozenset({"offset"}),
-    RecordKind.OUTCOME: frozenset({"signature", "reason", "sentence"}),
+    RecordKind.INTENT: frozenset({"accompanying", "taken", "use"}),
+    RecordKind.OUTCOME: frozenset({"signature", "result", "result_octets", "reason", "sentence"}),
+    RecordKind.RELEASE: frozenset({"signature", "result"}),
 }
 _ENTRY = frozenset({"body", "in_force", "worker"})
-_SAME_REQUEST = ("party", "operation", "key", "request_id", "request")
-"""What a release has in common with the intent whose signature it gives again."""
+_WHOLE = frozenset(
+    {
+        ContentKind.AUDIT_CHECKPOINT,
+        ContentKind.CERTIFICATE,
+        ContentKind.ROOT_CERTIFICATE,
+        ContentKind.CERTIFICATE_REVOCATION_LIST,
+        ContentKind.CERTIFICATE_SIGNING_REQUEST,
+    }
+)
+"""The kinds whose signature covers the octets as they came."""
+
+_WITHOUT_RELATION = frozenset(ContentKind) - {ContentKind.PRE_COMMAND, ContentKind.COMMAND}
+"""The kinds of which a counter is a fact among others (``record.relation``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +99,8 @@ class _Begun:
     party: str
     public_key: Json
     digest: Json
+    use: Json
+    takes: bool
 
 
 @dataclass(slots=True, kw_only=True)
@@ -94,6 +114,12 @@ class _Seen:
     open: dict[int, _Begun] = field(default_factory=dict)
     signatures: int = 0
     uses: int = 0
+    claims: Claims = field(init=False)
+    sessions: SessionActs = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.claims = Claims(find=lambda index, earlier: _before(self, index, earlier))
+        self.sessions = SessionActs(find=lambda index, earlier: _before(self, index, earlier))
 
 
 def verify_ledger(
@@ -105,13 +131,16 @@ def verify_ledger(
     requests: Iterable[RequestRow] | None = None,
     counters: Iterable[tuple[bytes, int]] | None = None,
     octets: Iterable[tuple[int, bytes, bytes]] | None = None,
+    taken: Iterable[tuple[bytes, bytes, int]] | None = None,
+    lists: Iterable[ListRow] | None = None,
     anchor: Head | None = None,
 ) -> Verified:
     """Recompute everything. Tables that are not given are not looked at.
 
     ``find`` gives the octets of a record once more, by its leaf index; it is asked for records that came already.
     ``requests`` stand in the order of their intents, ``octets`` (leaf index of the intent, SHA-256, octets) too;
-    ``counters`` are (originator || recipient || counter, uses).
+    ``counters`` are (originator || recipient || counter, uses); ``taken`` are (row name, value, intent): without them
+    nobody is told whether two intents took one name that knew nothing of each other.
     Raises: LedgerBroken, which names the first thing wrong: the record, what was expected and what was found.
     """
     seen = _Seen(find=find)
@@ -129,6 +158,7 @@ def verify_ledger(
         _check_root(seen.frontier, anchor, "the head kept outside")
     _check_left_over(rows, kept)
     _check_counters(seen, counters)
+    seen.claims.check_tables(taken, lists)
     _check_end(seen, head, anchor)
     return Verified(
         origin=head.origin,
@@ -204,17 +234,25 @@ def _follow(seen: _Seen, index: int, body: dict[str, Json], row: RequestRow | No
         _end(seen, index, body)
     elif kind == RecordKind.RELEASE:
         _release(seen, index, body)
+    elif kind == RecordKind.ADMINISTRATIVE:
+        seen.claims.administer(index, body)
+        seen.sessions.administer(index, body)
 
 
 def _release(seen: _Seen, index: int, body: dict[str, Json]) -> None:
     outcome = _before(seen, index, body["outcome"])
-    recorded = outcome.get("signature") if outcome.get("kind") == RecordKind.OUTCOME else None
-    same = recorded is not None and recorded == body["signature"]
-    _expect(same, index, "the signature of an outcome recorded before", f"outcome {body['outcome']!r}")
+    recorded = _result(outcome) if outcome.get("kind") == RecordKind.OUTCOME else {}
+    same = bool(recorded) and recorded == _result(body)
+    _expect(same, index, "the result of an outcome recorded before", f"outcome {body['outcome']!r}")
     # The outcome was held against its intent when it came: here its signature is known to verify.
     intent = _before(seen, index, outcome["intent"])
-    found, expected = (tuple(each.get(name) for name in _SAME_REQUEST) for each in (body, intent))
+    found, expected = (tuple(each.get(name) for name in SAME_REQUEST) for each in (body, intent))
     _expect(found == expected, index, f"the request of intent {outcome['intent']}: {expected}", str(found))
+
+
+def _result(body: Mapping[str, Json]) -> dict[str, Json]:
+    """What was made and may be given again."""
+    return {name: body[name] for name in ("signature", "result") if name in body}
 
 
 def _before(seen: _Seen, index: int, earlier: Json) -> dict[str, Json]:
@@ -238,20 +276,37 @@ def _begin(seen: _Seen, index: int, body: dict[str, Json], row: RequestRow | Non
         _, digest, message = kept
         _expect(digest.hex() == body["octets"], index, f"octets {body['octets']}", digest.hex())
         _expect(sha256(message).digest() == digest, index, f"octets {digest.hex()}", sha256(message).hexdigest())
+        digests = _digests(message, body["content"])
         _expect(
-            body["digest"] in _digests(message, body["content"]),
+            not digests or body["digest"] in digests,
             index,
             "the digest of the octets that are kept",
             str(body["digest"]),
         )
-    seen.open[index] = _Begun(row=row, party=str(body["party"]), public_key=body["public_key"], digest=body["digest"])
+    seen.open[index] = _Begun(
+        row=row,
+        party=str(body["party"]),
+        public_key=body["public_key"],
+        digest=body["digest"],
+        use=body.get("use", UseKind.SIGNATURE.value),
+        takes=takes_something(body),
+    )
     seen.uses += _use(index, body)
+    if takes_something(body):
+        seen.claims.begin(index, body)
+    seen.sessions.use(index, body)
 
 
 def _digests(message: bytes, content: Json) -> tuple[str, ...]:
-    """What a signature over these octets may cover: a GBCS message from its second octet, without a null signature."""
-    if isinstance(content, dict) and content.get("kind") == ContentKind.AUDIT_CHECKPOINT:
+    """What a signature over these octets may cover: a GBCS message from its second octet, without a null signature.
+
+    Empty where it takes the decoder to say (XML, TLS) and where the use is no signature.
+    """
+    kind = content.get("kind") if isinstance(content, dict) else None
+    if kind in _WHOLE:
         return (sha256(message).hexdigest(),)
+    if kind not in (ContentKind.PRE_COMMAND, ContentKind.COMMAND):
+        return ()
     whole = sha256(message[1:]).hexdigest()
     return (whole, sha256(message[1:-1]).hexdigest()) if message.endswith(b"\x00") else (whole,)
 
@@ -261,7 +316,7 @@ def _use(index: int, body: dict[str, Json]) -> int:
     content, reused = body["content"], body["reused"]
     if not isinstance(content, dict) or not isinstance(reused, int):
         raise LedgerBroken(f"record {index}: expected content facts and a number of earlier uses, found neither")
-    if "counter" not in content:
+    if "counter" not in content or content.get("kind") in _WITHOUT_RELATION:
         return 0
     try:
         relation = bytes.fromhex(f"{content['originator']}{content['recipient']}".replace("-", ""))
@@ -282,7 +337,7 @@ def _end(seen: _Seen, index: int, body: dict[str, Json]) -> None:
     if begun is None:
         raise LedgerBroken(f"record {index}: expected an intent before it, without an outcome; found intent {intent!r}")
     _expect(begun.party == body["party"], index, f"the intent's party {begun.party!r}", repr(body["party"]))
-    states = (record.SIGNED, record.FAILED, record.UNKNOWN) if body["kind"] == RecordKind.OUTCOME else (record.UNKNOWN,)
+    states = _states(begun.use) if body["kind"] == RecordKind.OUTCOME else (record.UNKNOWN,)
     _expect(state in states, index, f"a state of {states}", repr(state))
     signature = body.get("signature")
     _expect(
@@ -291,15 +346,30 @@ def _end(seen: _Seen, index: int, body: dict[str, Json]) -> None:
         f"a signature exactly when {record.SIGNED}",
         repr(signature),
     )
+    for name, made in (("result", record.MADE), ("result_octets", record.DONE)):
+        _expect((name in body) is (state == made), index, f"{name} exactly when {made}", repr(body.get(name)))
     if state == record.SIGNED:
         verified = verifies(signature, public_key=begun.public_key, digest=begun.digest)
         whose = f"a signature by {begun.public_key} over {begun.digest}, as intent {intent} says"
         _expect(verified, index, whose, f"one that does not verify: {signature}")
         seen.signatures += 1
+    if state in record.MAY_TAKE_AGAIN and begun.takes:
+        seen.claims.may_be_taken_again(int(str(intent)), served=state == record.DONE)
     row = begun.row
     if row is not None:
         found, expected = (row.state, row.outcome_index), (state, index)
         _expect(found == expected, index, f"{expected} in the table of requests for intent {intent}", repr(found))
+
+
+def _states(use: Json) -> tuple[str, ...]:
+    """How an intent of this use may end."""
+    try:
+        kind = UseKind(str(use))
+    except ValueError:
+        return ()
+    if kind is UseKind.SIGNATURE:
+        return (record.SIGNED, record.FAILED, record.UNKNOWN)
+    return (record.MADE if kind.result_is_kept else record.DONE, record.FAILED, record.UNKNOWN)
 
 
 def _check_left_over(rows: _Merged, kept: _Merged) -> None:

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from keybroker.pb import status_pb2 as _status_pb2
 import builtins as _builtins
 import sys
@@ -26,6 +27,8 @@ class SignCommandRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     KEY_FIELD_NUMBER: _builtins.int
     COMMAND_FIELD_NUMBER: _builtins.int
+    SERVICE_REQUEST_FIELD_NUMBER: _builtins.int
+    SIGNER_CERTIFICATES_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """1 to 128 printable ASCII characters without space; the same id with the same request gives the recorded
     signature again, with another request it is refused (REQUEST_REPEATED).
@@ -34,16 +37,24 @@ class SignCommandRequest(_message.Message):
     """The key's label in the register."""
     command: _builtins.bytes
     """The GBCS message from 0xDF to the last octet of its content, with or without a null signature octet 0x00."""
+    service_request: _builtins.bytes
+    """For a change of supplier (0x0107): the incoming Supplier's signed Service Request (SRV 6.23), and the certificate
+    behind its XML signature (DER, then its issuers).
+    """
+    @_builtins.property
+    def signer_certificates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         key: _builtins.str = ...,
         command: _builtins.bytes = ...,
+        service_request: _builtins.bytes = ...,
+        signer_certificates: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "key", b"key", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "key", b"key", "request_id", b"request_id", "service_request", b"service_request", "signer_certificates", b"signer_certificates"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -76,22 +87,32 @@ class SignPreCommandRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     KEY_FIELD_NUMBER: _builtins.int
     PRE_COMMAND_FIELD_NUMBER: _builtins.int
+    SERVICE_REQUEST_FIELD_NUMBER: _builtins.int
+    SIGNER_CERTIFICATES_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """As in SignCommandRequest."""
     key: _builtins.str
     """The key's label in the register."""
     pre_command: _builtins.bytes
     """The GBCS Pre-Command, as the DCC returned it."""
+    service_request: _builtins.bytes
+    """The Service Request that gave rise to it, where the caller would have both compared."""
+    @_builtins.property
+    def signer_certificates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """The certificate behind its XML signature, DER, then its issuers."""
+
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         key: _builtins.str = ...,
         pre_command: _builtins.bytes = ...,
+        service_request: _builtins.bytes = ...,
+        signer_certificates: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "pre_command", b"pre_command", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "pre_command", b"pre_command", "request_id", b"request_id", "service_request", b"service_request", "signer_certificates", b"signer_certificates"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -129,7 +150,10 @@ class Signed(_message.Message):
     GIVEN_AGAIN_FIELD_NUMBER: _builtins.int
     COUNTER_REUSED_FIELD_NUMBER: _builtins.int
     signed_message: _builtins.bytes
-    """The message || 0x40 || r || s: a Signed Pre-Command, or the inner part of a Command."""
+    """What was asked for, whole. A Signed Pre-Command or the inner part of a Command (message || 0x40 || r || s); a
+    Certificate, ARL, CRL or Certificate Signing Request (DER); a DUIS message with its ds:Signature; the DER signature
+    of a TLS handshake.
+    """
     signature: _builtins.bytes
     """r || s, 64 octets."""
     given_again: _builtins.bool
@@ -193,21 +217,65 @@ class SignItem(_message.Message):
 
     SIGN_COMMAND_FIELD_NUMBER: _builtins.int
     SIGN_PRE_COMMAND_FIELD_NUMBER: _builtins.int
+    SIGN_CERTIFICATE_FIELD_NUMBER: _builtins.int
+    SIGN_REVOCATION_LIST_FIELD_NUMBER: _builtins.int
+    SIGN_CERTIFICATE_SIGNING_REQUEST_FIELD_NUMBER: _builtins.int
+    APPLY_COMMAND_MAC_FIELD_NUMBER: _builtins.int
+    CHECK_RESPONSE_MAC_FIELD_NUMBER: _builtins.int
+    DECRYPT_RESPONSE_FIELD_NUMBER: _builtins.int
+    MAKE_PREPAYMENT_TOKEN_FIELD_NUMBER: _builtins.int
+    SIGN_SERVICE_REQUEST_FIELD_NUMBER: _builtins.int
+    PROTECT_SMETS1_INSTRUCTION_FIELD_NUMBER: _builtins.int
+    OPEN_SMETS1_RESPONSE_FIELD_NUMBER: _builtins.int
+    SIGN_TLS_HANDSHAKE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def sign_command(self) -> Global___SignCommandRequest: ...
     @_builtins.property
     def sign_pre_command(self) -> Global___SignPreCommandRequest: ...
+    @_builtins.property
+    def sign_certificate(self) -> Global___SignCertificateRequest: ...
+    @_builtins.property
+    def sign_revocation_list(self) -> Global___SignRevocationListRequest: ...
+    @_builtins.property
+    def sign_certificate_signing_request(self) -> Global___SignCertificateSigningRequestRequest: ...
+    @_builtins.property
+    def apply_command_mac(self) -> Global___ApplyCommandMacRequest: ...
+    @_builtins.property
+    def check_response_mac(self) -> Global___CheckResponseMacRequest: ...
+    @_builtins.property
+    def decrypt_response(self) -> Global___DecryptResponseRequest: ...
+    @_builtins.property
+    def make_prepayment_token(self) -> Global___MakePrepaymentTokenRequest: ...
+    @_builtins.property
+    def sign_service_request(self) -> Global___SignServiceRequestRequest: ...
+    @_builtins.property
+    def protect_smets1_instruction(self) -> Global___ProtectSmets1InstructionRequest: ...
+    @_builtins.property
+    def open_smets1_response(self) -> Global___OpenSmets1ResponseRequest: ...
+    @_builtins.property
+    def sign_tls_handshake(self) -> Global___SignTlsHandshakeRequest: ...
     def __init__(
         self,
         *,
         sign_command: Global___SignCommandRequest | None = ...,
         sign_pre_command: Global___SignPreCommandRequest | None = ...,
+        sign_certificate: Global___SignCertificateRequest | None = ...,
+        sign_revocation_list: Global___SignRevocationListRequest | None = ...,
+        sign_certificate_signing_request: Global___SignCertificateSigningRequestRequest | None = ...,
+        apply_command_mac: Global___ApplyCommandMacRequest | None = ...,
+        check_response_mac: Global___CheckResponseMacRequest | None = ...,
+        decrypt_response: Global___DecryptResponseRequest | None = ...,
+        make_prepayment_token: Global___MakePrepaymentTokenRequest | None = ...,
+        sign_service_request: Global___SignServiceRequestRequest | None = ...,
+        protect_smets1_instruction: Global___ProtectSmets1InstructionRequest | None = ...,
+        open_smets1_response: Global___OpenSmets1ResponseRequest | None = ...,
+        sign_tls_handshake: Global___SignTlsHandshakeRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["request", b"request", "sign_command", b"sign_command", "sign_pre_command", b"sign_pre_command"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["apply_command_mac", b"apply_command_mac", "check_response_mac", b"check_response_mac", "decrypt_response", b"decrypt_response", "make_prepayment_token", b"make_prepayment_token", "open_smets1_response", b"open_smets1_response", "protect_smets1_instruction", b"protect_smets1_instruction", "request", b"request", "sign_certificate", b"sign_certificate", "sign_certificate_signing_request", b"sign_certificate_signing_request", "sign_command", b"sign_command", "sign_pre_command", b"sign_pre_command", "sign_revocation_list", b"sign_revocation_list", "sign_service_request", b"sign_service_request", "sign_tls_handshake", b"sign_tls_handshake"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["request", b"request", "sign_command", b"sign_command", "sign_pre_command", b"sign_pre_command"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["apply_command_mac", b"apply_command_mac", "check_response_mac", b"check_response_mac", "decrypt_response", b"decrypt_response", "make_prepayment_token", b"make_prepayment_token", "open_smets1_response", b"open_smets1_response", "protect_smets1_instruction", b"protect_smets1_instruction", "request", b"request", "sign_certificate", b"sign_certificate", "sign_certificate_signing_request", b"sign_certificate_signing_request", "sign_command", b"sign_command", "sign_pre_command", b"sign_pre_command", "sign_revocation_list", b"sign_revocation_list", "sign_service_request", b"sign_service_request", "sign_tls_handshake", b"sign_tls_handshake"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_request: _TypeAlias = _typing.Literal["sign_command", "sign_pre_command"]  # noqa: Y015
+    _WhichOneofReturnType_request: _TypeAlias = _typing.Literal["sign_command", "sign_pre_command", "sign_certificate", "sign_revocation_list", "sign_certificate_signing_request", "apply_command_mac", "check_response_mac", "decrypt_response", "make_prepayment_token", "sign_service_request", "protect_smets1_instruction", "open_smets1_response", "sign_tls_handshake"]  # noqa: Y015
     _WhichOneofArgType_request: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_request) -> _WhichOneofReturnType_request | None: ...
 
@@ -222,23 +290,27 @@ class SignOutcome(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     SIGNED_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
+    PROCESSED_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     @_builtins.property
     def signed(self) -> Global___Signed: ...
     @_builtins.property
     def error(self) -> _status_pb2.Status: ...
+    @_builtins.property
+    def processed(self) -> Global___Processed: ...
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         signed: Global___Signed | None = ...,
         error: _status_pb2.Status | None = ...,
+        processed: Global___Processed | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "outcome", b"outcome", "signed", b"signed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "outcome", b"outcome", "processed", b"processed", "signed", b"signed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "outcome", b"outcome", "request_id", b"request_id", "signed", b"signed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "outcome", b"outcome", "processed", b"processed", "request_id", b"request_id", "signed", b"signed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["signed", "error"]  # noqa: Y015
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["signed", "error", "processed"]  # noqa: Y015
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
 
@@ -440,6 +512,26 @@ class ContentFacts(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class FactsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     KIND_FIELD_NUMBER: _builtins.int
     MESSAGE_CODE_FIELD_NUMBER: _builtins.int
     USE_CASE_FIELD_NUMBER: _builtins.int
@@ -449,6 +541,7 @@ class ContentFacts(_message.Message):
     PAYLOAD_FAMILY_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
     SERVICE_REFERENCE_VARIANTS_FIELD_NUMBER: _builtins.int
+    FACTS_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
     message_code: _builtins.str
     use_case: _builtins.str
@@ -460,6 +553,12 @@ class ContentFacts(_message.Message):
     """SHA-256 of the octets that would be signed."""
     @_builtins.property
     def service_reference_variants(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def facts(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Everything that the record will say of it; for kinds of content that are no GBCS Command the only facts here
+        besides kind and sha256.
+        """
+
     def __init__(
         self,
         *,
@@ -472,11 +571,729 @@ class ContentFacts(_message.Message):
         payload_family: _builtins.str = ...,
         sha256: _builtins.bytes = ...,
         service_reference_variants: _abc.Iterable[_builtins.str] | None = ...,
+        facts: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "message_code", b"message_code", "originator", b"originator", "originator_counter", b"originator_counter", "payload_family", b"payload_family", "recipient", b"recipient", "service_reference_variants", b"service_reference_variants", "sha256", b"sha256", "use_case", b"use_case"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts", "kind", b"kind", "message_code", b"message_code", "originator", b"originator", "originator_counter", b"originator_counter", "payload_family", b"payload_family", "recipient", b"recipient", "service_reference_variants", b"service_reference_variants", "sha256", b"sha256", "use_case", b"use_case"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ContentFacts: _TypeAlias = ContentFacts  # noqa: Y015
+
+@_typing.final
+class Processed(_message.Message):
+    """What a key made that is no signature; recorded."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTPUTS_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    GIVEN_AGAIN_FIELD_NUMBER: _builtins.int
+    given_again: _builtins.bool
+    """True where this was made for an earlier, identical request."""
+    @_builtins.property
+    def outputs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """What was asked for: the Command with its MAC; each plaintext of a Response, in the order in which they stand in it;
+        the 8 octets of a PTUT; a protected instruction; an opened response. Empty where a MAC was only checked: it is right.
+        """
+
+    @_builtins.property
+    def receipt(self) -> Global___Receipt: ...
+    def __init__(
+        self,
+        *,
+        outputs: _abc.Iterable[_builtins.bytes] | None = ...,
+        receipt: Global___Receipt | None = ...,
+        given_again: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["given_again", b"given_again", "outputs", b"outputs", "receipt", b"receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Processed: _TypeAlias = Processed  # noqa: Y015
+
+@_typing.final
+class SignCertificateRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    TBS_CERTIFICATE_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_SIGNING_REQUEST_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    key: _builtins.str
+    tbs_certificate: _builtins.bytes
+    """TBSCertificate, DER (RFC 5280 section 4.1.1.1)."""
+    certificate_signing_request: _builtins.bytes
+    """PKCS#10, DER: proof of possession of the same public key."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        key: _builtins.str = ...,
+        tbs_certificate: _builtins.bytes = ...,
+        certificate_signing_request: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate_signing_request", b"certificate_signing_request", "key", b"key", "request_id", b"request_id", "tbs_certificate", b"tbs_certificate"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignCertificateRequest: _TypeAlias = SignCertificateRequest  # noqa: Y015
+
+@_typing.final
+class SignCertificateResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def signed(self) -> Global___Signed: ...
+    def __init__(
+        self,
+        *,
+        signed: Global___Signed | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["signed", b"signed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["signed", b"signed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignCertificateResponse: _TypeAlias = SignCertificateResponse  # noqa: Y015
+
+@_typing.final
+class SignRevocationListRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    TBS_CERT_LIST_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    key: _builtins.str
+    tbs_cert_list: _builtins.bytes
+    """TBSCertList, DER (RFC 5280 section 5.1.1.1)."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        key: _builtins.str = ...,
+        tbs_cert_list: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "request_id", b"request_id", "tbs_cert_list", b"tbs_cert_list"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignRevocationListRequest: _TypeAlias = SignRevocationListRequest  # noqa: Y015
+
+@_typing.final
+class SignRevocationListResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def signed(self) -> Global___Signed: ...
+    def __init__(
+        self,
+        *,
+        signed: Global___Signed | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["signed", b"signed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["signed", b"signed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignRevocationListResponse: _TypeAlias = SignRevocationListResponse  # noqa: Y015
+
+@_typing.final
+class SignCertificateSigningRequestRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    CERTIFICATION_REQUEST_INFO_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    key: _builtins.str
+    certification_request_info: _builtins.bytes
+    """CertificationRequestInfo, DER (RFC 2986 section 4.1)."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        key: _builtins.str = ...,
+        certification_request_info: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certification_request_info", b"certification_request_info", "key", b"key", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignCertificateSigningRequestRequest: _TypeAlias = SignCertificateSigningRequestRequest  # noqa: Y015
+
+@_typing.final
+class SignCertificateSigningRequestResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def signed(self) -> Global___Signed: ...
+    def __init__(
+        self,
+        *,
+        signed: Global___Signed | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["signed", b"signed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["signed", b"signed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignCertificateSigningRequestResponse: _TypeAlias = SignCertificateSigningRequestResponse  # noqa: Y015
+
+@_typing.final
+class ApplyCommandMacRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    INNER_COMMAND_FIELD_NUMBER: _builtins.int
+    DEVICE_CERTIFICATES_FIELD_NUMBER: _builtins.int
+    ORIGINATOR_CERTIFICATES_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    key: _builtins.str
+    inner_command: _builtins.bytes
+    """The inner part of a Command: from 0xDF through the signature length octet and, where it is 0x40, the signature."""
+    @_builtins.property
+    def device_certificates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """The target Device's Key Agreement certificate, DER, then its issuers."""
+
+    @_builtins.property
+    def originator_certificates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """The originator's Digital Signing certificate, DER, then its issuers; for a message that is signed."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        key: _builtins.str = ...,
+        inner_command: _builtins.bytes = ...,
+        device_certificates: _abc.Iterable[_builtins.bytes] | None = ...,
+        originator_certificates: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device_certificates", b"device_certificates", "inner_command", b"inner_command", "key", b"key", "originator_certificates", b"originator_certificates", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApplyCommandMacRequest: _TypeAlias = ApplyCommandMacRequest  # noqa: Y015
+
+@_typing.final
+class ApplyCommandMacResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROCESSED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def processed(self) -> Global___Processed: ...
+    def __init__(
+        self,
+        *,
+        processed: Global___Processed | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["processed", b"processed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["processed", b"processed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApplyCommandMacResponse: _TypeAlias = ApplyCommandMacResponse  # noqa: Y015
+
+@_typing.final
+class CheckResponseMacRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    DEVICE_CERTIFICATES_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    key: _builtins.str
+    message: _builtins.bytes
+    """The Response or Alert, from 0xDD through the MAC."""
+    @_builtins.property
+    def device_certificates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """The originating Device's Key Agreement certificate, DER, then its issuers."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        key: _builtins.str = ...,
+        message: _builtins.bytes = ...,
+        device_certificates: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device_certificates", b"device_certificates", "key", b"key", "message", b"message", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckResponseMacRequest: _TypeAlias = CheckResponseMacRequest  # noqa: Y015
+
+@_typing.final
+class CheckResponseMacResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROCESSED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def processed(self) -> Global___Processed: ...
+    def __init__(
+        self,
+        *,
+        processed: Global___Processed | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["processed", b"processed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["processed", b"processed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckResponseMacResponse: _TypeAlias = CheckResponseMacResponse  # noqa: Y015
+
+@_typing.final
+class DecryptResponseRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    DEVICE_CERTIFICATES_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    key: _builtins.str
+    message: _builtins.bytes
+    """The Response or Alert, with or without its MAC wrapper."""
+    @_builtins.property
+    def device_certificates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """As in CheckResponseMacRequest."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        key: _builtins.str = ...,
+        message: _builtins.bytes = ...,
+        device_certificates: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device_certificates", b"device_certificates", "key", b"key", "message", b"message", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DecryptResponseRequest: _TypeAlias = DecryptResponseRequest  # noqa: Y015
+
+@_typing.final
+class DecryptResponseResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROCESSED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def processed(self) -> Global___Processed: ...
+    def __init__(
+        self,
+        *,
+        processed: Global___Processed | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["processed", b"processed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["processed", b"processed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DecryptResponseResponse: _TypeAlias = DecryptResponseResponse  # noqa: Y015
+
+@_typing.final
+class MakePrepaymentTokenRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    ORIGINATOR_FIELD_NUMBER: _builtins.int
+    DEVICE_FIELD_NUMBER: _builtins.int
+    COUNTER_FIELD_NUMBER: _builtins.int
+    PENCE_FIELD_NUMBER: _builtins.int
+    POUNDS_FIELD_NUMBER: _builtins.int
+    DEVICE_CERTIFICATES_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    key: _builtins.str
+    originator: _builtins.bytes
+    """The Supplier's EUI-64 and the Device's, 8 octets each."""
+    device: _builtins.bytes
+    counter: _builtins.int
+    """The Originator Counter; its low 32 bits are zero."""
+    pence: _builtins.int
+    """At most 8191."""
+    pounds: _builtins.int
+    @_builtins.property
+    def device_certificates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """As in CheckResponseMacRequest."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        key: _builtins.str = ...,
+        originator: _builtins.bytes = ...,
+        device: _builtins.bytes = ...,
+        counter: _builtins.int = ...,
+        pence: _builtins.int = ...,
+        pounds: _builtins.int = ...,
+        device_certificates: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "pence", b"pence", "pounds", b"pounds"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "counter", b"counter", "device", b"device", "device_certificates", b"device_certificates", "key", b"key", "originator", b"originator", "pence", b"pence", "pounds", b"pounds", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_amount: _TypeAlias = _typing.Literal["pence", "pounds"]  # noqa: Y015
+    _WhichOneofArgType_amount: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_amount) -> _WhichOneofReturnType_amount | None: ...
+
+Global___MakePrepaymentTokenRequest: _TypeAlias = MakePrepaymentTokenRequest  # noqa: Y015
+
+@_typing.final
+class MakePrepaymentTokenResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROCESSED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def processed(self) -> Global___Processed:
+        """One output: the 8 octets of the PTUT, big-endian."""
+
+    def __init__(
+        self,
+        *,
+        processed: Global___Processed | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["processed", b"processed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["processed", b"processed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MakePrepaymentTokenResponse: _TypeAlias = MakePrepaymentTokenResponse  # noqa: Y015
+
+@_typing.final
+class SignServiceRequestRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    SERVICE_REQUEST_FIELD_NUMBER: _builtins.int
+    ORIGINATOR_CERTIFICATES_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    key: _builtins.str
+    service_request: _builtins.bytes
+    """The DUIS message in UTF-8, without a signature and without white space between elements."""
+    @_builtins.property
+    def originator_certificates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """For a Signed Pre-Command: the Digital Signing certificate behind the GBCS payload's signature, DER, then its issuers."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        key: _builtins.str = ...,
+        service_request: _builtins.bytes = ...,
+        originator_certificates: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "originator_certificates", b"originator_certificates", "request_id", b"request_id", "service_request", b"service_request"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignServiceRequestRequest: _TypeAlias = SignServiceRequestRequest  # noqa: Y015
+
+@_typing.final
+class SignServiceRequestResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def signed(self) -> Global___Signed: ...
+    def __init__(
+        self,
+        *,
+        signed: Global___Signed | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["signed", b"signed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["signed", b"signed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignServiceRequestResponse: _TypeAlias = SignServiceRequestResponse  # noqa: Y015
+
+@_typing.final
+class ProtectSmets1InstructionRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    INSTRUCTION_FIELD_NUMBER: _builtins.int
+    DEVICE_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    key: _builtins.str
+    instruction: _builtins.bytes
+    """The xDLMS APDU, plain."""
+    device: _builtins.bytes
+    """The Device's EUI-64, 8 octets."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        key: _builtins.str = ...,
+        instruction: _builtins.bytes = ...,
+        device: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device", b"device", "instruction", b"instruction", "key", b"key", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProtectSmets1InstructionRequest: _TypeAlias = ProtectSmets1InstructionRequest  # noqa: Y015
+
+@_typing.final
+class ProtectSmets1InstructionResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROCESSED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def processed(self) -> Global___Processed:
+        """One output: the protected APDU."""
+
+    def __init__(
+        self,
+        *,
+        processed: Global___Processed | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["processed", b"processed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["processed", b"processed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProtectSmets1InstructionResponse: _TypeAlias = ProtectSmets1InstructionResponse  # noqa: Y015
+
+@_typing.final
+class OpenSmets1ResponseRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    RESPONSE_FIELD_NUMBER: _builtins.int
+    DEVICE_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    key: _builtins.str
+    response: _builtins.bytes
+    """The protected APDU."""
+    device: _builtins.bytes
+    """The Device's EUI-64, 8 octets."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        key: _builtins.str = ...,
+        response: _builtins.bytes = ...,
+        device: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device", b"device", "key", b"key", "request_id", b"request_id", "response", b"response"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenSmets1ResponseRequest: _TypeAlias = OpenSmets1ResponseRequest  # noqa: Y015
+
+@_typing.final
+class OpenSmets1ResponseResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROCESSED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def processed(self) -> Global___Processed:
+        """One output: the plain APDU."""
+
+    def __init__(
+        self,
+        *,
+        processed: Global___Processed | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["processed", b"processed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["processed", b"processed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenSmets1ResponseResponse: _TypeAlias = OpenSmets1ResponseResponse  # noqa: Y015
+
+@_typing.final
+class SignTlsHandshakeRequest(_message.Message):
+    """From which the signed content is built; no field holds it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    TLS13_CERTIFICATE_VERIFY_FIELD_NUMBER: _builtins.int
+    TLS12_SERVER_KEY_EXCHANGE_FIELD_NUMBER: _builtins.int
+    TLS12_CERTIFICATE_VERIFY_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    key: _builtins.str
+    @_builtins.property
+    def tls13_certificate_verify(self) -> Global___Tls13CertificateVerify: ...
+    @_builtins.property
+    def tls12_server_key_exchange(self) -> Global___Tls12ServerKeyExchange: ...
+    @_builtins.property
+    def tls12_certificate_verify(self) -> Global___Tls12CertificateVerify: ...
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        key: _builtins.str = ...,
+        tls13_certificate_verify: Global___Tls13CertificateVerify | None = ...,
+        tls12_server_key_exchange: Global___Tls12ServerKeyExchange | None = ...,
+        tls12_certificate_verify: Global___Tls12CertificateVerify | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "tls12_certificate_verify", b"tls12_certificate_verify", "tls12_server_key_exchange", b"tls12_server_key_exchange", "tls13_certificate_verify", b"tls13_certificate_verify"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "key", b"key", "request_id", b"request_id", "tls12_certificate_verify", b"tls12_certificate_verify", "tls12_server_key_exchange", b"tls12_server_key_exchange", "tls13_certificate_verify", b"tls13_certificate_verify"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["tls13_certificate_verify", "tls12_server_key_exchange", "tls12_certificate_verify"]  # noqa: Y015
+    _WhichOneofArgType_content: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_content) -> _WhichOneofReturnType_content | None: ...
+
+Global___SignTlsHandshakeRequest: _TypeAlias = SignTlsHandshakeRequest  # noqa: Y015
+
+@_typing.final
+class Tls13CertificateVerify(_message.Message):
+    """RFC 8446 section 4.4.3. The content that is signed is itself mostly a hash: what was agreed in this handshake cannot
+    be read from it, only that it is a TLS 1.3 handshake and which peer signs.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Role:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Tls13CertificateVerify._Role.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        ROLE_UNSPECIFIED: Tls13CertificateVerify._Role.ValueType  # 0
+        ROLE_CLIENT: Tls13CertificateVerify._Role.ValueType  # 1
+        ROLE_SERVER: Tls13CertificateVerify._Role.ValueType  # 2
+
+    class Role(_Role, metaclass=_RoleEnumTypeWrapper): ...
+    ROLE_UNSPECIFIED: Tls13CertificateVerify.Role.ValueType  # 0
+    ROLE_CLIENT: Tls13CertificateVerify.Role.ValueType  # 1
+    ROLE_SERVER: Tls13CertificateVerify.Role.ValueType  # 2
+
+    ROLE_FIELD_NUMBER: _builtins.int
+    TRANSCRIPT_HASH_FIELD_NUMBER: _builtins.int
+    role: Global___Tls13CertificateVerify.Role.ValueType
+    transcript_hash: _builtins.bytes
+    """Transcript-Hash, 32 or 48 octets."""
+    def __init__(
+        self,
+        *,
+        role: Global___Tls13CertificateVerify.Role.ValueType = ...,
+        transcript_hash: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["role", b"role", "transcript_hash", b"transcript_hash"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Tls13CertificateVerify: _TypeAlias = Tls13CertificateVerify  # noqa: Y015
+
+@_typing.final
+class Tls12ServerKeyExchange(_message.Message):
+    """RFC 5246 section 7.4.3, RFC 8422 section 5.4."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLIENT_RANDOM_FIELD_NUMBER: _builtins.int
+    SERVER_RANDOM_FIELD_NUMBER: _builtins.int
+    PARAMS_FIELD_NUMBER: _builtins.int
+    client_random: _builtins.bytes
+    """32 octets each."""
+    server_random: _builtins.bytes
+    params: _builtins.bytes
+    """ServerECDHParams: named_curve, then the ephemeral point."""
+    def __init__(
+        self,
+        *,
+        client_random: _builtins.bytes = ...,
+        server_random: _builtins.bytes = ...,
+        params: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_random", b"client_random", "params", b"params", "server_random", b"server_random"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Tls12ServerKeyExchange: _TypeAlias = Tls12ServerKeyExchange  # noqa: Y015
+
+@_typing.final
+class Tls12CertificateVerify(_message.Message):
+    """RFC 5246 section 7.4.8."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HANDSHAKE_MESSAGES_FIELD_NUMBER: _builtins.int
+    handshake_messages: _builtins.bytes
+    """Every handshake message so far, with their headers, from ClientHello up to ClientKeyExchange."""
+    def __init__(
+        self,
+        *,
+        handshake_messages: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["handshake_messages", b"handshake_messages"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Tls12CertificateVerify: _TypeAlias = Tls12CertificateVerify  # noqa: Y015
+
+@_typing.final
+class SignTlsHandshakeResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def signed(self) -> Global___Signed:
+        """signed_message is the signature as TLS has it: DER ECDSA-Sig-Value."""
+
+    def __init__(
+        self,
+        *,
+        signed: Global___Signed | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["signed", b"signed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["signed", b"signed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignTlsHandshakeResponse: _TypeAlias = SignTlsHandshakeResponse  # noqa: Y015

@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class SigningServiceStub:
-    """Reads what it is asked to sign, judges it by SEC clauses, and signs it with a key in a Cryptographic Module.
-    No request can carry a digest.
+    """Reads what it is asked to sign (or otherwise use a key on), judges it by SEC clauses, and does it with a key in a
+    Cryptographic Module. No request can carry a digest.
     """
 
     def __init__(self, channel):
@@ -61,11 +61,66 @@ class SigningServiceStub:
                 request_serializer=keybroker_dot_v1_dot_signing__pb2.ExplainRequest.SerializeToString,
                 response_deserializer=keybroker_dot_v1_dot_signing__pb2.ExplainResponse.FromString,
                 _registered_method=True)
+        self.SignCertificate = channel.unary_unary(
+                '/keybroker.v1.SigningService/SignCertificate',
+                request_serializer=keybroker_dot_v1_dot_signing__pb2.SignCertificateRequest.SerializeToString,
+                response_deserializer=keybroker_dot_v1_dot_signing__pb2.SignCertificateResponse.FromString,
+                _registered_method=True)
+        self.SignRevocationList = channel.unary_unary(
+                '/keybroker.v1.SigningService/SignRevocationList',
+                request_serializer=keybroker_dot_v1_dot_signing__pb2.SignRevocationListRequest.SerializeToString,
+                response_deserializer=keybroker_dot_v1_dot_signing__pb2.SignRevocationListResponse.FromString,
+                _registered_method=True)
+        self.SignCertificateSigningRequest = channel.unary_unary(
+                '/keybroker.v1.SigningService/SignCertificateSigningRequest',
+                request_serializer=keybroker_dot_v1_dot_signing__pb2.SignCertificateSigningRequestRequest.SerializeToString,
+                response_deserializer=keybroker_dot_v1_dot_signing__pb2.SignCertificateSigningRequestResponse.FromString,
+                _registered_method=True)
+        self.ApplyCommandMac = channel.unary_unary(
+                '/keybroker.v1.SigningService/ApplyCommandMac',
+                request_serializer=keybroker_dot_v1_dot_signing__pb2.ApplyCommandMacRequest.SerializeToString,
+                response_deserializer=keybroker_dot_v1_dot_signing__pb2.ApplyCommandMacResponse.FromString,
+                _registered_method=True)
+        self.CheckResponseMac = channel.unary_unary(
+                '/keybroker.v1.SigningService/CheckResponseMac',
+                request_serializer=keybroker_dot_v1_dot_signing__pb2.CheckResponseMacRequest.SerializeToString,
+                response_deserializer=keybroker_dot_v1_dot_signing__pb2.CheckResponseMacResponse.FromString,
+                _registered_method=True)
+        self.DecryptResponse = channel.unary_unary(
+                '/keybroker.v1.SigningService/DecryptResponse',
+                request_serializer=keybroker_dot_v1_dot_signing__pb2.DecryptResponseRequest.SerializeToString,
+                response_deserializer=keybroker_dot_v1_dot_signing__pb2.DecryptResponseResponse.FromString,
+                _registered_method=True)
+        self.MakePrepaymentToken = channel.unary_unary(
+                '/keybroker.v1.SigningService/MakePrepaymentToken',
+                request_serializer=keybroker_dot_v1_dot_signing__pb2.MakePrepaymentTokenRequest.SerializeToString,
+                response_deserializer=keybroker_dot_v1_dot_signing__pb2.MakePrepaymentTokenResponse.FromString,
+                _registered_method=True)
+        self.SignServiceRequest = channel.unary_unary(
+                '/keybroker.v1.SigningService/SignServiceRequest',
+                request_serializer=keybroker_dot_v1_dot_signing__pb2.SignServiceRequestRequest.SerializeToString,
+                response_deserializer=keybroker_dot_v1_dot_signing__pb2.SignServiceRequestResponse.FromString,
+                _registered_method=True)
+        self.ProtectSmets1Instruction = channel.unary_unary(
+                '/keybroker.v1.SigningService/ProtectSmets1Instruction',
+                request_serializer=keybroker_dot_v1_dot_signing__pb2.ProtectSmets1InstructionRequest.SerializeToString,
+                response_deserializer=keybroker_dot_v1_dot_signing__pb2.ProtectSmets1InstructionResponse.FromString,
+                _registered_method=True)
+        self.OpenSmets1Response = channel.unary_unary(
+                '/keybroker.v1.SigningService/OpenSmets1Response',
+                request_serializer=keybroker_dot_v1_dot_signing__pb2.OpenSmets1ResponseRequest.SerializeToString,
+                response_deserializer=keybroker_dot_v1_dot_signing__pb2.OpenSmets1ResponseResponse.FromString,
+                _registered_method=True)
+        self.SignTlsHandshake = channel.unary_unary(
+                '/keybroker.v1.SigningService/SignTlsHandshake',
+                request_serializer=keybroker_dot_v1_dot_signing__pb2.SignTlsHandshakeRequest.SerializeToString,
+                response_deserializer=keybroker_dot_v1_dot_signing__pb2.SignTlsHandshakeResponse.FromString,
+                _registered_method=True)
 
 
 class SigningServiceServicer:
-    """Reads what it is asked to sign, judges it by SEC clauses, and signs it with a key in a Cryptographic Module.
-    No request can carry a digest.
+    """Reads what it is asked to sign (or otherwise use a key on), judges it by SEC clauses, and does it with a key in a
+    Cryptographic Module. No request can carry a digest.
     """
 
     def SignCommand(self, request, context):
@@ -103,6 +158,83 @@ class SigningServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SignCertificate(self, request, context):
+        """An OCA or Organisation Certificate (SEC G2.60(a), G2.61(a)).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SignRevocationList(self, request, context):
+        """The Organisation ARL or CRL (SEC G2.60(c), G2.61(c)).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SignCertificateSigningRequest(self, request, context):
+        """A Certificate Signing Request for the signing key itself (SEC G2.56(b), G2.60(b), G2.61(b), G3.29(b)).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApplyCommandMac(self, request, context):
+        """The Message Authentication Code of the Access Control Broker (SEC G2.44(b)).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckResponseMac(self, request, context):
+        """Is the Message Authentication Code of a Response or Alert right?
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DecryptResponse(self, request, context):
+        """The encrypted data of a Response or Alert.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MakePrepaymentToken(self, request, context):
+        """A prepayment token (PTUT, PPTD, UTRN).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SignServiceRequest(self, request, context):
+        """The XML signature of a DUIS message (SEC G3.22, G3.23(a)(iii), G2.45).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ProtectSmets1Instruction(self, request, context):
+        """An instruction to a SMETS1 Device under a SMETS1 Symmetric Key (SEC G2.44(c), (e)).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def OpenSmets1Response(self, request, context):
+        """The answer of a SMETS1 Device.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SignTlsHandshake(self, request, context):
+        """The signature of a TLS peer (SEC G2.44(d)), ecdsa_secp256r1_sha256.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SigningServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -131,6 +263,61 @@ def add_SigningServiceServicer_to_server(servicer, server):
                     request_deserializer=keybroker_dot_v1_dot_signing__pb2.ExplainRequest.FromString,
                     response_serializer=keybroker_dot_v1_dot_signing__pb2.ExplainResponse.SerializeToString,
             ),
+            'SignCertificate': grpc.unary_unary_rpc_method_handler(
+                    servicer.SignCertificate,
+                    request_deserializer=keybroker_dot_v1_dot_signing__pb2.SignCertificateRequest.FromString,
+                    response_serializer=keybroker_dot_v1_dot_signing__pb2.SignCertificateResponse.SerializeToString,
+            ),
+            'SignRevocationList': grpc.unary_unary_rpc_method_handler(
+                    servicer.SignRevocationList,
+                    request_deserializer=keybroker_dot_v1_dot_signing__pb2.SignRevocationListRequest.FromString,
+                    response_serializer=keybroker_dot_v1_dot_signing__pb2.SignRevocationListResponse.SerializeToString,
+            ),
+            'SignCertificateSigningRequest': grpc.unary_unary_rpc_method_handler(
+                    servicer.SignCertificateSigningRequest,
+                    request_deserializer=keybroker_dot_v1_dot_signing__pb2.SignCertificateSigningRequestRequest.FromString,
+                    response_serializer=keybroker_dot_v1_dot_signing__pb2.SignCertificateSigningRequestResponse.SerializeToString,
+            ),
+            'ApplyCommandMac': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApplyCommandMac,
+                    request_deserializer=keybroker_dot_v1_dot_signing__pb2.ApplyCommandMacRequest.FromString,
+                    response_serializer=keybroker_dot_v1_dot_signing__pb2.ApplyCommandMacResponse.SerializeToString,
+            ),
+            'CheckResponseMac': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckResponseMac,
+                    request_deserializer=keybroker_dot_v1_dot_signing__pb2.CheckResponseMacRequest.FromString,
+                    response_serializer=keybroker_dot_v1_dot_signing__pb2.CheckResponseMacResponse.SerializeToString,
+            ),
+            'DecryptResponse': grpc.unary_unary_rpc_method_handler(
+                    servicer.DecryptResponse,
+                    request_deserializer=keybroker_dot_v1_dot_signing__pb2.DecryptResponseRequest.FromString,
+                    response_serializer=keybroker_dot_v1_dot_signing__pb2.DecryptResponseResponse.SerializeToString,
+            ),
+            'MakePrepaymentToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.MakePrepaymentToken,
+                    request_deserializer=keybroker_dot_v1_dot_signing__pb2.MakePrepaymentTokenRequest.FromString,
+                    response_serializer=keybroker_dot_v1_dot_signing__pb2.MakePrepaymentTokenResponse.SerializeToString,
+            ),
+            'SignServiceRequest': grpc.unary_unary_rpc_method_handler(
+                    servicer.SignServiceRequest,
+                    request_deserializer=keybroker_dot_v1_dot_signing__pb2.SignServiceRequestRequest.FromString,
+                    response_serializer=keybroker_dot_v1_dot_signing__pb2.SignServiceRequestResponse.SerializeToString,
+            ),
+            'ProtectSmets1Instruction': grpc.unary_unary_rpc_method_handler(
+                    servicer.ProtectSmets1Instruction,
+                    request_deserializer=keybroker_dot_v1_dot_signing__pb2.ProtectSmets1InstructionRequest.FromString,
+                    response_serializer=keybroker_dot_v1_dot_signing__pb2.ProtectSmets1InstructionResponse.SerializeToString,
+            ),
+            'OpenSmets1Response': grpc.unary_unary_rpc_method_handler(
+                    servicer.OpenSmets1Response,
+                    request_deserializer=keybroker_dot_v1_dot_signing__pb2.OpenSmets1ResponseRequest.FromString,
+                    response_serializer=keybroker_dot_v1_dot_signing__pb2.OpenSmets1ResponseResponse.SerializeToString,
+            ),
+            'SignTlsHandshake': grpc.unary_unary_rpc_method_handler(
+                    servicer.SignTlsHandshake,
+                    request_deserializer=keybroker_dot_v1_dot_signing__pb2.SignTlsHandshakeRequest.FromString,
+                    response_serializer=keybroker_dot_v1_dot_signing__pb2.SignTlsHandshakeResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'keybroker.v1.SigningService', rpc_method_handlers)
@@ -140,8 +327,8 @@ def add_SigningServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SigningService:
-    """Reads what it is asked to sign, judges it by SEC clauses, and signs it with a key in a Cryptographic Module.
-    No request can carry a digest.
+    """Reads what it is asked to sign (or otherwise use a key on), judges it by SEC clauses, and does it with a key in a
+    Cryptographic Module. No request can carry a digest.
     """
 
     @staticmethod
@@ -269,6 +456,303 @@ class SigningService:
             '/keybroker.v1.SigningService/Explain',
             keybroker_dot_v1_dot_signing__pb2.ExplainRequest.SerializeToString,
             keybroker_dot_v1_dot_signing__pb2.ExplainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SignCertificate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/keybroker.v1.SigningService/SignCertificate',
+            keybroker_dot_v1_dot_signing__pb2.SignCertificateRequest.SerializeToString,
+            keybroker_dot_v1_dot_signing__pb2.SignCertificateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SignRevocationList(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/keybroker.v1.SigningService/SignRevocationList',
+            keybroker_dot_v1_dot_signing__pb2.SignRevocationListRequest.SerializeToString,
+            keybroker_dot_v1_dot_signing__pb2.SignRevocationListResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SignCertificateSigningRequest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/keybroker.v1.SigningService/SignCertificateSigningRequest',
+            keybroker_dot_v1_dot_signing__pb2.SignCertificateSigningRequestRequest.SerializeToString,
+            keybroker_dot_v1_dot_signing__pb2.SignCertificateSigningRequestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApplyCommandMac(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/keybroker.v1.SigningService/ApplyCommandMac',
+            keybroker_dot_v1_dot_signing__pb2.ApplyCommandMacRequest.SerializeToString,
+            keybroker_dot_v1_dot_signing__pb2.ApplyCommandMacResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckResponseMac(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/keybroker.v1.SigningService/CheckResponseMac',
+            keybroker_dot_v1_dot_signing__pb2.CheckResponseMacRequest.SerializeToString,
+            keybroker_dot_v1_dot_signing__pb2.CheckResponseMacResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DecryptResponse(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/keybroker.v1.SigningService/DecryptResponse',
+            keybroker_dot_v1_dot_signing__pb2.DecryptResponseRequest.SerializeToString,
+            keybroker_dot_v1_dot_signing__pb2.DecryptResponseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MakePrepaymentToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/keybroker.v1.SigningService/MakePrepaymentToken',
+            keybroker_dot_v1_dot_signing__pb2.MakePrepaymentTokenRequest.SerializeToString,
+            keybroker_dot_v1_dot_signing__pb2.MakePrepaymentTokenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SignServiceRequest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/keybroker.v1.SigningService/SignServiceRequest',
+            keybroker_dot_v1_dot_signing__pb2.SignServiceRequestRequest.SerializeToString,
+            keybroker_dot_v1_dot_signing__pb2.SignServiceRequestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ProtectSmets1Instruction(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/keybroker.v1.SigningService/ProtectSmets1Instruction',
+            keybroker_dot_v1_dot_signing__pb2.ProtectSmets1InstructionRequest.SerializeToString,
+            keybroker_dot_v1_dot_signing__pb2.ProtectSmets1InstructionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OpenSmets1Response(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/keybroker.v1.SigningService/OpenSmets1Response',
+            keybroker_dot_v1_dot_signing__pb2.OpenSmets1ResponseRequest.SerializeToString,
+            keybroker_dot_v1_dot_signing__pb2.OpenSmets1ResponseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SignTlsHandshake(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/keybroker.v1.SigningService/SignTlsHandshake',
+            keybroker_dot_v1_dot_signing__pb2.SignTlsHandshakeRequest.SerializeToString,
+            keybroker_dot_v1_dot_signing__pb2.SignTlsHandshakeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,8 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class SigningServiceStub:
-    """Reads what it is asked to sign, judges it by SEC clauses, and signs it with a key in a Cryptographic Module.
-    No request can carry a digest.
+    """Reads what it is asked to sign (or otherwise use a key on), judges it by SEC clauses, and does it with a key in a
+    Cryptographic Module. No request can carry a digest.
     """
 
     @_typing.overload
@@ -45,11 +45,33 @@ class SigningServiceStub:
     """Many items over time; outcomes come as they are ready, in any order, named by request_id."""
     Explain: _grpc.UnaryUnaryMultiCallable[_signing_pb2.ExplainRequest, _signing_pb2.ExplainResponse]
     """Decodes, decides and looks at the gates without touching the key; shows every rule."""
+    SignCertificate: _grpc.UnaryUnaryMultiCallable[_signing_pb2.SignCertificateRequest, _signing_pb2.SignCertificateResponse]
+    """An OCA or Organisation Certificate (SEC G2.60(a), G2.61(a))."""
+    SignRevocationList: _grpc.UnaryUnaryMultiCallable[_signing_pb2.SignRevocationListRequest, _signing_pb2.SignRevocationListResponse]
+    """The Organisation ARL or CRL (SEC G2.60(c), G2.61(c))."""
+    SignCertificateSigningRequest: _grpc.UnaryUnaryMultiCallable[_signing_pb2.SignCertificateSigningRequestRequest, _signing_pb2.SignCertificateSigningRequestResponse]
+    """A Certificate Signing Request for the signing key itself (SEC G2.56(b), G2.60(b), G2.61(b), G3.29(b))."""
+    ApplyCommandMac: _grpc.UnaryUnaryMultiCallable[_signing_pb2.ApplyCommandMacRequest, _signing_pb2.ApplyCommandMacResponse]
+    """The Message Authentication Code of the Access Control Broker (SEC G2.44(b))."""
+    CheckResponseMac: _grpc.UnaryUnaryMultiCallable[_signing_pb2.CheckResponseMacRequest, _signing_pb2.CheckResponseMacResponse]
+    """Is the Message Authentication Code of a Response or Alert right?"""
+    DecryptResponse: _grpc.UnaryUnaryMultiCallable[_signing_pb2.DecryptResponseRequest, _signing_pb2.DecryptResponseResponse]
+    """The encrypted data of a Response or Alert."""
+    MakePrepaymentToken: _grpc.UnaryUnaryMultiCallable[_signing_pb2.MakePrepaymentTokenRequest, _signing_pb2.MakePrepaymentTokenResponse]
+    """A prepayment token (PTUT, PPTD, UTRN)."""
+    SignServiceRequest: _grpc.UnaryUnaryMultiCallable[_signing_pb2.SignServiceRequestRequest, _signing_pb2.SignServiceRequestResponse]
+    """The XML signature of a DUIS message (SEC G3.22, G3.23(a)(iii), G2.45)."""
+    ProtectSmets1Instruction: _grpc.UnaryUnaryMultiCallable[_signing_pb2.ProtectSmets1InstructionRequest, _signing_pb2.ProtectSmets1InstructionResponse]
+    """An instruction to a SMETS1 Device under a SMETS1 Symmetric Key (SEC G2.44(c), (e))."""
+    OpenSmets1Response: _grpc.UnaryUnaryMultiCallable[_signing_pb2.OpenSmets1ResponseRequest, _signing_pb2.OpenSmets1ResponseResponse]
+    """The answer of a SMETS1 Device."""
+    SignTlsHandshake: _grpc.UnaryUnaryMultiCallable[_signing_pb2.SignTlsHandshakeRequest, _signing_pb2.SignTlsHandshakeResponse]
+    """The signature of a TLS peer (SEC G2.44(d)), ecdsa_secp256r1_sha256."""
 
 @_typing.type_check_only
 class SigningServiceAsyncStub(SigningServiceStub):
-    """Reads what it is asked to sign, judges it by SEC clauses, and signs it with a key in a Cryptographic Module.
-    No request can carry a digest.
+    """Reads what it is asked to sign (or otherwise use a key on), judges it by SEC clauses, and does it with a key in a
+    Cryptographic Module. No request can carry a digest.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -63,10 +85,32 @@ class SigningServiceAsyncStub(SigningServiceStub):
     """Many items over time; outcomes come as they are ready, in any order, named by request_id."""
     Explain: _aio.UnaryUnaryMultiCallable[_signing_pb2.ExplainRequest, _signing_pb2.ExplainResponse]  # type: ignore[assignment]
     """Decodes, decides and looks at the gates without touching the key; shows every rule."""
+    SignCertificate: _aio.UnaryUnaryMultiCallable[_signing_pb2.SignCertificateRequest, _signing_pb2.SignCertificateResponse]  # type: ignore[assignment]
+    """An OCA or Organisation Certificate (SEC G2.60(a), G2.61(a))."""
+    SignRevocationList: _aio.UnaryUnaryMultiCallable[_signing_pb2.SignRevocationListRequest, _signing_pb2.SignRevocationListResponse]  # type: ignore[assignment]
+    """The Organisation ARL or CRL (SEC G2.60(c), G2.61(c))."""
+    SignCertificateSigningRequest: _aio.UnaryUnaryMultiCallable[_signing_pb2.SignCertificateSigningRequestRequest, _signing_pb2.SignCertificateSigningRequestResponse]  # type: ignore[assignment]
+    """A Certificate Signing Request for the signing key itself (SEC G2.56(b), G2.60(b), G2.61(b), G3.29(b))."""
+    ApplyCommandMac: _aio.UnaryUnaryMultiCallable[_signing_pb2.ApplyCommandMacRequest, _signing_pb2.ApplyCommandMacResponse]  # type: ignore[assignment]
+    """The Message Authentication Code of the Access Control Broker (SEC G2.44(b))."""
+    CheckResponseMac: _aio.UnaryUnaryMultiCallable[_signing_pb2.CheckResponseMacRequest, _signing_pb2.CheckResponseMacResponse]  # type: ignore[assignment]
+    """Is the Message Authentication Code of a Response or Alert right?"""
+    DecryptResponse: _aio.UnaryUnaryMultiCallable[_signing_pb2.DecryptResponseRequest, _signing_pb2.DecryptResponseResponse]  # type: ignore[assignment]
+    """The encrypted data of a Response or Alert."""
+    MakePrepaymentToken: _aio.UnaryUnaryMultiCallable[_signing_pb2.MakePrepaymentTokenRequest, _signing_pb2.MakePrepaymentTokenResponse]  # type: ignore[assignment]
+    """A prepayment token (PTUT, PPTD, UTRN)."""
+    SignServiceRequest: _aio.UnaryUnaryMultiCallable[_signing_pb2.SignServiceRequestRequest, _signing_pb2.SignServiceRequestResponse]  # type: ignore[assignment]
+    """The XML signature of a DUIS message (SEC G3.22, G3.23(a)(iii), G2.45)."""
+    ProtectSmets1Instruction: _aio.UnaryUnaryMultiCallable[_signing_pb2.ProtectSmets1InstructionRequest, _signing_pb2.ProtectSmets1InstructionResponse]  # type: ignore[assignment]
+    """An instruction to a SMETS1 Device under a SMETS1 Symmetric Key (SEC G2.44(c), (e))."""
+    OpenSmets1Response: _aio.UnaryUnaryMultiCallable[_signing_pb2.OpenSmets1ResponseRequest, _signing_pb2.OpenSmets1ResponseResponse]  # type: ignore[assignment]
+    """The answer of a SMETS1 Device."""
+    SignTlsHandshake: _aio.UnaryUnaryMultiCallable[_signing_pb2.SignTlsHandshakeRequest, _signing_pb2.SignTlsHandshakeResponse]  # type: ignore[assignment]
+    """The signature of a TLS peer (SEC G2.44(d)), ecdsa_secp256r1_sha256."""
 
 class SigningServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Reads what it is asked to sign, judges it by SEC clauses, and signs it with a key in a Cryptographic Module.
-    No request can carry a digest.
+    """Reads what it is asked to sign (or otherwise use a key on), judges it by SEC clauses, and does it with a key in a
+    Cryptographic Module. No request can carry a digest.
     """
 
     @_abc_1.abstractmethod
@@ -108,5 +152,93 @@ class SigningServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_signing_pb2.ExplainResponse, _abc.Awaitable[_signing_pb2.ExplainResponse]]:
         """Decodes, decides and looks at the gates without touching the key; shows every rule."""
+
+    @_abc_1.abstractmethod
+    def SignCertificate(
+        self,
+        request: _signing_pb2.SignCertificateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_signing_pb2.SignCertificateResponse, _abc.Awaitable[_signing_pb2.SignCertificateResponse]]:
+        """An OCA or Organisation Certificate (SEC G2.60(a), G2.61(a))."""
+
+    @_abc_1.abstractmethod
+    def SignRevocationList(
+        self,
+        request: _signing_pb2.SignRevocationListRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_signing_pb2.SignRevocationListResponse, _abc.Awaitable[_signing_pb2.SignRevocationListResponse]]:
+        """The Organisation ARL or CRL (SEC G2.60(c), G2.61(c))."""
+
+    @_abc_1.abstractmethod
+    def SignCertificateSigningRequest(
+        self,
+        request: _signing_pb2.SignCertificateSigningRequestRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_signing_pb2.SignCertificateSigningRequestResponse, _abc.Awaitable[_signing_pb2.SignCertificateSigningRequestResponse]]:
+        """A Certificate Signing Request for the signing key itself (SEC G2.56(b), G2.60(b), G2.61(b), G3.29(b))."""
+
+    @_abc_1.abstractmethod
+    def ApplyCommandMac(
+        self,
+        request: _signing_pb2.ApplyCommandMacRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_signing_pb2.ApplyCommandMacResponse, _abc.Awaitable[_signing_pb2.ApplyCommandMacResponse]]:
+        """The Message Authentication Code of the Access Control Broker (SEC G2.44(b))."""
+
+    @_abc_1.abstractmethod
+    def CheckResponseMac(
+        self,
+        request: _signing_pb2.CheckResponseMacRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_signing_pb2.CheckResponseMacResponse, _abc.Awaitable[_signing_pb2.CheckResponseMacResponse]]:
+        """Is the Message Authentication Code of a Response or Alert right?"""
+
+    @_abc_1.abstractmethod
+    def DecryptResponse(
+        self,
+        request: _signing_pb2.DecryptResponseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_signing_pb2.DecryptResponseResponse, _abc.Awaitable[_signing_pb2.DecryptResponseResponse]]:
+        """The encrypted data of a Response or Alert."""
+
+    @_abc_1.abstractmethod
+    def MakePrepaymentToken(
+        self,
+        request: _signing_pb2.MakePrepaymentTokenRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_signing_pb2.MakePrepaymentTokenResponse, _abc.Awaitable[_signing_pb2.MakePrepaymentTokenResponse]]:
+        """A prepayment token (PTUT, PPTD, UTRN)."""
+
+    @_abc_1.abstractmethod
+    def SignServiceRequest(
+        self,
+        request: _signing_pb2.SignServiceRequestRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_signing_pb2.SignServiceRequestResponse, _abc.Awaitable[_signing_pb2.SignServiceRequestResponse]]:
+        """The XML signature of a DUIS message (SEC G3.22, G3.23(a)(iii), G2.45)."""
+
+    @_abc_1.abstractmethod
+    def ProtectSmets1Instruction(
+        self,
+        request: _signing_pb2.ProtectSmets1InstructionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_signing_pb2.ProtectSmets1InstructionResponse, _abc.Awaitable[_signing_pb2.ProtectSmets1InstructionResponse]]:
+        """An instruction to a SMETS1 Device under a SMETS1 Symmetric Key (SEC G2.44(c), (e))."""
+
+    @_abc_1.abstractmethod
+    def OpenSmets1Response(
+        self,
+        request: _signing_pb2.OpenSmets1ResponseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_signing_pb2.OpenSmets1ResponseResponse, _abc.Awaitable[_signing_pb2.OpenSmets1ResponseResponse]]:
+        """The answer of a SMETS1 Device."""
+
+    @_abc_1.abstractmethod
+    def SignTlsHandshake(
+        self,
+        request: _signing_pb2.SignTlsHandshakeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_signing_pb2.SignTlsHandshakeResponse, _abc.Awaitable[_signing_pb2.SignTlsHandshakeResponse]]:
+        """The signature of a TLS peer (SEC G2.44(d)), ecdsa_secp256r1_sha256."""
 
 def add_SigningServiceServicer_to_server(servicer: SigningServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -6,10 +6,10 @@ Policies are data (``policies/<key-purpose>.toml``): what and how much. Rules ar
 
 from __future__ import annotations
 
-from keybroker.content.model import Content
+from keybroker.content import Content
 from keybroker.errors import NotPermitted
 from keybroker.policy.model import Decision, Policy, RegisteredKey, Situation
-from keybroker.policy.rules import RULES, findings
+from keybroker.policy.rules import RULES, claims, findings
 from keybroker.terms import Caller, Finding
 
 __all__ = ["decide"]
@@ -27,7 +27,15 @@ def decide(
     # Without a policy its rule has refused; the second test tells the type checker so, and holds by itself.
     if refusals or policy is None:
         raise NotPermitted(_sentence(refusals), findings=found)
-    return Decision(content=content, key=key, caller=caller, policy=policy, situation=situation, findings=found)
+    return Decision(
+        content=content,
+        key=key,
+        caller=caller,
+        policy=policy,
+        situation=situation,
+        findings=found,
+        claims=claims(content, key, situation),
+    )
 
 
 def _sentence(refusals: list[Finding]) -> str:

@@ -8,70 +8,30 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Annotated, Literal, NoReturn, TypeVar
+from typing import NoReturn, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from keybroker.content.message_codes import MESSAGE_CODES
 from keybroker.content.model import Criticality
 from keybroker.errors import ConfigurationInvalid
+from keybroker.policy.conflicts import find_conflicts
+from keybroker.policy.file_form import PolicyFile, Table
 from keybroker.policy.model import GateRequirement, ModuleRequirement, Policy
-from keybroker.policy.obligations import find_conflicts
-from keybroker.policy.rule import CLAUSE
-from keybroker.terms import CallerKind, ContentKind, Export, KeyPurpose, Operation, RemotePartyRole
+from keybroker.policy.settings import (
+    CertificateSettings,
+    EcosSettings,
+    PrepaymentSettings,
+    RevocationListSettings,
+    ServiceRequestSettings,
+    Settings,
+    Smets1Settings,
+)
+from keybroker.terms import KeyPurpose, RemotePartyRole
 
 _Item = TypeVar("_Item")
-
-Clause = Annotated[str, Field(pattern=f"^{CLAUSE.pattern}$")]
-GateName = Literal[
-    "key-served",
-    "validated-module",
-    "information-classification-module",
-    "uk-location",
-    "supply-sensitive-check",
-    "anomaly-threshold",
-    "pma-approval",
-    "split-key",
-]
-"""Every gate a policy may name. A name outside this list is a slip of the pen, and refuses."""
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
-class _Module(_Strict):
-    requirement: Literal["fips-level-3", "information-classification-scheme"]
-    clause: Clause
-
-
-class _Gate(_Strict):
-    gate: GateName
-    clause: Clause
-
-
-class _File(_Strict):
-    """The file's keys. Everything is demanded but ``effective_until``: absent means open-ended."""
-
-    purpose: Annotated[KeyPurpose, Field(strict=False)]
-    title: Annotated[str, Field(min_length=1)]
-    clauses: Annotated[list[Clause], Field(min_length=1)]
-    use_clause: Clause
-    effective_from: AwareDatetime
-    effective_until: AwareDatetime | None = None
-    binding: Literal["certificate-role", "public-key"]
-    roles: list[Annotated[str, Field(pattern=r"^[0-9A-F]{2}$")]]
-    caller_kinds: Annotated[list[Annotated[CallerKind, Field(strict=False)]], Field(min_length=1)]
-    operations: Annotated[list[Annotated[Operation, Field(strict=False)]], Field(min_length=1)]
-    content_kinds: Annotated[list[Annotated[ContentKind, Field(strict=False)]], Field(min_length=1)]
-    location: Literal["united-kingdom", "not-restricted"]
-    algorithm: Literal["ecdsa-p256-sha256"]
-    export: Annotated[Export, Field(strict=False)]
-    module: _Module
-    gates: Annotated[list[_Gate], Field(min_length=1)]
-    message_codes: dict[str, Annotated[list[Annotated[int, Field(ge=0, le=0xFFFF)]], Field(min_length=1)]]
 
 
 def read_policy(octets: bytes, *, name: str) -> Policy:
@@ -103,9 +63,9 @@ def read_policies(files: Mapping[str, bytes]) -> Mapping[KeyPurpose, Policy]:
     return policies
 
 
-def _parse(octets: bytes, name: str) -> _File:
+def _parse(octets: bytes, name: str) -> PolicyFile:
     try:
-        return _File.model_validate(tomllib.loads(octets.decode("utf-8")))
+        return PolicyFile.model_validate(tomllib.loads(octets.decode("utf-8")))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationInvalid(f"expected TOML in UTF-8: {error}", where=name) from error
     except ValidationError as error:
@@ -113,7 +73,7 @@ def _parse(octets: bytes, name: str) -> _File:
         raise ConfigurationInvalid(told, where=name) from error
 
 
-def _policy(file: _File, octets: bytes, name: str) -> Policy:
+def _policy(file: PolicyFile, octets: bytes, name: str) -> Policy:
     groups = tuple((group, _once(codes, name, group)) for group, codes in file.message_codes.items())
     gates = tuple(GateRequirement(gate=each.gate, clause=each.clause) for each in file.gates)
     _once([each.gate for each in gates], name, "gates")
@@ -135,12 +95,33 @@ def _policy(file: _File, octets: bytes, name: str) -> Policy:
         location=file.location,
         gates=gates,
         algorithm=file.algorithm,
+        key_usage=file.key_usage,
+        settings=_settings(file, name),
         export=file.export,
         sha256=hashlib.sha256(octets).digest(),
     )
 
 
-def _until(file: _File, name: str) -> datetime | None:
+def _settings(file: PolicyFile, name: str) -> Settings:
+    """The tables that the file has. Raises: ConfigurationInvalid where a list repeats itself."""
+    return Settings(
+        certificates=_table(CertificateSettings, file.certificates, name),
+        revocation_lists=_table(RevocationListSettings, file.revocation_lists, name),
+        ecos=_table(EcosSettings, file.ecos, name),
+        prepayment=_table(PrepaymentSettings, file.prepayment, name),
+        smets1=_table(Smets1Settings, file.smets1, name),
+        service_requests=_table(ServiceRequestSettings, file.service_requests, name),
+    )
+
+
+def _table(kind: Callable[..., _Item], table: Table | None, name: str) -> _Item | None:
+    if table is None:
+        return None
+    values = {key: _once(value, name, key) if isinstance(value, list) else value for key, value in dict(table).items()}
+    return kind(**values)
+
+
+def _until(file: PolicyFile, name: str) -> datetime | None:
     if file.effective_until is not None and file.effective_until <= file.effective_from:
         _invalid("effective_until: expected later than effective_from", name)
     return file.effective_until

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from keybroker.content.model import Content
+from keybroker.content import Content
+from keybroker.policy.claim import Claim
+from keybroker.policy.settings import Settings
+from keybroker.policy.trust import RevocationList, Trust
 from keybroker.terms import (
     Caller,
     CallerKind,
@@ -15,9 +18,11 @@ from keybroker.terms import (
     EntityIdentifier,
     Export,
     Finding,
+    KeyAlgorithm,
     KeyLabel,
     KeyPurpose,
     KeyState,
+    KeyUsage,
     Operation,
     PartyName,
     Provenance,
@@ -31,14 +36,19 @@ class CertificateFacts:
 
     ``der`` is the end-entity certificate first, then its issuers (anchor excluded). ``test_anchor`` says that the
     anchor is listed as a test anchor. ``revoked_at`` is what the register knows, None where it knows of no revocation.
+    ``eui`` is None for a CA, ``subject`` its name in DER. ``issuers`` are the identities (SHA-256 of the public point)
+    of the CAs above it, its own issuer first, the anchor last; ``serials`` are what each of them issued.
     """
 
     der: tuple[bytes, ...]
     subject_key_identifier: bytes
     role: RemotePartyRole
-    eui: EntityIdentifier
+    eui: EntityIdentifier | None
+    subject: bytes
     serial: int
-    digital_signature: bool
+    usage: KeyUsage
+    issuers: tuple[bytes, ...] = ()
+    serials: tuple[int, ...] = ()
     not_before: datetime
     not_after: datetime
     revoked_at: datetime | None
@@ -46,12 +56,28 @@ class CertificateFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SessionFacts:
+    """What a session key was made for: one TLS session with one SMETS1 Device (SEC G2.44A(d)).
+
+    ``parent`` is the S1SP's key under whose entitlement and system title it is used; ``handshake`` the leaf index of
+    the record that holds our signature in the session's handshake; it may be used from ``made_at``, before ``until``.
+    """
+
+    parent: KeyLabel
+    device: EntityIdentifier
+    handshake: int
+    made_at: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegisteredKey:
     """A key as the register holds it, at one moment.
 
-    ``public_key`` is the uncompressed point, 65 octets (04 || x || y). ``eui`` is the originator the key speaks for:
-    the certificate's, or for a key bound by public key alone (Contingency) the register's own. ``certificate`` is None
-    for keys that have none. ``attributes_expected`` follow from purpose and provenance and are hsm's business.
+    ``public_key`` is the uncompressed point, 65 octets (04 || x || y); for a symmetric key, which has none, its CKA_ID
+    of 20 random octets stands there. ``eui`` is the originator the key speaks for: the certificate's, or for a key
+    bound by public key alone (Contingency) the register's own. ``certificate`` is None for keys that have none.
+    ``attributes_expected`` follow from purpose and provenance and are hsm's business.
     """
 
     label: KeyLabel
@@ -62,6 +88,13 @@ class RegisteredKey:
     public_key: bytes
     eui: EntityIdentifier | None
     certificate: CertificateFacts | None
+    session: SessionFacts | None = None
+    """Of a session key alone, which the broker made and destroys."""
+
+    @property
+    def certificate_der(self) -> bytes | None:
+        """The key's own certificate, which a document signed with it names; None where the register holds none."""
+        return self.certificate.der[0] if self.certificate is not None and self.certificate.der else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +103,8 @@ class KeyRegister:
 
     version: int
     keys: Mapping[KeyLabel, RegisteredKey]
+    lists: Mapping[bytes, RevocationList] = field(default_factory=dict)
+    """The current ARLs and CRLs, by the identity of their issuer (see ``Trust``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,8 +141,10 @@ class Policy:
     module: ModuleRequirement
     location: str
     gates: tuple[GateRequirement, ...]
-    algorithm: str
+    algorithm: KeyAlgorithm
+    key_usage: KeyUsage
     export: Export
+    settings: Settings
     sha256: bytes
 
 
@@ -119,11 +156,16 @@ class Situation:
     ledger_origin: str
     operation: Operation
     at: datetime
+    trust: Trust = field(default_factory=Trust)
+    register: KeyRegister | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """The rules allow it. Made only by ``policy.decide``; holds every finding, all passed."""
+    """The rules allow it. Made only by ``policy.decide``; holds every finding, all passed.
+
+    ``claims`` are what the use takes from the ledger, in the transaction that writes its intent.
+    """
 
     content: Content
     key: RegisteredKey
@@ -131,3 +173,4 @@ class Decision:
     policy: Policy
     situation: Situation
     findings: tuple[Finding, ...]
+    claims: tuple[Claim, ...] = ()

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from keybroker.terms import Finding, RuleName
 
-CLAUSE = re.compile(r"(G\d+\.\d+[A-Z]?|GBCS [A-Za-z]).*")
-"""A clause of SEC Section G, or a named part of GBCS."""
+CLAUSE = re.compile(r"(G\d+\.\d+[A-Z]?|(GBCS|DUIS|SMKI|DLMS|XMLDSIG|RFC|X\.|IEC) ?[A-Za-z0-9]).*")
+"""A clause of SEC Section G, or a named part of what it rests on: GBCS, DUIS, the SMKI profile, an RFC."""
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
@@ -43,6 +43,20 @@ class Rule:
         )
         object.__setattr__(self, "not_applicable", not_applicable)
 
-    def refused(self, *, expected: str, found: str, offset: int | None = None) -> Finding:
-        """The finding of a refusal: what was expected, what was found, and at which octet where one is to blame."""
-        return Finding(rule=self.name, clause=self.clause, passed=False, expected=expected, found=found, offset=offset)
+    def refused(self, *, expected: str, found: str, offset: int | None = None, clause: str = "") -> Finding:
+        """The finding of a refusal: what was expected, what was found, and at which octet where one is to blame.
+
+        ``clause`` is given where the purpose's own says more than the rule's.
+        """
+        return Finding(
+            rule=self.name,
+            clause=clause or self.clause,
+            passed=False,
+            expected=expected,
+            found=found,
+            offset=offset,
+        )
+
+    def passed_with(self, found: str) -> Finding:
+        """A pass that tells what it rests on, for the record: which circumstance, whose trust anchor."""
+        return Finding(rule=self.name, clause=self.clause, passed=True, found=found)

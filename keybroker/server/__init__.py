@@ -1,1 +1,1 @@
-"""Who asks, and how do they hear the answer? gRPC in and out; nothing here decides what may be signed."""
+"""Who asks, and how do they hear the answer? gRPC in and out; nothing here decides what a key may do."""

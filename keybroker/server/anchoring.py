@@ -23,7 +23,8 @@ class Anchoring:
         Raises: LedgerFault, ModuleFault: then nothing is served.
         """
         standing = self._current.standing
-        standing.line.module.write_anchor(standing.line.journal.head(standing.clock.now()))
+        with standing.line.journal.keeping_head(standing.clock.now()) as head:
+            standing.line.module.write_anchor(head)
 
     def __call__(self) -> None:
         """Write the head, moved or not: it is also looked whether it is still there. What fails is tried again the

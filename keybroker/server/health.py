@@ -17,7 +17,7 @@ from keybroker.server.authn import find_caller
 from keybroker.server.calls import Calls, Context
 from keybroker.terms import Caller, CallerKind, KeyLabel
 
-SERVICES = ("keybroker.v1.SigningService", "keybroker.v1.KeyService", "keybroker.v1.RecordService")
+SERVICES = tuple(f"keybroker.v1.{name}Service" for name in ("Signing", "Key", "Record", "Session"))
 _KEY = "key/"
 _Status = health_pb2.HealthCheckResponse
 

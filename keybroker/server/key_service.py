@@ -9,7 +9,9 @@ from typing import final
 from keybroker.errors import NotPermitted, RequestMalformed
 from keybroker.pb import keys_pb2 as pb
 from keybroker.pb import keys_pb2_grpc
-from keybroker.policy.model import RegisteredKey
+from keybroker.policy.model import KeyRegister, RegisteredKey
+from keybroker.policy.rules.key import why_not_relied_on
+from keybroker.policy.trust import RevocationList
 from keybroker.server.authn import check_operation, may_see
 from keybroker.server.calls import Calls, Context, answered
 from keybroker.server.reading import Facts, recorded
@@ -67,13 +69,20 @@ class KeyService(keys_pb2_grpc.KeyServiceServicer):
         return response
 
 
-def why_unusable(key: RegisteredKey, served: Mapping[KeyLabel, Finding], at: datetime) -> str:
+def why_unusable(
+    key: RegisteredKey,
+    served: Mapping[KeyLabel, Finding],
+    lists: Mapping[bytes, RevocationList],
+    at: datetime,
+) -> str:
     """Why the key cannot be used now, empty where it can. For telling only: rules and gates judge."""
     if key.state is not KeyState.ACTIVE:
         return f"its state is {key.state}"
     finding = served.get(key.label)
     if finding is None or not finding.passed:
         return "the module does not hold it as its purpose demands" if finding is None else f"module: {finding.found}"
+    if key.session is not None and not key.session.made_at <= at < key.session.until:
+        return f"its session ended at {key.session.until.isoformat()}"
     certificate = key.certificate
     if certificate is None:
         return ""
@@ -84,7 +93,8 @@ def why_unusable(key: RegisteredKey, served: Mapping[KeyLabel, Finding], at: dat
         return (
             f"its certificate is valid from {certificate.not_before.isoformat()} to {certificate.not_after.isoformat()}"
         )
-    return ""
+    found = why_not_relied_on(certificate, lists, at)
+    return f"its certificate's chain: {found}" if found else ""
 
 
 def _list(standing: Standing, caller: Caller, after: KeyLabel, size: int) -> pb.ListKeysResponse:
@@ -92,7 +102,7 @@ def _list(standing: Standing, caller: Caller, after: KeyLabel, size: int) -> pb.
     served = standing.line.module.served(register)
     at = standing.clock.now()
     visible = sorted(label for label, key in register.keys.items() if may_see(caller, key.party) and label > after)
-    keys = [_key(register.keys[label], served, at, standing.line.deployment) for label in visible[:size]]
+    keys = [_key(register.keys[label], register, served, at, standing.line.deployment) for label in visible[:size]]
     return pb.ListKeysResponse(keys=keys, next_page_token=visible[size - 1] if len(visible) > size else "")
 
 
@@ -102,14 +112,21 @@ def _get(standing: Standing, caller: Caller, label: KeyLabel) -> pb.GetPublicKey
     if key is None or not may_see(caller, key.party):
         raise NotPermitted("this caller may not see a key of that name")
     return pb.GetPublicKeyResponse(
-        key=_key(key, standing.line.module.served(register), standing.clock.now(), standing.line.deployment),
-        subject_public_key_info=_P256_SPKI + key.public_key if key.public_key else b"",
+        key=_key(key, register, standing.line.module.served(register), standing.clock.now(), standing.line.deployment),
+        # A symmetric key has none: its identifier stands in the register in its place.
+        subject_public_key_info=_P256_SPKI + key.public_key if len(key.public_key) == 65 else b"",
         certificates=key.certificate.der if key.certificate is not None else (),
     )
 
 
-def _key(key: RegisteredKey, served: Mapping[KeyLabel, Finding], at: datetime, deployment: DeploymentKind) -> pb.Key:
-    why_not = why_unusable(key, served, at)
+def _key(
+    key: RegisteredKey,
+    register: KeyRegister,
+    served: Mapping[KeyLabel, Finding],
+    at: datetime,
+    deployment: DeploymentKind,
+) -> pb.Key:
+    why_not = why_unusable(key, served, register.lists, at)
     told = pb.Key(
         label=key.label,
         purpose=key.purpose,

@@ -12,9 +12,10 @@ from typing import final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from keybroker.content.assembly import PROCESSED_KINDS
 from keybroker.errors import KeybrokerError, ModuleFault
 from keybroker.ledger.model import Concluded
-from keybroker.signing import Item, Outcome
+from keybroker.signing import Ask, Item, Outcome
 from keybroker.terms import KeyLabel
 
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
@@ -22,11 +23,13 @@ _MOST_CALLS = 1024
 _ITEMS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 
-def outcome_word(outcome: Outcome) -> str:
-    """``SIGNED``, ``GIVEN_AGAIN`` or the error's reason."""
+def outcome_word(item: Item, outcome: Outcome) -> str:
+    """``SIGNED``, ``PROCESSED`` (a use that is no signature), ``GIVEN_AGAIN`` or the error's reason."""
     if isinstance(outcome, KeybrokerError):
         return outcome.reason
-    return "SIGNED" if isinstance(outcome, Concluded) else "GIVEN_AGAIN"
+    if not isinstance(outcome, Concluded):
+        return "GIVEN_AGAIN"
+    return "PROCESSED" if isinstance(item, Ask) and item.kind in PROCESSED_KINDS else "SIGNED"
 
 
 @final
@@ -81,7 +84,8 @@ class Metrics:
         self._batch_items.observe(len(items))
         self._batch_seconds.observe(seconds)
         words = Tally(
-            (item.identity.operation, outcome_word(outcome)) for item, outcome in zip(items, outcomes, strict=True)
+            (item.identity.operation, outcome_word(item, outcome))
+            for item, outcome in zip(items, outcomes, strict=True)
         )
         for (operation, word), count in words.items():
             self._requests.labels(operation, word).inc(count)

@@ -33,13 +33,14 @@ class WorkerProcess:
         number: int,
         accepted: Path,
         listen: str,
+        broker: str,
         metrics_directory: Path,
         pin: str,
         hidden: frozenset[str],
         handshake_failed: Callable[[str], None],
     ) -> None:
-        """``accepted``: the file in which the supervisor keeps the configuration that it accepted. ``hidden``: names
-        that must not stand in the worker's environment (the PIN's).
+        """``accepted``: the file in which the supervisor keeps the configuration that it accepted. ``broker``: this
+        run of the supervisor. ``hidden``: names that must not stand in the worker's environment (the PIN's).
         """
         self.number = number
         self.ready = False
@@ -51,6 +52,7 @@ class WorkerProcess:
         ours, theirs = socket.socketpair()
         command = [sys.executable, "-m", "keybroker.server.worker", str(accepted)]
         command += ["--name", f"worker-{number}", "--listen", listen, "--control", str(theirs.fileno())]
+        command += ["--broker", broker]
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603  # our own module, arguments as a list
                 command,

@@ -52,6 +52,8 @@ def reloaded(old: Configuration, new: Configuration, works: Works, *, worker: st
         register=works.register,
         journal=journal,
         module=works.line.module,
+        anchors=new.anchors,
+        device_anchors=new.device_anchors,
     )
     changed = Works(line=line, register=works.register, journal=journal, ledger=works.ledger, token=works.token)
     return changed, standing_of(new, changed)

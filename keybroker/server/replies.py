@@ -3,30 +3,40 @@
 from __future__ import annotations
 
 from keybroker.content import decode
-from keybroker.content.model import AuditCheckpoint, Content, GbcsCommand
+from keybroker.content.assembly import PROCESSED_KINDS, assemble, assemble_outputs
+from keybroker.content.contents import Content
+from keybroker.content.facts import facts_of
+from keybroker.content.model import GbcsCommand
 from keybroker.errors import KeybrokerError
 from keybroker.ledger.model import Concluded, GivenAgain, Receipt, Refused
 from keybroker.pb import signing_pb2 as pb
 from keybroker.server.status import item_status
-from keybroker.signing import Item, Outcome
+from keybroker.signing import Ask, Item, Outcome
 from keybroker.terms import Finding
-
-_SIGNATURE_LENGTH = b"\x40"
-"""Before r || s (GBCS, handbook 1.5)."""
 
 
 def signed(item: Item, outcome: Concluded | GivenAgain) -> pb.Signed:
-    """The signed message, message || 0x40 || r || s, with its receipt."""
+    """What was signed, put together with its signature, and its receipt."""
     if isinstance(outcome, Concluded):
-        content, reused, again = outcome.intent.permit.decision.content, outcome.reused, False
+        decision = outcome.intent.permit.decision
+        content, certificate, reused = decision.content, decision.key.certificate_der, outcome.reused
     else:
-        content, reused, again = _content_of(item), 0, True
+        content, certificate, reused = _content_of(item), outcome.certificate, 0
     return pb.Signed(
-        signed_message=_message(content) + _SIGNATURE_LENGTH + outcome.signature,
+        signed_message=assemble(content, outcome.outputs, certificate=certificate),
         signature=outcome.signature,
         receipt=_receipt(outcome.receipt),
-        given_again=again,
+        given_again=isinstance(outcome, GivenAgain),
         counter_reused=reused,
+    )
+
+
+def processed(item: Item, outcome: Concluded | GivenAgain) -> pb.Processed:
+    """What a key made that is no signature, and its receipt."""
+    again = isinstance(outcome, GivenAgain)
+    content = _content_of(item) if isinstance(outcome, GivenAgain) else outcome.intent.permit.decision.content
+    return pb.Processed(
+        outputs=assemble_outputs(content, outcome.outputs), receipt=_receipt(outcome.receipt), given_again=again
     )
 
 
@@ -34,6 +44,8 @@ def sign_outcome(request_id: str, item: Item, outcome: Outcome) -> pb.SignOutcom
     """One item's outcome in a batch or stream, under the request_id that the caller sent."""
     if isinstance(outcome, KeybrokerError):
         return pb.SignOutcome(request_id=request_id, error=item_status(outcome))
+    if isinstance(item, Ask) and item.kind in PROCESSED_KINDS:
+        return pb.SignOutcome(request_id=request_id, processed=processed(item, outcome))
     return pb.SignOutcome(request_id=request_id, signed=signed(item, outcome))
 
 
@@ -49,8 +61,9 @@ def finding(found: Finding) -> pb.Finding:
 
 
 def content_facts(content: Content) -> pb.ContentFacts:
-    if isinstance(content, AuditCheckpoint):
-        return pb.ContentFacts(kind=content.kind, sha256=content.sha256)
+    facts = facts_of(content)
+    if not isinstance(content, GbcsCommand):
+        return pb.ContentFacts(kind=content.kind, sha256=content.sha256, facts=facts)
     return pb.ContentFacts(
         kind=content.kind,
         message_code=str(content.message_code),
@@ -61,20 +74,15 @@ def content_facts(content: Content) -> pb.ContentFacts:
         payload_family=content.payload_family,
         sha256=content.sha256,
         service_reference_variants=content.message_code.service_reference_variants,
+        facts=facts,
     )
 
 
 def _content_of(item: Item) -> Content:
-    """What was asked for, read once more: a signature given again comes without its content."""
+    """What was asked for, read once more: a result given again comes without its content."""
     if isinstance(item, Refused):
         raise TypeError("what was refused is not given again")
-    return decode(item.kind, item.octets)
-
-
-def _message(content: Content) -> bytes:
-    if not isinstance(content, GbcsCommand):
-        raise TypeError("only Commands and Pre-Commands are signed for callers")
-    return content.message
+    return decode(item.kind, item.octets, item.accompanying)
 
 
 def _receipt(receipt: Receipt) -> pb.Receipt:

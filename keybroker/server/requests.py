@@ -9,14 +9,16 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sized
+from typing import Any
 
 from google.protobuf.message import Message
 
 from keybroker.errors import RequestMalformed
 from keybroker.ledger.model import Refused, RequestIdentity
 from keybroker.pb import signing_pb2 as pb
+from keybroker.server.forms import FORMS, Form
 from keybroker.signing import Ask
-from keybroker.terms import Caller, ContentKind, KeyLabel, Operation, RequestId
+from keybroker.terms import Caller, KeyLabel, Operation, RequestId
 
 _is_request_id = re.compile(r"[!-~]{1,128}").fullmatch
 _is_key = re.compile(r"[a-z0-9-]{1,63}").fullmatch
@@ -25,30 +27,36 @@ NO_ID, NO_KEY = RequestId(""), KeyLabel("")
 """In the record of a request whose own were of the wrong form."""
 
 
-def read_pre_command(
-    request: pb.SignPreCommandRequest, caller: Caller, longest: int, *, inside: pb.SignItem | None = None
-) -> Ask | Refused:
-    """``longest`` is the longest message in octets; ``inside``: the item of a batch or stream that it came in."""
+def read_request(request: Message, caller: Caller, longest: int, *, inside: pb.SignItem | None = None) -> Ask | Refused:
+    """A request of the line. ``longest`` is the longest message in octets; ``inside``: the item that it came in."""
+    form = FORMS[type(request)]
+    asked: Any = request
+    request_id, key = asked.request_id, asked.key
+    well_formed = _is_request_id(request_id) and _is_key(key)
+    identity = RequestIdentity(
+        caller=caller,
+        operation=form.operation,
+        key=KeyLabel(key) if well_formed else NO_KEY,
+        request_id=RequestId(request_id) if well_formed else NO_ID,
+        sha256=_sha256(request),
+    )
     whole = inside or request
-    operation = Operation.SIGN_PRE_COMMAND
-    return _read(request, whole, request.pre_command, operation, ContentKind.PRE_COMMAND, caller, longest)
-
-
-def read_command(
-    request: pb.SignCommandRequest, caller: Caller, longest: int, *, inside: pb.SignItem | None = None
-) -> Ask | Refused:
-    """As ``read_pre_command``."""
-    whole = inside or request
-    return _read(request, whole, request.command, Operation.SIGN_COMMAND, ContentKind.COMMAND, caller, longest)
+    try:
+        octets = form.octets(asked)
+    except RequestMalformed as refusal:
+        return _refused(asked, whole, form, identity, refusal, longest)
+    if well_formed and 0 < len(octets) <= longest and not holds_unknown_fields(whole):
+        accompanying = form.accompanying(asked)
+        if not accompanying or sum(len(each.octets) for each in accompanying) <= longest:
+            return Ask(identity=identity, kind=form.kind, octets=octets, accompanying=accompanying)
+    return _refused(asked, whole, form, identity, octets, longest)
 
 
 def read_item(item: pb.SignItem, caller: Caller, longest: int) -> Ask | Refused:
     """One item of a batch or stream; ``longest`` is the longest message in octets."""
     which = item.WhichOneof("request")
-    if which == "sign_pre_command":
-        return read_pre_command(item.sign_pre_command, caller, longest, inside=item)
-    if which == "sign_command":
-        return read_command(item.sign_command, caller, longest, inside=item)
+    if which is not None:
+        return read_request(getattr(item, which), caller, longest, inside=item)
     identity = RequestIdentity(
         caller=caller, operation=Operation.SIGN_COMMAND, key=NO_KEY, request_id=NO_ID, sha256=_sha256(item)
     )
@@ -58,9 +66,8 @@ def read_item(item: pb.SignItem, caller: Caller, longest: int) -> Ask | Refused:
 
 def request_id_of(item: pb.SignItem) -> str:
     """What the item calls itself, for its outcome; the caller gets back what it sent, well-formed or not."""
-    if item.WhichOneof("request") == "sign_command":
-        return item.sign_command.request_id
-    return item.sign_pre_command.request_id
+    which = item.WhichOneof("request")
+    return "" if which is None else str(getattr(item, which).request_id)
 
 
 def check_request_id(request_id: str) -> RequestId:
@@ -109,46 +116,27 @@ def _check_known(request: Message) -> None:
         raise RequestMalformed("the request holds fields that are unknown to this broker", field="")
 
 
-def _read(
-    request: pb.SignPreCommandRequest | pb.SignCommandRequest,
-    whole: Message,
-    octets: bytes,
-    operation: Operation,
-    kind: ContentKind,
-    caller: Caller,
-    longest: int,
-) -> Ask | Refused:
-    request_id, key = request.request_id, request.key
-    well_formed = _is_request_id(request_id) and _is_key(key)
-    identity = RequestIdentity(
-        caller=caller,
-        operation=operation,
-        key=KeyLabel(key) if well_formed else NO_KEY,
-        request_id=RequestId(request_id) if well_formed else NO_ID,
-        sha256=_sha256(request),
-    )
-    if well_formed and 0 < len(octets) <= longest and not holds_unknown_fields(whole):
-        return Ask(identity=identity, kind=kind, octets=octets)
-    return _refused(request, whole, identity, octets, longest)
-
-
 def _refused(
-    request: pb.SignPreCommandRequest | pb.SignCommandRequest,
-    whole: Message,
-    identity: RequestIdentity,
-    octets: bytes,
-    longest: int,
+    request: Any, whole: Message, form: Form, identity: RequestIdentity, found: bytes | RequestMalformed, longest: int
 ) -> Refused:
-    sha256 = hashlib.sha256(octets).digest()
+    """``found``: its octets, or why there are none."""
+    octets = b"" if isinstance(found, RequestMalformed) else found
     try:
         check_request_id(request.request_id)
         check_key(request.key)
         _check_known(whole)
-        field = "command" if identity.operation is Operation.SIGN_COMMAND else "pre_command"
-        error = RequestMalformed(f"expected 1 to {longest} octets, found {len(octets)}", field=field)
+        error = found if isinstance(found, RequestMalformed) else _misfit(request, form, found, longest)
     except RequestMalformed as refusal:
         error = refusal
-    return Refused(identity=identity, error=error, findings=(), octets_sha256=sha256)
+    return Refused(identity=identity, error=error, findings=(), octets_sha256=hashlib.sha256(octets).digest())
+
+
+def _misfit(request: Any, form: Form, octets: bytes, longest: int) -> RequestMalformed:
+    if not 0 < len(octets) <= longest:
+        return RequestMalformed(f"expected 1 to {longest} octets, found {len(octets)}", field=form.named)
+    beside = sum(len(each.octets) for each in form.accompanying(request))
+    fields = " and ".join(form.beside)
+    return RequestMalformed(f"expected at most {longest} octets altogether, found {beside}", field=fields)
 
 
 def _sha256(request: Message) -> bytes:

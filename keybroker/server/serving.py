@@ -26,6 +26,7 @@ from keybroker.server.key_service import why_unusable
 from keybroker.server.logging import Logger
 from keybroker.server.metrics import Metrics
 from keybroker.server.reload import reloaded, standing_of
+from keybroker.server.smets1_sessions import Sessions
 from keybroker.server.standing import Current
 from keybroker.server.transport import bind, make_server
 from keybroker.server.work import Work
@@ -33,6 +34,7 @@ from keybroker.terms import KeyLabel, PartyName
 
 _LOOK_SECONDS = 1.0
 _FORGET_SECONDS = 3600.0
+_SWEEP_SECONDS = 5.0
 _LAST_REPLIES_SECONDS = 1.0
 """After draining: how long replies may still be on their way, and Watch calls stay open."""
 
@@ -49,7 +51,9 @@ class Serving:
         log: Logger,
         name: str,
         baton: Baton | None,
+        broker: str,
     ) -> None:
+        """``broker``: this run of the supervisor, told from every other."""
         self._configuration = configuration
         self._works = works
         self._control = control
@@ -59,6 +63,7 @@ class Serving:
         self._current = Current(standing_of(configuration, works))
         self._metrics = Metrics(CollectorRegistry())
         self._anchor = Anchoring(self._current, log)
+        self._sessions = Sessions(self._current, works.token, broker=broker, log=log)
         self._stop = asyncio.Event()
         self._status = ExitStatus.CLEAN
         self._reloading = asyncio.Lock()
@@ -80,13 +85,14 @@ class Serving:
         self._health = Health(self._calls)
         await self._coalescer.run(self._begin)
         await self._look()
-        server = make_server(self._configuration, self._calls, self._health)
+        server = make_server(self._configuration, self._calls, self._health, self._sessions)
         bind(server, self._configuration, listen)
         await server.start()
         self._listen_to_control()
         self._every(_LOOK_SECONDS, self._look)
         self._every(self._configuration.file.ledger.anchor_seconds, self._anchor_now)
         self._every(_FORGET_SECONDS, self._forget_now)
+        self._every(_SWEEP_SECONDS, self._sweep_now)
         self._control.say("ready")
         self._log.info("worker ready", listen=listen)
         await self._stop.wait()
@@ -109,6 +115,7 @@ class Serving:
             self._log.warning("outcome unknown of an earlier worker's intent", leaf_index=receipt.leaf_index)
         self._write(RecordKind.START, {"listen": self._configuration.file.server.listen})
         self._forget()
+        self._sessions.sweep()
         self._anchor()
 
     async def _drain(self, server: grpc.aio.Server) -> None:
@@ -167,6 +174,9 @@ class Serving:
     async def _forget_now(self) -> None:
         await self._coalescer.run_unbounded(self._forget)
 
+    async def _sweep_now(self) -> None:
+        await self._coalescer.run_unbounded(self._sessions.sweep)
+
     def _forget(self) -> None:
         """On the signer thread: request ids older than they are promised to be known."""
         standing = self._current.standing
@@ -201,8 +211,10 @@ class Serving:
         try:
             served = standing.line.module.served(register)
         except ModuleFault:
-            return False, dict.fromkeys(register.keys, False), records
-        return True, {label: not why_unusable(key, served, at) for label, key in register.keys.items()}, records
+            return False, {label: False for label, key in register.keys.items() if key.session is None}, records
+        # A session's key comes and goes: what watches keys by their labels is told of those that stay.
+        kept = {label: key for label, key in register.keys.items() if key.session is None}
+        return True, {label: not why_unusable(key, served, register.lists, at) for label, key in kept.items()}, records
 
     # ---- told by supervisor or signal
 

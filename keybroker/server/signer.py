@@ -25,7 +25,7 @@ class Work(Protocol[F]):
         ...
 
     def use(self, flying: F) -> F:
-        """The module signs."""
+        """The module uses its keys."""
         ...
 
     def end(self, flying: F) -> Sequence[Outcome]:

@@ -6,21 +6,23 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from typing import final
 
+from google.protobuf.message import Message
+
 from keybroker.content import decode
 from keybroker.errors import ContentMalformed, KeybrokerError, NotPermitted, Refusal, RequestMalformed
-from keybroker.ledger.model import Refused
+from keybroker.ledger.model import Concluded, GivenAgain, Refused
 from keybroker.pb import signing_pb2 as pb
 from keybroker.pb import signing_pb2_grpc
 from keybroker.policy.model import Decision
+from keybroker.policy.rules.caller import is_entitled
 from keybroker.server import replies
 from keybroker.server.authn import check_operation
 from keybroker.server.calls import Calls, Context, answered
 from keybroker.server.reading import Facts, recorded
 from keybroker.server.requests import (
     check_request_id,
-    read_command,
     read_item,
-    read_pre_command,
+    read_request,
     request_id_of,
 )
 from keybroker.server.standing import Standing
@@ -36,16 +38,86 @@ class SigningService(signing_pb2_grpc.SigningServiceServicer):
         self.calls = calls
 
     @answered("SignCommand")
-    async def SignCommand(self, request: pb.SignCommandRequest, context: Context) -> pb.SignCommandResponse:  # noqa: N802
-        caller = await self.calls.begin(context, "SignCommand", request)
-        item = read_command(request, caller, self.calls.standing.limits.message_octets)
-        return pb.SignCommandResponse(signed=await self._sign_one(item, context))
+    async def SignCommand(  # noqa: N802
+        self, request: pb.SignCommandRequest, context: Context
+    ) -> pb.SignCommandResponse:
+        return pb.SignCommandResponse(signed=await self._sign("SignCommand", request, context))
 
     @answered("SignPreCommand")
-    async def SignPreCommand(self, request: pb.SignPreCommandRequest, context: Context) -> pb.SignPreCommandResponse:  # noqa: N802
-        caller = await self.calls.begin(context, "SignPreCommand", request)
-        item = read_pre_command(request, caller, self.calls.standing.limits.message_octets)
-        return pb.SignPreCommandResponse(signed=await self._sign_one(item, context))
+    async def SignPreCommand(  # noqa: N802
+        self, request: pb.SignPreCommandRequest, context: Context
+    ) -> pb.SignPreCommandResponse:
+        return pb.SignPreCommandResponse(signed=await self._sign("SignPreCommand", request, context))
+
+    @answered("SignCertificate")
+    async def SignCertificate(  # noqa: N802
+        self, request: pb.SignCertificateRequest, context: Context
+    ) -> pb.SignCertificateResponse:
+        return pb.SignCertificateResponse(signed=await self._sign("SignCertificate", request, context))
+
+    @answered("SignRevocationList")
+    async def SignRevocationList(  # noqa: N802
+        self, request: pb.SignRevocationListRequest, context: Context
+    ) -> pb.SignRevocationListResponse:
+        return pb.SignRevocationListResponse(signed=await self._sign("SignRevocationList", request, context))
+
+    @answered("SignCertificateSigningRequest")
+    async def SignCertificateSigningRequest(  # noqa: N802
+        self, request: pb.SignCertificateSigningRequestRequest, context: Context
+    ) -> pb.SignCertificateSigningRequestResponse:
+        return pb.SignCertificateSigningRequestResponse(
+            signed=await self._sign("SignCertificateSigningRequest", request, context)
+        )
+
+    @answered("SignServiceRequest")
+    async def SignServiceRequest(  # noqa: N802
+        self, request: pb.SignServiceRequestRequest, context: Context
+    ) -> pb.SignServiceRequestResponse:
+        return pb.SignServiceRequestResponse(signed=await self._sign("SignServiceRequest", request, context))
+
+    @answered("SignTlsHandshake")
+    async def SignTlsHandshake(  # noqa: N802
+        self, request: pb.SignTlsHandshakeRequest, context: Context
+    ) -> pb.SignTlsHandshakeResponse:
+        return pb.SignTlsHandshakeResponse(signed=await self._sign("SignTlsHandshake", request, context))
+
+    @answered("ApplyCommandMac")
+    async def ApplyCommandMac(  # noqa: N802
+        self, request: pb.ApplyCommandMacRequest, context: Context
+    ) -> pb.ApplyCommandMacResponse:
+        return pb.ApplyCommandMacResponse(processed=await self._process("ApplyCommandMac", request, context))
+
+    @answered("CheckResponseMac")
+    async def CheckResponseMac(  # noqa: N802
+        self, request: pb.CheckResponseMacRequest, context: Context
+    ) -> pb.CheckResponseMacResponse:
+        return pb.CheckResponseMacResponse(processed=await self._process("CheckResponseMac", request, context))
+
+    @answered("DecryptResponse")
+    async def DecryptResponse(  # noqa: N802
+        self, request: pb.DecryptResponseRequest, context: Context
+    ) -> pb.DecryptResponseResponse:
+        return pb.DecryptResponseResponse(processed=await self._process("DecryptResponse", request, context))
+
+    @answered("MakePrepaymentToken")
+    async def MakePrepaymentToken(  # noqa: N802
+        self, request: pb.MakePrepaymentTokenRequest, context: Context
+    ) -> pb.MakePrepaymentTokenResponse:
+        return pb.MakePrepaymentTokenResponse(processed=await self._process("MakePrepaymentToken", request, context))
+
+    @answered("ProtectSmets1Instruction")
+    async def ProtectSmets1Instruction(  # noqa: N802
+        self, request: pb.ProtectSmets1InstructionRequest, context: Context
+    ) -> pb.ProtectSmets1InstructionResponse:
+        return pb.ProtectSmets1InstructionResponse(
+            processed=await self._process("ProtectSmets1Instruction", request, context)
+        )
+
+    @answered("OpenSmets1Response")
+    async def OpenSmets1Response(  # noqa: N802
+        self, request: pb.OpenSmets1ResponseRequest, context: Context
+    ) -> pb.OpenSmets1ResponseResponse:
+        return pb.OpenSmets1ResponseResponse(processed=await self._process("OpenSmets1Response", request, context))
 
     @answered("SignBatch")
     async def SignBatch(self, request: pb.SignBatchRequest, context: Context) -> pb.SignBatchResponse:  # noqa: N802
@@ -89,13 +161,23 @@ class SigningService(signing_pb2_grpc.SigningServiceServicer):
         self.calls.metrics.outside_the_line("Explain", "ANSWERED")
         return response
 
-    async def _sign_one(self, item: Item, context: Context) -> pb.Signed:
+    async def _sign(self, rpc: str, request: Message, context: Context) -> pb.Signed:
         """Raises: the item's error."""
+        return replies.signed(*await self._one(rpc, request, context))
+
+    async def _process(self, rpc: str, request: Message, context: Context) -> pb.Processed:
+        """Raises: the item's error."""
+        return replies.processed(*await self._one(rpc, request, context))
+
+    async def _one(self, rpc: str, request: Message, context: Context) -> tuple[Item, Concluded | GivenAgain]:
+        """A lone request down the line. Raises: its error."""
+        caller = await self.calls.begin(context, rpc, request)
+        item = read_request(request, caller, self.calls.standing.limits.message_octets)
         (outcome,) = await self.calls.sign((item,), expires=self.calls.expires(context))
         self._log(item.identity.operation, (item,), (outcome,))
         if isinstance(outcome, KeybrokerError):
             raise outcome
-        return replies.signed(item, outcome)
+        return item, outcome
 
     def _log(self, rpc: str, items: Sequence[Item], outcomes: Sequence[Outcome]) -> None:
         """One event for each item that was not signed; it shares ``request_id`` with the record.
@@ -157,10 +239,10 @@ def _explanation(standing: Standing, item: Item) -> pb.ExplainResponse:
 def _tell_what_is_known(told: pb.ExplainResponse, standing: Standing, asked: Ask) -> None:
     """Of what was refused: the content where it can be read, the key's purpose and policy where the key is theirs."""
     with suppress(ContentMalformed):
-        told.content.CopyFrom(replies.content_facts(decode(asked.kind, asked.octets)))
+        told.content.CopyFrom(replies.content_facts(decode(asked.kind, asked.octets, asked.accompanying)))
     line, identity = standing.line, asked.identity
     key = line.register.current().keys.get(identity.key)
-    if key is None or key.label not in identity.caller.keys:
+    if key is None or not is_entitled(identity.caller, key):
         return
     told.key_purpose = key.purpose
     policy = line.policies.get(key.purpose)

@@ -30,11 +30,14 @@ CODES: dict[type[KeybrokerError], grpc.StatusCode] = {
     errors.ContentIsResponse: grpc.StatusCode.INVALID_ARGUMENT,
     errors.ContentIsAlert: grpc.StatusCode.INVALID_ARGUMENT,
     errors.MessageCodeUnknown: grpc.StatusCode.INVALID_ARGUMENT,
+    # What came was damaged or forged on its way; asking again the same finds the same (and no key data was lost).
+    errors.ProtectionInvalid: grpc.StatusCode.INVALID_ARGUMENT,
     # Also for a key that this caller may not know of: no oracle for key names.
     errors.NotPermitted: grpc.StatusCode.PERMISSION_DENIED,
     errors.GateShut: grpc.StatusCode.FAILED_PRECONDITION,
     errors.GateNotEnforceable: grpc.StatusCode.FAILED_PRECONDITION,
     errors.KeyNotServed: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.EvidenceSpent: grpc.StatusCode.FAILED_PRECONDITION,
     errors.ThresholdExceeded: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.ModuleFault: grpc.StatusCode.INTERNAL,
     errors.ModuleUnavailable: grpc.StatusCode.UNAVAILABLE,
@@ -184,5 +187,7 @@ def _packed(detail: Message) -> any_pb2.Any:
 async def abort(context: grpc.aio.ServicerContext[object, object], error: KeybrokerError) -> NoReturn:
     """End a call with the error's status. grpc raises from here; nothing after it runs."""
     status = status_of(error)
+    # The same text twice: readers of both (grpc-status) hold one against the other.
+    status.message = _shortened(error.sentence, _LONGEST_SENTENCE // 3)
     trailers = (("grpc-status-details-bin", status.SerializeToString()),)
-    await context.abort(code_of(error), _shortened(error.sentence, _LONGEST_SENTENCE // 3), trailers)
+    await context.abort(code_of(error), status.message, trailers)

@@ -165,7 +165,7 @@ class Stream:
     def _next_reply(self) -> list[pb.SignOutcome]:
         octets = count = 0
         for outcome in self._ready:
-            octets += len(outcome.signed.signed_message)
+            octets += outcome.ByteSize()
             if count and octets > _LONGEST_REPLY:
                 break
             count += 1

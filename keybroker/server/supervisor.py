@@ -8,6 +8,7 @@ loads no token's library.
 from __future__ import annotations
 
 import argparse
+import secrets
 import selectors
 import signal
 import socket
@@ -82,6 +83,7 @@ class Supervisor:
         self._before = self._asked = configuration
         self._taken = True
         self._listen = listen
+        self._broker = secrets.token_hex(8)
         self._log = log
         self._metrics = metrics
         self._pin = configuration.pin
@@ -145,6 +147,7 @@ class Supervisor:
             number=slot.number,
             accepted=self._configuration.accepted,
             listen=self._listen,
+            broker=self._broker,
             metrics_directory=self._metrics.directory,
             pin=pin,
             hidden=frozenset(filter(None, [self._configuration.file.module.pin.environment])),

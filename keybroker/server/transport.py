@@ -14,24 +14,27 @@ from grpc_reflection.v1alpha import reflection
 
 from keybroker.config import Configuration
 from keybroker.errors import BrokerStopping, ConfigurationInvalid
-from keybroker.pb import keys_pb2_grpc, records_pb2_grpc, signing_pb2_grpc
+from keybroker.pb import keys_pb2_grpc, records_pb2_grpc, sessions_pb2_grpc, signing_pb2_grpc
 from keybroker.server.calls import Calls
 from keybroker.server.health import SERVICES, Health
 from keybroker.server.key_service import KeyService
 from keybroker.server.parsing import BoundedServer
 from keybroker.server.record_service import RecordService
+from keybroker.server.session_service import SessionService
 from keybroker.server.signing_service import SigningService
+from keybroker.server.smets1_sessions import Sessions
 from keybroker.server.standing import limits_of
 from keybroker.server.tls import check_anchors, check_only_tls13
 
 
-def make_server(configuration: Configuration, calls: Calls, health: Health) -> grpc.aio.Server:
+def make_server(configuration: Configuration, calls: Calls, health: Health, sessions: Sessions) -> grpc.aio.Server:
     """All services on one server, not yet bound."""
     server = grpc.aio.server(options=_options(configuration))
     bounded: Any = BoundedServer(server, configuration.file.limits.batch_items)
     signing_pb2_grpc.add_SigningServiceServicer_to_server(SigningService(calls), bounded)
     keys_pb2_grpc.add_KeyServiceServicer_to_server(KeyService(calls), server)
     records_pb2_grpc.add_RecordServiceServicer_to_server(RecordService(calls), server)
+    sessions_pb2_grpc.add_SessionServiceServicer_to_server(SessionService(calls, sessions), server)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     names = (*SERVICES, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)

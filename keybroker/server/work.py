@@ -52,7 +52,7 @@ class Work:
         return outcomes, Flying(standing, items, started, begun)
 
     def use(self, flying: Flying) -> Flying:
-        """The module signs."""
+        """The module uses its keys."""
         return flying if flying.ended is not None else replace(flying, begun=use(flying.standing.line, flying.begun))
 
     def end(self, flying: Flying) -> Sequence[Outcome]:

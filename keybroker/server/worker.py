@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import fcntl
+import gc
 import os
 import signal
 import socket
@@ -37,25 +38,29 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--name", required=True)
     parser.add_argument("--listen", required=True)
     parser.add_argument("--control", type=int, required=True)
+    parser.add_argument("--broker", required=True, help="this run of the supervisor")
     asked = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's, which stops us in order.
     sys.setswitchinterval(SWITCH_SECONDS)
     control = Control(socket.socket(fileno=asked.control))
     try:
-        return _run(control, asked.accepted, asked.name, asked.listen)
+        return _run(control, asked.accepted, asked.name, asked.listen, asked.broker)
     except KeybrokerError as error:
         control.say("failed", error.sentence)
         return exit_status(error)
 
 
-def _run(control: Control, accepted: Path, name: str, listen: str) -> int:
+def _run(control: Control, accepted: Path, name: str, listen: str, broker: str) -> int:
     configuration = read_accepted_configuration(accepted)
     log = configure_logging(configuration.file.server.log, worker=name)
     works = _open(configuration, _pin(control), name)
     baton = Baton() if configuration.profile.sessions.in_process else None
     if baton is not None:
         _keep_to_one_processor(name)
-    serving = Serving(configuration, works, control, log, name, baton)
+    serving = Serving(configuration, works, control, log, name, baton, broker)
+    # What stands now stands as long as the process: looking through it again and again cost a tenth of the line's time.
+    gc.collect()
+    gc.freeze()
     with asyncio.Runner(loop_factory=lambda: _loop(baton)) as runner:
         return runner.run(serving.run(listen))
 

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -19,10 +19,22 @@ from keybroker.pb import records_pb2, records_pb2_grpc
 from keybroker.terms import EntityIdentifier, KeyPurpose, RemotePartyRole
 from scripts.broker_parts.running import open_channel, running_broker
 from scripts.replay_parts import expectation
+from scripts.replay_parts.agreement_cases import Planned, plan_agreement, sample
+from scripts.replay_parts.agreement_judging import (
+    AgreementVerdict,
+    agreement_summary,
+    judge_agreement,
+    module_summary,
+)
+from scripts.replay_parts.agreement_keys import AgreementKey, AgreementKeys, read_agreement_keys
+from scripts.replay_parts.agreement_sending import Answered, send_agreement
 from scripts.replay_parts.cases import Case, Message, make_cases, read_messages
+from scripts.replay_parts.change_of_supplier import with_service_requests
 from scripts.replay_parts.expectation import SIGNED, USERS
 from scripts.replay_parts.held_keys import HeldKey, read_keys
 from scripts.replay_parts.judging import Reuse, Verdict, judge_case, judge_reuse, wrong_records
+from scripts.replay_parts.nss_token import PROFILE, create_nss_token, find_nss
+from scripts.replay_parts.recertifying import Certified
 from scripts.replay_parts.sending import WAYS, Answers
 
 _PURPOSES = {
@@ -34,6 +46,8 @@ _PURPOSES = {
     expectation.WAN_PROVIDER: KeyPurpose.WAN_PROVIDER_COMMAND,
     expectation.RECOVERY: KeyPurpose.RECOVERY_COMMAND,
 }
+_SAMPLE = 40
+"""Of MACs to be made, to be checked, and of messages to be deciphered, inside a module."""
 
 
 def main() -> int:
@@ -43,17 +57,36 @@ def main() -> int:
         raise SystemExit(f"{arguments.keys}: found no <eui>-ds.key with a <eui>-ds.pem of a role that signs Commands")
     messages = read_messages(arguments.vectors)
     cases = make_cases(messages, keys)
+    agreement_keys = read_agreement_keys(arguments.keys)
+    planned = plan_agreement(messages, agreement_keys)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="keybroker-replay-") as directory:
-        deployment = create_deployment(Path(directory) / "broker", keys=[_dev_key(key) for key in keys])
+        dev_keys = [*map(_dev_key, keys), *map(_dev_agreement_key, agreement_keys.parties.values())]
+        deployment = create_deployment(Path(directory) / "broker", keys=dev_keys)
+        cases = with_service_requests(cases, deployment.directory / "pki", list(WAYS))
         with running_broker(deployment, workers=1):
             answers, records_wrong = _send_all(deployment, cases)
+            agreed = _send_agreement(deployment, planned, Certified(deployment.directory / "pki", agreement_keys))
+        sampled, in_module = _send_sample(Path(directory), planned, agreement_keys)
     verdicts = [judge_case(case, answers) for case in cases]
     reuse = judge_reuse(cases, answers)
-    wrong = [*(f"{v.case}: {v.wrong}" for v in verdicts if v.wrong), *records_wrong, *reuse.wrong]
+    agreement = judge_agreement(planned.cases, agreed)
+    inside = judge_agreement(sampled.cases if sampled else (), in_module)
+    wrong = [
+        *(f"{v.case}: {v.wrong}" for v in verdicts if v.wrong),
+        *records_wrong,
+        *reuse.wrong,
+        *(f"{v.case}: {v.wrong}" for v in agreement if v.wrong),
+        *(f"in {PROFILE}: {v.case}: {v.wrong}" for v in inside if v.wrong),
+    ]
+    summary = _summary(messages, keys, verdicts, reuse, wrong)
+    summary |= agreement_summary(planned, agreement) | module_summary(sampled, inside)
     if not arguments.json:
-        _print_report(messages, verdicts, reuse, wrong, seconds=time.monotonic() - began)
-    print(json.dumps(_summary(messages, keys, verdicts, reuse, wrong)))
+        _print_report(messages, verdicts, reuse, seconds=time.monotonic() - began)
+        _print_agreement(agreement, summary)
+        for sentence in wrong:
+            print(f"UNEXPECTED {sentence}")
+    print(json.dumps(summary))
     return 1 if wrong else 0
 
 
@@ -82,8 +115,34 @@ def _dev_key(key: HeldKey) -> DevKey:
     )
 
 
+def _dev_agreement_key(key: AgreementKey) -> DevKey:
+    """The same for a Key Agreement key: of the party whose Digital Signing key it stands beside."""
+    user = key.role in USERS
+    return DevKey(
+        label=key.label,
+        purpose=KeyPurpose.USER_KEY_AGREEMENT if user else KeyPurpose.ACCESS_CONTROL_BROKER_MAC,
+        party=_agreement_party(key),
+        eui=EntityIdentifier(key.eui),
+        role=RemotePartyRole(key.role),
+        private_scalar=key.scalar,
+    )
+
+
 def _party(key: HeldKey) -> str:
     return key.label if key.role in USERS else "dcc"
+
+
+def _agreement_party(key: AgreementKey) -> str:
+    return key.label.removesuffix("-ka") if key.role in USERS else "dcc"
+
+
+def _send_agreement(deployment: Deployment, planned: Planned, certified: Certified) -> dict[int, Answered]:
+    """Every use of a Key Agreement key, as the party whose key it is."""
+    answers: dict[int, Answered] = {}
+    for party in dict.fromkeys(_agreement_party(case.key) for case in planned.cases):
+        own = [case for case in planned.cases if _agreement_party(case.key) == party]
+        answers.update(send_agreement(deployment, party, own, certified))
+    return answers
 
 
 def _send_all(deployment: Deployment, cases: Sequence[Case]) -> tuple[dict[str, Answers], list[str]]:
@@ -114,6 +173,17 @@ def _wrong_records(channel: grpc.Channel, cases: Iterable[Case], answers: Answer
             if said := wrong_records(case, answer, outcome, read(json.loads(outcome)["intent"])):
                 wrong.append(f"{case}: {said}")
     return wrong
+
+
+def _send_sample(directory: Path, planned: Planned, keys: AgreementKeys) -> tuple[Planned | None, dict[int, Answered]]:
+    """A sample under a broker whose token is NSS's: agreement, derivation and MAC stay inside the module there."""
+    if find_nss() is None or not planned.cases:
+        return None, {}
+    sampled = sample(planned, most=_SAMPLE)
+    dev_keys = [_dev_agreement_key(key) for key in keys.parties.values()]
+    deployment = create_deployment(directory / "nss", keys=dev_keys, make_token=create_nss_token)
+    with running_broker(deployment, workers=1):
+        return sampled, _send_agreement(deployment, sampled, Certified(deployment.directory / "pki", keys))
 
 
 def _summary(
@@ -154,9 +224,33 @@ def _identity(message: Message) -> tuple[str, str, str]:
     return message.use_case, message.name, message.kind
 
 
-def _print_report(
-    messages: Sequence[Message], verdicts: Sequence[Verdict], reuse: Reuse, wrong: Sequence[str], *, seconds: float
-) -> None:
+def _print_agreement(verdicts: Sequence[AgreementVerdict], summary: Mapping[str, object]) -> None:
+    print(f"\n{'Key Agreement key':<30} {'asked':>6} {'right':>6} {'unexpected':>11}")
+    for label in dict.fromkeys(verdict.case.key.label for verdict in verdicts):
+        own = [verdict for verdict in verdicts if verdict.case.key.label == label]
+        unexpected = sum(bool(verdict.wrong) for verdict in own)
+        print(f"{label:<30} {len(own):>6} {len(own) - unexpected:>6} {unexpected:>11}")
+    print(
+        f"{summary['macs_equal']} of {summary['macs']} MACs of Commands are made octet for octet,"
+        f" {summary['response_macs_valid']} of {summary['response_macs']} of Responses and Alerts are right;"
+        f" {summary['macs_under_other_keys']} are under keys that are not held."
+        f"\n{summary['decrypted']} of {summary['encrypted']} messages with encrypted data were deciphered"
+        f" ({summary['decrypted_items']} items)."
+        f"\n{_told_of_module(summary['in_module'])}"
+    )
+
+
+def _told_of_module(counted: object) -> str:
+    if not isinstance(counted, dict):
+        return f"{PROFILE} is not installed: NOTHING was computed wholly inside a module."
+    return (
+        f"Wholly inside {PROFILE}: {counted['macs_equal']} of {counted['macs']} MACs made,"
+        f" {counted['response_macs_valid']} of {counted['response_macs']} checked,"
+        f" {counted['decrypted']} of {counted['encrypted']} messages deciphered."
+    )
+
+
+def _print_report(messages: Sequence[Message], verdicts: Sequence[Verdict], reuse: Reuse, *, seconds: float) -> None:
     print(f"{'use case':<44} {'messages':>8} {'signed':>7} {'refused':>8} {'unexpected':>11}")
     for use_case in dict.fromkeys(message.use_case for message in messages):
         own = [verdict for verdict in verdicts if verdict.case.message.use_case == use_case]
@@ -168,8 +262,6 @@ def _print_report(
         f"\n{reuse.counters} Originator Counters were used more than once for a Device ({reuse.signatures} signatures):"
         " recorded and reported, not refused."
     )
-    for sentence in wrong:
-        print(f"UNEXPECTED {sentence}")
 
 
 if __name__ == "__main__":

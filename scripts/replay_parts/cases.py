@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from scripts.replay_parts.expectation import SIGNED, Expectation, expect
 from scripts.replay_parts.held_keys import HeldKey
@@ -22,9 +23,18 @@ class Message:
     octets: bytes
 
 
+class Asked(NamedTuple):
+    """A signed Service Request, and the certificates behind its signature (DER, end entity first)."""
+
+    service_request: bytes
+    certificates: tuple[bytes, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """Octets sent for a key, and what must come of it. ``form`` says what was done to the published message first."""
+    """Octets sent for a key, and what must come of it. ``form`` says what was done to the published message first;
+    ``asked`` is what comes beside it, by the way in which it is sent.
+    """
 
     number: int
     message: Message
@@ -33,6 +43,7 @@ class Case:
     sliced: Sliced
     key: HeldKey
     expectation: Expectation
+    asked: Mapping[str, Asked] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.message.name} ({self.message.kind}, {self.form}) for {self.key.label}"

@@ -100,7 +100,14 @@ def _pre_command(case: Case, prefix: str) -> signing_pb2.SignPreCommandRequest:
 
 
 def _command(case: Case, prefix: str) -> signing_pb2.SignCommandRequest:
-    return signing_pb2.SignCommandRequest(request_id=_request_id(case, prefix), key=case.key.label, command=case.octets)
+    asked = case.asked.get(prefix)
+    return signing_pb2.SignCommandRequest(
+        request_id=_request_id(case, prefix),
+        key=case.key.label,
+        command=case.octets,
+        service_request=asked.service_request if asked is not None else b"",
+        signer_certificates=asked.certificates if asked is not None else (),
+    )
 
 
 def _call(stub: signing_pb2_grpc.SigningServiceStub, case: Case, prefix: str) -> Answer:

@@ -35,6 +35,11 @@ class Sliced:
     def code(self) -> int:
         return int.from_bytes(self.other_information[:2], "big")
 
+    @property
+    def content(self) -> bytes:
+        """Where other-information is short enough for one length octet."""
+        return _field(self.unsigned, 31 + len(self.date_time) + len(self.other_information))[0]
+
 
 def slice_message(octets: bytes) -> Sliced:
     """Take a message apart. Raises: NotSliced."""

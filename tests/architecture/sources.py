@@ -32,10 +32,10 @@ def modules() -> tuple[Module, ...]:
     )
 
 
-def calls_of(module: Module, name: str) -> Iterator[int]:
-    """The lines where ``name(...)`` or ``x.name(...)`` is called."""
+def calls_of(module: Module, name: str, *, but_of: frozenset[str] = frozenset()) -> Iterator[int]:
+    """The lines where ``name(...)`` or ``x.name(...)`` is called, but where x is of ``but_of``."""
     for node in ast.walk(module.tree):
-        if isinstance(node, ast.Call) and name in (_called(node.func)):
+        if isinstance(node, ast.Call) and name in _called(node.func) and _owner(node.func) not in but_of:
             yield node.lineno
 
 
@@ -66,6 +66,14 @@ def committed_files() -> list[Path]:
         return [path for path in ROOT.rglob("*") if path.is_file() and not hidden & set(path.parts)]
     paths = [ROOT / name for name in listed.decode().split("\0") if name]
     return [path for path in paths if path.is_file()]
+
+
+def _owner(function: ast.expr) -> str:
+    match function:
+        case ast.Attribute(value=ast.Name(id=owner)):
+            return owner
+        case _:
+            return ""
 
 
 def _called(function: ast.expr) -> tuple[str, ...]:

@@ -15,7 +15,8 @@ from keybroker.keys.acts import Act, ActivateKey, Actor, EnrolCertificate, KeyGe
 from keybroker.keys.administration import administer
 from keybroker.ledger import audit
 from keybroker.ledger.journal import Journal
-from keybroker.policy.certificates import Anchor, CertificateUnfit, read_end_entity
+from keybroker.policy.certificates import CertificateUnfit, read_end_entity
+from keybroker.policy.trust import Anchor
 from keybroker.terms import CallerKind, KeyLabel, KeyPurpose, PartyName, Provenance
 from tests.keys.test_administration import point
 from tests.ledger import books

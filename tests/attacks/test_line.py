@@ -48,6 +48,8 @@ def a_line(directory: Path, purpose: KeyPurpose) -> Iterator[Line]:
             register=OneRegister(KeyRegister(version=0, keys={key.label: key})),
             journal=journal,
             module=module,
+            anchors=(),
+            device_anchors=(),
         )
 
 

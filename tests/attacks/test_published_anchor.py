@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from keybroker.policy.certificates import Anchor, CertificateUnfit, read_chain
+from keybroker.policy.certificate_chain import read_chain
+from keybroker.policy.certificates import CertificateUnfit
+from keybroker.policy.trust import Anchor
 
 ISSUER = x509.Name.from_rfc4514_string("CN=Z1,OU=07")
 

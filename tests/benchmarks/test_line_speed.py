@@ -57,5 +57,5 @@ def test_intend_and_conclude_a_batch(benchmark: BenchmarkFixture, journal: Journ
         drawn = [next(numbers) for _ in range(BATCH)]
         return (journal, *(books.a_request(f"r{number}", books.a_permit(number)) for number in drawn)), {}
 
-    concluded = benchmark.pedantic(books.sign, setup=setup, rounds=20)
+    concluded = benchmark.pedantic(books.sign, setup=setup, rounds=20)  # type: ignore[no-untyped-call]
     assert len(concluded) == BATCH

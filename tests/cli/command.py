@@ -9,9 +9,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
+from keybroker.cli.dev.deployment import Deployment, DevKey, create_deployment
 from keybroker.cli.main import main
+from keybroker.terms import KeyPurpose, RemotePartyRole
+from tests import messages
 
 Done = subprocess.CompletedProcess[str]
 
@@ -59,3 +63,15 @@ def run_json(
 def _environment(env: Mapping[str, str] | None) -> dict[str, str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("KEYBROKER_")}
     return {**clean, **(env or {})}
+
+
+def a_deployment(directory: Path) -> Deployment:
+    """One whose broker never runs: a supplier with its Pre-Command key."""
+    key = DevKey(
+        label="supplier-a",
+        purpose=KeyPurpose.SUPPLIER_PRE_COMMAND,
+        party="supplier-a",
+        eui=messages.SUPPLIER,
+        role=RemotePartyRole.SUPPLIER,
+    )
+    return create_deployment(directory, keys=(key,))

@@ -17,10 +17,8 @@ from typing import Any
 
 import pytest
 
-from keybroker.cli.dev.deployment import Deployment, DevKey, create_deployment
+from keybroker.cli.dev.deployment import Deployment
 from keybroker.config.latch import find_latch, unlatch
-from keybroker.terms import KeyPurpose, RemotePartyRole
-from tests import messages
 from tests.cli import command
 from tests.cli.command import run, run_here
 
@@ -31,15 +29,7 @@ run_json = partial(command.run_json, how=run_here)
 
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    """One whose broker never runs."""
-    key = DevKey(
-        label="supplier-a",
-        purpose=KeyPurpose.SUPPLIER_PRE_COMMAND,
-        party="supplier-a",
-        eui=messages.SUPPLIER,
-        role=RemotePartyRole.SUPPLIER,
-    )
-    return create_deployment(tmp_path_factory.mktemp("deployment"), keys=(key,))
+    return command.a_deployment(tmp_path_factory.mktemp("deployment"))
 
 
 @pytest.fixture

@@ -23,6 +23,8 @@ pytestmark = pytest.mark.hsm
 run_json = partial(command.run_json, how=run_here)
 
 DEVICE = EntityIdentifier(bytes.fromhex("027E5700000D0003"))
+EUI = str(DEVICE)
+TOP_UP = ("-k", "supplier-a", "--originator", EUI, "--device", EUI, "--counter", "1", "--device-certificate", "FILE")
 
 
 @pytest.fixture
@@ -57,6 +59,24 @@ def supplier(deployment: RunningDeployment) -> dict[str, str]:
         (("keys", "list", "--private-key", "STRANGER"), 2, "found another's"),
         (("ledger", "show", "999999"), 2, "expected 0 to"),
         (("ledger", "verify", "--config", "/nowhere.toml"), 78, "next: "),
+        (("sign", "FILE", "-k", "supplier-a", "--kind", "tls-handshake"), 2, "--handshake"),
+        (("sign", "FILE", "-k", "supplier-a", "--handshake", "tls13-client"), 2, "--kind tls-handshake"),
+        (("sign", "FILE", "-k", "supplier-a", "--csr", "FILE"), 2, "takes no certificate_signing_request"),
+        (("sign", "FILE", "-k", "supplier-a", "--kind", "certificate"), 1, "CONTENT_MALFORMED"),
+        (("explain", "FILE", "-k", "supplier-a", "--kind", "service-request"), 1, "CONTENT_MALFORMED"),
+        (("mac", "FILE", "-k", "supplier-a"), 2, "--device-certificate"),
+        (("mac", "FILE", "-k", "supplier-a", "--device-certificate", "FILE"), 1, "refused: "),
+        (("mac", "FILE", "-k", "supplier-a", "--device-certificate", "FILE", "-o", "/nowhere/mac"), 2, "be written"),
+        (("check", "FILE", "-k", "supplier-a", "--device-certificate", "FILE"), 1, "refused: "),
+        (("check", "FILE", "-k", "supplier-a", "--device-certificate", "FILE", "--explain"), 1, "refused: "),
+        (("decrypt", "FILE", "-k", "supplier-a", "--device-certificate", "FILE"), 1, "refused: "),
+        (("smets1", "protect", "FILE", "-k", "supplier-a", "--device", "12"), 2, "16 hexadecimal digits"),
+        (("smets1", "protect", "FILE", "-k", "supplier-a", "--device", EUI), 1, "refused: "),
+        (("smets1", "open", "FILE", "-k", "supplier-a", "--device", EUI, "--explain"), 1, "refused: "),
+        (("prepayment-token", *TOP_UP), 2, "--pence"),
+        (("prepayment-token", *TOP_UP, "--pence", "1", "--pounds", "1"), 2, "one of --pence and --pounds"),
+        (("prepayment-token", *TOP_UP, "--pence", "1"), 1, "refused: "),
+        (("prepayment-token", *TOP_UP, "--pence", "1", "--explain"), 1, "refused: "),
     ],
 )
 def test_says_what_is_wrong_and_ends_with_the_documented_status(
@@ -178,13 +198,14 @@ def test_explains_every_rule(message: Path, supplier: dict[str, str]) -> None:
 
 
 def test_keys_of_a_test_deployment_are_marked_so(supplier: dict[str, str]) -> None:
-    assert [key["test"] for key in run_json("keys", "list", env=supplier)["keys"]] == [True]
+    assert {key["test"] for key in run_json("keys", "list", env=supplier)["keys"]} == {True}
     assert "\tTEST\t" in run_here("keys", "list", env=supplier).stdout
     assert "deployment  TEST" in run_here("keys", "show", "supplier-a", env=supplier).stdout
 
 
 def test_lists_and_shows_keys(supplier: dict[str, str]) -> None:
-    assert [key["label"] for key in run_json("keys", "list", env=supplier)["keys"]] == ["supplier-a"]
+    own = ["supplier-a", "supplier-a-agreement", "supplier-a-prepayment", "supplier-a-xml"]
+    assert [key["label"] for key in run_json("keys", "list", env=supplier)["keys"]] == own
     assert run_json("keys", "show", "supplier-a", env=supplier)["key"]["usable"] is True
     assert run_here("keys", "show", "supplier-a", env=supplier).stdout.count("BEGIN CERTIFICATE") == 2
 

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from keybroker.cli.dev import pki
 from keybroker.cli.dev.deployment import create_deployment, open_deployment
+from keybroker.cli.dev.plan import DEVICES
 from keybroker.cli.dev.provision import _read_smki
+from keybroker.config import read_configuration
 from keybroker.config.latch import latch
-from keybroker.terms import RemotePartyRole
+from keybroker.terms import KeyPurpose, Operation, RemotePartyRole
 from tests.cli.command import run, run_here, run_json
+from tests.conftest import RunningDeployment
+from tests.situations import a_policy
 
 pytestmark = pytest.mark.hsm
 
@@ -92,6 +99,54 @@ def test_up_sign_down_twice_in_a_row_and_nothing_is_left(tmp_path: Path) -> None
     finally:
         run("dev", "down", place)
     assert run_json("dev", "down", place)["stopped"] is False
+
+
+def test_there_is_a_usable_key_for_every_purpose(deployment: RunningDeployment) -> None:
+    assert {key.purpose for key in deployment.deployment.keys.values()} == {purpose.value for purpose in KeyPurpose}
+    held = {key.label: key for caller in ("dcc", "supplier-a") for key in deployment.broker(caller).list_keys()}
+    assert {label for label, key in held.items() if key.state == "active" and not key.unusable_because} == set(held)
+    configuration = read_configuration(deployment.config_path)
+    assert set(held) - {key for caller in configuration.callers.values() for key in caller.keys} == {
+        "audit-checkpoint", "contingency-symmetric"
+    }  # fmt: skip
+    granted = {kind for caller in configuration.callers.values() for kind in caller.operations}
+    assert granted == set(Operation) - {Operation.SIGN_ROOT_CERTIFICATE, Operation.SIGN_CHECKPOINT}
+
+
+def test_the_ocas_got_their_certificates_down_the_line(deployment: RunningDeployment) -> None:
+    place = deployment.directory / "pki"
+    root = x509.load_pem_x509_certificate((place / "root.pem").read_bytes())
+    settings = a_policy(KeyPurpose.ROOT_OCA).settings.certificates
+    assert settings is not None
+    name = x509.ObjectIdentifier(str(settings.apex_contingency_key_oid))
+    extension = root.extensions.get_extension_for_oid(name)
+    assert not extension.critical
+    listed = ["openssl", "verify", "-x509_strict", "-crl_check_all", "-CRLfile", "arl.pem", "-CRLfile", "crl.pem"]
+    trusted = ["-CAfile", "root.pem", "-untrusted", "issuing.pem", "supplier-a.pem", "supplier-a-agreement.pem"]
+    done = subprocess.run([*listed, *trusted], cwd=place, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == ["supplier-a.pem: OK", "supplier-a-agreement.pem: OK"], done.stderr
+    env = {"KEYBROKER_CONFIG": str(deployment.config_path)}
+    records = run_json("ledger", "tail", "-n", 10_000, env=env, how=run_here)["records"]
+    intents = json.dumps([shown["record"] for shown in records if shown["record"]["kind"] == "intent"])
+    kinds = ("root-certificate", "certificate", "certificate-signing-request")
+    assert all(f'"kind": "{kind}"' in intents for kind in kinds)
+
+
+def test_the_devices_can_be_played_by_a_test(deployment: RunningDeployment) -> None:
+    place = deployment.directory / "pki"
+    for name, eui in DEVICES.items():
+        for suffix, usage in (("ka", "key_agreement"), ("ds", "digital_signature")):
+            certificate = x509.load_pem_x509_certificate((place / f"{name}-{suffix}.pem").read_bytes())
+            key = serialization.load_pem_private_key((place / f"{name}-{suffix}.key").read_bytes(), None)
+            assert certificate.public_key() == key.public_key()
+            stated = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+            assert getattr(stated, usage)
+            module = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+            (other,) = module.value
+            assert (module.critical, isinstance(other, x509.OtherName)) == (True, True)
+            assert isinstance(other, x509.OtherName)
+            assert other.value.endswith(b"\x04\x08" + eui.octets)
+            assert list(certificate.subject) == []
 
 
 def test_secrets_are_their_owners_alone_and_a_key_lives_from_order_to_use(tmp_path: Path) -> None:

@@ -11,8 +11,10 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from keybroker.cli.dev import pki
-from keybroker.policy.certificates import Anchor, CertificateUnfit, public_point, read_chain
-from keybroker.terms import EntityIdentifier, RemotePartyRole
+from keybroker.policy.certificate_chain import read_chain
+from keybroker.policy.certificates import CertificateUnfit, public_point
+from keybroker.policy.trust import Anchor
+from keybroker.terms import EntityIdentifier, KeyUsage, RemotePartyRole
 
 BEFORE = datetime(2026, 1, 1, tzinfo=UTC)
 EUI = EntityIdentifier(bytes.fromhex("027E570000000201"))
@@ -47,7 +49,7 @@ def test_our_reader_accepts_it_and_reads_what_was_meant(
 ) -> None:
     root, issuing, end_entity = map(pki.certificate_der, chain)
     facts = read_chain([end_entity, issuing], [Anchor(der=root, test=True)], revoked_at=None)
-    assert (facts.role, facts.eui, facts.digital_signature) == (RemotePartyRole.SUPPLIER, EUI, True)
+    assert (facts.role, facts.eui, facts.usage) == (RemotePartyRole.SUPPLIER, EUI, KeyUsage.DIGITAL_SIGNATURE)
     assert facts.test_anchor
     assert len(public_point(end_entity)) == 65
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import grpc
 
-from keybroker.cli.dev import pki
+from keybroker.cli.dev import pki, tls_pki
 from keybroker.client import AsyncBroker
 from keybroker.errors import KeybrokerError
 from keybroker.pb import signing_pb2 as pb
@@ -51,7 +51,11 @@ class ScriptedBroker(signing_pb2_grpc.SigningServiceServicer):
         """Every request_id that came, in order, repetitions too."""
         return [item.request_id for message in self.messages for item in message]
 
-    async def SignStream(self, request_iterator: Any, context: Any) -> None:  # noqa: N802, ARG002 - gRPC's name; we read by the context
+    async def SignStream(  # type: ignore[override]  # noqa: N802  # as the broker's own, by read and write
+        self,
+        request_iterator: Any,  # noqa: ARG002
+        context: Any,
+    ) -> None:
         self.streams += 1
         self.peers.add(context.peer())
         while (message := await context.read()) is not grpc.aio.EOF:
@@ -64,13 +68,15 @@ class ScriptedBroker(signing_pb2_grpc.SigningServiceServicer):
 async def scripted(script: Script = sign_all, **arguments: Any) -> AsyncIterator[tuple[ScriptedBroker, AsyncBroker]]:
     """A scripted broker that listens, and a client of it; ``arguments`` are the client's."""
     not_before = datetime.now(UTC).replace(microsecond=0) - timedelta(days=1)
-    authority = pki.create_tls_authority(not_before=not_before)
+    authority = tls_pki.create_tls_authority(not_before=not_before)
     server_key, client_key = pki.new_private_key(), pki.new_private_key()
     anchors = pki.certificate_pem(authority.certificate)
-    server_certificate = pki.tls_server_certificate(authority, server_key.public_key(), not_before=not_before)
+    server_certificate = tls_pki.tls_server_certificate(authority, server_key.public_key(), not_before=not_before)
     uri = "urn:keybroker:supplier-a:head-end"
-    client_certificate = pki.tls_client_certificate(authority, client_key.public_key(), uri=uri, not_before=not_before)
-    broker, server = ScriptedBroker(script=script), grpc.aio.server()
+    client_certificate = tls_pki.tls_client_certificate(
+        authority, client_key.public_key(), uri=uri, not_before=not_before
+    )
+    broker, server = ScriptedBroker(script=script), grpc.aio.server()  # type: ignore[abstract]  # streams alone
     signing_pb2_grpc.add_SigningServiceServicer_to_server(broker, server)
     credentials = grpc.ssl_server_credentials(
         [(pki.private_key_pem(server_key), pki.certificate_pem(server_certificate))],

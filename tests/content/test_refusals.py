@@ -344,11 +344,6 @@ def test_refuses(
     assert caught.value.source
 
 
-def test_refuses_a_certificate_signing_request_as_not_decoded_yet() -> None:
-    with pytest.raises(ContentMalformed, match="not decoded in this version"):
-        decode(ContentKind.CERTIFICATE_SIGNING_REQUEST, b"\x30\x00")
-
-
 VALID = {f"0x{code:04X}": compose_command(code) for code in messages.CRITICAL_CODES} | {
     "unknown remote party": compose_command(messages.UNJOIN, supplementary=(SUPPLIER, 2**64 - 1)),
     "content of 200 octets": with_content(0x62, dlms_content(1_000, bytes(194))),

@@ -11,7 +11,16 @@ from keybroker.gates import EXISTING_GATES, open_gates
 from keybroker.gates.model import GateEvidence
 from keybroker.policy.model import Decision
 from keybroker.terms import DeploymentKind, Finding, KeyPurpose, RuleName
-from tests.situations import a_certificate, a_decision, a_key, a_permit, a_situation, evidence_of, packaged_policies
+from tests.situations import (
+    LINE_PURPOSES,
+    a_certificate,
+    a_decision,
+    a_key,
+    a_permit,
+    a_situation,
+    evidence_of,
+    packaged_policies,
+)
 
 NOTHING = GateEvidence(served={})
 
@@ -23,7 +32,7 @@ def a_live_decision(purpose: KeyPurpose) -> Decision:
     return a_decision(purpose, key=key, situation=a_situation(purpose, deployment=DeploymentKind.LIVE))
 
 
-@pytest.mark.parametrize("purpose", KeyPurpose)
+@pytest.mark.parametrize("purpose", LINE_PURPOSES)
 def test_a_live_deployment_refuses_every_purpose_until_all_its_gates_are_built(purpose: KeyPurpose) -> None:
     decision = a_live_decision(purpose)
     with pytest.raises(GateNotEnforceable, match="found not yet enforceable") as refusal:
@@ -36,7 +45,7 @@ def test_a_live_deployment_refuses_every_purpose_until_all_its_gates_are_built(p
     ]
 
 
-@pytest.mark.parametrize("purpose", KeyPurpose)
+@pytest.mark.parametrize("purpose", LINE_PURPOSES)
 @pytest.mark.parametrize("deployment", DeploymentKind)
 def test_refuses_a_key_that_the_module_does_not_report(purpose: KeyPurpose, deployment: DeploymentKind) -> None:
     live = deployment is DeploymentKind.LIVE
@@ -67,7 +76,7 @@ def test_every_purpose_names_the_gate_that_exists_and_one_that_is_not_built(purp
     assert names - set(EXISTING_GATES)
 
 
-@pytest.mark.parametrize("purpose", KeyPurpose)
+@pytest.mark.parametrize("purpose", LINE_PURPOSES)
 def test_a_test_deployment_opens_and_says_which_gates_are_not_built(purpose: KeyPurpose) -> None:
     permit = a_permit(purpose)
     gates = permit.findings[len(permit.decision.findings) :]

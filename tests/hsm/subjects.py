@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,7 +11,7 @@ from keybroker.hsm.attributes import AttributeValue, KeyAttribute, key_identifie
 from keybroker.hsm.generate import generate_key
 from keybroker.hsm.module import CryptographicModule
 from keybroker.hsm.token import Token
-from keybroker.terms import KeyLabel, KeyPurpose
+from keybroker.terms import KeyAlgorithm, KeyLabel, KeyPurpose
 from tests.fakes import FakeModule
 from tests.situations import a_policy
 
@@ -23,6 +24,10 @@ class Subject(Protocol):
     def keeps_anchor(self) -> bool: ...
 
     def make_key(self, label: str) -> bytes: ...
+
+    def make_key_for(self, label: str, purpose: KeyPurpose) -> bytes:
+        """A key in use for this purpose; gives what names it in the register."""
+        ...
 
     def make_weak_key(self, label: str) -> bytes: ...
 
@@ -37,6 +42,11 @@ class FakeSubject:
     keeps_anchor: bool = True
 
     def make_key(self, label: str) -> bytes:
+        return self.module.generate(label)
+
+    def make_key_for(self, label: str, purpose: KeyPurpose) -> bytes:
+        if a_policy(purpose).algorithm is KeyAlgorithm.AES_GCM:
+            return self.module.add_secret(label, secrets.token_bytes(16), authentication=secrets.token_bytes(16))
         return self.module.generate(label)
 
     def make_weak_key(self, label: str) -> bytes:
@@ -56,6 +66,11 @@ class TokenSubject:
 
     def make_key(self, label: str) -> bytes:
         return generate_key(self.module, KeyLabel(label), a_policy())
+
+    def make_key_for(self, label: str, purpose: KeyPurpose) -> bytes:
+        policy = a_policy(purpose)
+        authentication = policy.algorithm is KeyAlgorithm.AES_GCM and self.module.profile.objects.data
+        return generate_key(self.module, KeyLabel(label), policy, signs_request=False, authentication=authentication)
 
     def make_weak_key(self, label: str) -> bytes:
         return self.make_with(label, {KeyAttribute.DERIVE: True})

@@ -40,6 +40,14 @@ def test_a_token_taken_away_and_brought_back_signs_again(a_directory: Path) -> N
     ]
 
 
+def test_a_token_taken_away_and_brought_back_makes_the_same_macs_again(a_directory: Path) -> None:
+    told = run_script("token_removed_mac", str(a_directory), environment={}).splitlines()
+    first, away, back = (line.split(": ", 1) for line in told if line.startswith(("at first", "away", "back")))
+    assert away == ["away", "raised MODULE_UNAVAILABLE used=False"]
+    assert first[1] == back[1]
+    assert len(first[1]) == len(str(["00" * 12] * 2))
+
+
 def test_eight_threads_that_open_sessions_at_once_sign_two_thousand_times_each(a_directory: Path) -> None:
     place = make_softhsm(a_directory)
     told = run_script("locking_stress", place.label, place.serial, "8", "2000", environment=place.environment)
@@ -54,6 +62,6 @@ def test_what_another_process_made_is_seen_and_its_greater_head_stays(a_director
         point = run_script("another_process", place.label, place.serial, environment=place.environment)
         key = a_registered_key("made-elsewhere", bytes.fromhex(point))
         assert token.served(a_register(key, version=2))[key.label].passed
-        assert isinstance(token.sign([an_intent(key)])[0], Signature)
+        assert isinstance(token.use([an_intent(key)])[0], Signature)
         token.write_anchor(a_head(55))
         assert token.read_anchor() == a_head(60)

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from keybroker.content.public_key import public_key_identifier
 from keybroker.hsm.attributes import (
     AttributeValue,
     KeyAttribute,
     TokenKeeping,
     expected,
     key_identifier,
+    stays_modifiable,
     template,
     weaker,
 )
-from keybroker.policy.certificates import subject_key_identifier
 from keybroker.terms import KeyPurpose, Provenance
 from tests.situations import a_point, a_policy
 
 A = KeyAttribute
-FULL = TokenKeeping(allowed_mechanisms=True, final=True, untold=frozenset())
+FULL = TokenKeeping(allowed_mechanisms=True, final=True, sign_can_be_cleared=True, untold=frozenset())
+AGREES = a_policy(KeyPurpose.ACCESS_CONTROL_BROKER_MAC)
+ENCIPHERS = a_policy(KeyPurpose.DCO_SMETS1)
 USER = a_policy(KeyPurpose.SUPPLIER_PRE_COMMAND)
 RECOVERY = a_policy(KeyPurpose.RECOVERY_COMMAND)
 
@@ -55,6 +60,66 @@ def test_a_generated_key_is_weaker_by_any_one_attribute(attribute: KeyAttribute,
     assert phrase.startswith(attribute.value)
 
 
+@pytest.mark.parametrize(
+    ("attribute", "found"),
+    [
+        (A.SIGN, True),
+        (A.DERIVE, False),
+        (A.DECRYPT, True),
+        (A.MODIFIABLE, True),
+        (A.ALLOWED_MECHANISMS, frozenset()),
+        (A.ALLOWED_MECHANISMS, frozenset({0x1050, 0x1051})),
+        (A.KEY_TYPE, 0x1F),
+    ],
+)
+def test_a_key_agreement_key_in_use_is_weaker_by_any_one_attribute(
+    attribute: KeyAttribute, found: AttributeValue
+) -> None:
+    demanded = expected(AGREES, Provenance.GENERATED, FULL)
+    assert [phrase.split()[0] for phrase in weaker(demanded, {**demanded, attribute: found})] == [attribute.value]
+
+
+@pytest.mark.parametrize(
+    ("attribute", "found"),
+    [
+        (A.ENCRYPT, False),
+        (A.DECRYPT, False),
+        (A.WRAP, True),
+        (A.UNWRAP, True),
+        (A.DERIVE, True),
+        (A.SIGN, True),
+        (A.SENSITIVE, False),
+        (A.MODIFIABLE, True),
+        (A.VALUE_LEN, 32),
+        (A.KEY_TYPE, 3),
+        (A.ALLOWED_MECHANISMS, frozenset({0x1087, 0x1085})),
+    ],
+)
+def test_a_secret_key_is_weaker_by_any_one_attribute(attribute: KeyAttribute, found: AttributeValue) -> None:
+    demanded = expected(ENCIPHERS, Provenance.GENERATED, FULL)
+    assert [phrase.split()[0] for phrase in weaker(demanded, {**demanded, attribute: found})] == [attribute.value]
+
+
+def test_before_its_certificate_a_key_agreement_key_may_sign_and_be_modified_and_nothing_more() -> None:
+    before = expected(AGREES, Provenance.GENERATED, FULL, may_sign=True)
+    after = expected(AGREES, Provenance.GENERATED, FULL)
+    assert set(after) - set(before) == {A.SIGN, A.MODIFIABLE}
+    assert (after[A.SIGN], after[A.MODIFIABLE]) == (False, False)
+    made = template(AGREES, FULL)
+    assert (made[A.SIGN], made[A.DERIVE]) == (True, True)
+    assert template(AGREES, FULL, signs_request=False)[A.SIGN] is False
+    assert stays_modifiable(AGREES, FULL, signs_request=True)
+    assert not stays_modifiable(AGREES, FULL, signs_request=False)
+    assert not stays_modifiable(USER, FULL, signs_request=True)
+
+
+def test_where_a_token_cannot_clear_sign_it_is_not_demanded_for_policy_alone_forbids() -> None:
+    demanded = expected(AGREES, Provenance.GENERATED, replace(FULL, sign_can_be_cleared=False))
+    assert A.SIGN not in demanded
+    assert demanded[A.MODIFIABLE] is False
+    assert A.SIGN in expected(USER, Provenance.GENERATED, replace(FULL, sign_can_be_cleared=False))
+
+
 def test_an_extractable_key_is_weaker_without_a_trusted_wrapping_key() -> None:
     demanded = expected(RECOVERY, Provenance.GENERATED, FULL)
     assert demanded[A.EXTRACTABLE] is True
@@ -74,11 +139,11 @@ def test_what_an_unwrap_always_makes_false_is_not_demanded_after_one(provenance:
 
 
 def test_no_key_is_extractable_where_a_trusted_wrapping_key_cannot_be_demanded() -> None:
-    keeping = TokenKeeping(allowed_mechanisms=False, final=False, untold=frozenset({A.WRAP_WITH_TRUSTED}))
+    keeping = replace(FULL, allowed_mechanisms=False, final=False, untold=frozenset({A.WRAP_WITH_TRUSTED}))
     assert template(RECOVERY, keeping)[A.EXTRACTABLE] is False
     assert expected(RECOVERY, Provenance.GENERATED, keeping)[A.NEVER_EXTRACTABLE] is True
 
 
 def test_the_identifier_is_the_subject_key_identifier_of_the_certificate() -> None:
-    assert key_identifier(a_point()) == subject_key_identifier(a_point())
+    assert key_identifier(a_point()) == public_key_identifier(a_point())
     assert key_identifier(a_point())[0] >> 4 == 0b0100

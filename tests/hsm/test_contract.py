@@ -43,7 +43,7 @@ def test_does_not_serve_a_key_that_is_weaker_than_its_purpose_demands(subject: S
 def test_signs_nothing_with_a_key_that_is_not_the_one_judged(subject: Subject, label: str) -> None:
     key = a_registered_key(label, subject.make_key(label))
     subject.module.served(a_register(key, version=1005))
-    (answer,) = subject.module.sign([an_intent(replace(key, public_key=a_point()))])
+    (answer,) = subject.module.use([an_intent(replace(key, public_key=a_point()))])
     assert isinstance(answer, Failure)
     assert isinstance(answer.error, ModuleDisagrees)
     assert not answer.error.used
@@ -53,9 +53,9 @@ def test_spends_every_intent_on_use(subject: Subject, label: str) -> None:
     key = a_registered_key(label, subject.make_key(label))
     subject.module.served(a_register(key, version=1006))
     intent = an_intent(key)
-    subject.module.sign([intent])
+    subject.module.use([intent])
     with pytest.raises(RuntimeError, match="spent"):
-        subject.module.sign([intent])
+        subject.module.use([intent])
 
 
 def test_signs_the_very_digest_of_each_intent_and_answers_in_order(subject: Subject, label: str) -> None:
@@ -65,7 +65,7 @@ def test_signs_the_very_digest_of_each_intent_and_answers_in_order(subject: Subj
     assert all(f.passed for f in subject.module.served(a_register(key, other, version=1007)).values())
     intents = [an_intent(each, counter) for counter, each in enumerate([key, other] * 5, start=1)]
 
-    answers = subject.module.sign(intents)
+    answers = subject.module.use(intents)
 
     assert [answer.intent for answer in answers] == intents
     for answer in answers:
@@ -80,7 +80,7 @@ def test_signs_the_very_digest_of_each_intent_and_answers_in_order(subject: Subj
 
 
 def test_signs_an_empty_batch_with_an_empty_answer(subject: Subject) -> None:
-    assert subject.module.sign([]) == []
+    assert subject.module.use([]) == []
 
 
 def test_looks_again_when_the_register_has_moved(subject: Subject, label: str) -> None:

@@ -116,7 +116,7 @@ def test_imports_a_test_key_that_then_signs(softhsm: Token, label: str) -> None:
     import_test_key(softhsm, KeyLabel(label), a_policy(), scalar.to_bytes(32, "big"), point)
     key = a_registered_key(label, point, provenance=Provenance.IMPORTED_TEST_KEY)
     assert softhsm.served(a_register(key, version=2001))[key.label].passed
-    assert isinstance(softhsm.sign([an_intent(key)])[0], Signature)
+    assert isinstance(softhsm.use([an_intent(key)])[0], Signature)
     # The same key called generated is weaker than a generated one.
     said = replace(key, provenance=Provenance.GENERATED)
     assert "LOCAL" in softhsm.served(a_register(said, version=2002))[key.label].found
@@ -190,7 +190,7 @@ def test_several_sessions_answer_in_order(another_token: Any, label: str, in_pro
     key = a_registered_key(label, generate_key(token, KeyLabel(label), a_policy()))
     assert token.served(a_register(key))[key.label].passed
     intents = [an_intent(key, counter) for counter in range(1, 41)]
-    answers = token.sign(intents)
+    answers = token.use(intents)
     assert [answer.intent for answer in answers] == intents
     assert all(isinstance(answer, Signature) for answer in answers)
     assert len({answer.octets for answer in answers if isinstance(answer, Signature)}) == 40
@@ -247,5 +247,5 @@ def test_a_token_whose_sessions_were_closed_recovers_by_itself(softhsm_place: To
     key = a_registered_key(label, generate_key(token, KeyLabel(label), a_policy()))
     token.served(a_register(key))
     token.close()
-    assert isinstance(token.sign([an_intent(key)])[0], Signature)
+    assert isinstance(token.use([an_intent(key)])[0], Signature)
     token.close()

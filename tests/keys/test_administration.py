@@ -17,6 +17,7 @@ from keybroker.keys.administration import (
     Act,
     ActivateKey,
     Actor,
+    BeginEnrolment,
     EnrolCertificate,
     KeyGenerated,
     OrderKey,
@@ -29,11 +30,12 @@ from keybroker.keys.administration import (
 from keybroker.keys.register import Register
 from keybroker.ledger import audit, record
 from keybroker.ledger.journal import Journal, RegisterMoved
-from keybroker.policy.certificates import Anchor, CertificateUnfit
+from keybroker.policy.certificates import CertificateUnfit
+from keybroker.policy.trust import Anchor
 from keybroker.terms import CallerKind, DeploymentKind, KeyLabel, KeyPurpose, KeyState, PartyName, Provenance
 from tests import messages
 from tests.ledger import books
-from tests.policy.test_certificates import ORGANISATION_KEY, TEST_ROOT, Plan, a_private_key, an_issuing_ca
+from tests.policy.chains import ORGANISATION_KEY, TEST_ROOT, Plan, a_private_key, an_issuing_ca
 from tests.situations import AT, RFC_6979_KEY
 
 LABEL = KeyLabel("supplier-a")
@@ -49,6 +51,7 @@ def point(scalar: int = ORGANISATION_KEY) -> bytes:
 ORDER = OrderKey(label=LABEL, purpose=KeyPurpose.SUPPLIER_PRE_COMMAND, party=PARTY)
 GENERATED = KeyGenerated(label=LABEL, public_key=point(), provenance=Provenance.GENERATED)
 CHAIN = (Plan().make(), an_issuing_ca())
+BEGIN = BeginEnrolment(label=LABEL)
 ENROL = EnrolCertificate(label=LABEL, chain=CHAIN, anchors=(TEST_ROOT,))
 ACTIVATE = ActivateKey(label=LABEL)
 SUSPEND = SuspendKey(label=LABEL, because="lost")
@@ -64,7 +67,7 @@ TO: dict[KeyState, tuple[Act, ...]] = {
     KeyState.SUSPENDED: (ORDER, GENERATED, ENROL, ACTIVATE, SUSPEND),
     KeyState.RETIRED: (ORDER, GENERATED, ENROL, ACTIVATE, RETIRE),
 }
-ACTS: tuple[Act, ...] = (GENERATED, ENROL, ACTIVATE, SUSPEND, RESUME, RETIRE, REVOKE)
+ACTS: tuple[Act, ...] = (GENERATED, BEGIN, ENROL, ACTIVATE, SUSPEND, RESUME, RETIRE, REVOKE)
 
 
 @pytest.fixture
@@ -137,6 +140,7 @@ def test_refuses_a_label_a_second_time(journal: Journal) -> None:
         (KeyGenerated(label=LABEL, public_key=bytes(65), provenance=Provenance.GENERATED), "uncompressed"),
         (KeyGenerated(label=LABEL, public_key=point()[:64], provenance=Provenance.GENERATED), "uncompressed"),
         (KeyGenerated(label=LABEL, public_key=point(99), provenance=Provenance.GENERATED), "same public key"),
+        (KeyGenerated(label=LABEL, public_key=bytes(20), provenance=Provenance.GENERATED), "uncompressed"),
     ],
 )
 def test_refuses_a_public_key_that_is_none_or_taken(journal: Journal, act: Act, said: str) -> None:
@@ -145,6 +149,32 @@ def test_refuses_a_public_key_that_is_none_or_taken(journal: Journal, act: Act, 
     do(journal, KeyGenerated(label=other, public_key=point(99), provenance=Provenance.GENERATED))
     with pytest.raises(NotPermitted, match=said):
         do(journal, act)
+
+
+@pytest.mark.parametrize("identity", [bytes(19), bytes(21), point()], ids=len)
+def test_refuses_a_secret_key_that_is_not_named_by_20_octets(journal: Journal, identity: bytes) -> None:
+    do(journal, OrderKey(label=LABEL, purpose=KeyPurpose.DCO_SMETS1, party=PARTY))
+    with pytest.raises(NotPermitted, match="CKA_ID of 20 octets"):
+        do(journal, KeyGenerated(label=LABEL, public_key=identity, provenance=Provenance.GENERATED))
+
+
+@pytest.mark.parametrize(
+    "purpose", [KeyPurpose.DCO_SMETS1, KeyPurpose.CONTINGENCY_SYMMETRIC, KeyPurpose.AUDIT_CHECKPOINT]
+)
+def test_refuses_to_begin_the_enrolment_of_a_key_that_no_certificate_names(
+    journal: Journal, purpose: KeyPurpose
+) -> None:
+    identity = point() if purpose is KeyPurpose.AUDIT_CHECKPOINT else bytes(20)
+    made = KeyGenerated(label=LABEL, public_key=identity, provenance=Provenance.GENERATED)
+    do(journal, OrderKey(label=LABEL, purpose=purpose, party=PARTY), made)
+    with pytest.raises(NotPermitted, match="signs no request"):
+        do(journal, BEGIN)
+
+
+def test_refuses_to_activate_a_key_that_began_its_enrolment_and_has_no_certificate(journal: Journal) -> None:
+    do(journal, ORDER, GENERATED, BEGIN)
+    with pytest.raises(NotPermitted, match="needs a certificate"):
+        do(journal, ACTIVATE)
 
 
 def test_refuses_a_certificate_of_another_key(journal: Journal) -> None:
@@ -244,6 +274,7 @@ def test_leads_a_key_through_its_life_and_records_each_step(journal: Journal) ->
     assert Register(journal.ledger, [TEST_ROOT]).current().keys == {}
     steps: list[tuple[Act, KeyState]] = [
         (GENERATED, KeyState.GENERATED),
+        (BEGIN, KeyState.ENROLLING),
         (ENROL, KeyState.ENROLLING),
         (ACTIVATE, KeyState.ACTIVE),
         (SUSPEND, KeyState.SUSPENDED),
@@ -268,6 +299,13 @@ def test_activates_a_contingency_key_by_its_public_key_alone(journal: Journal) -
     do(journal, order, GENERATED, ACTIVATE)
     key = Register(journal.ledger, []).refresh().keys[LABEL]
     assert (key.state, key.eui, key.certificate, key.public_key) == (KeyState.ACTIVE, eui, None, point())
+
+
+def test_activates_a_secret_key_by_its_identifier_alone(journal: Journal) -> None:
+    order = OrderKey(label=LABEL, purpose=KeyPurpose.DCO_SMETS1, party=PARTY)
+    do(journal, order, KeyGenerated(label=LABEL, public_key=b"i" * 20, provenance=Provenance.GENERATED), ACTIVATE)
+    key = Register(journal.ledger, []).refresh().keys[LABEL]
+    assert (key.state, key.eui, key.certificate, key.public_key) == (KeyState.ACTIVE, None, None, b"i" * 20)
 
 
 def test_renews_a_certificate_that_is_not_the_revoked_one(journal: Journal) -> None:

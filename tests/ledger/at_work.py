@@ -1,4 +1,4 @@
-"""Two programs for the ledger's tests: a worker to be killed, and a journal that obeys orders under faults."""
+"""Programs for the ledger's tests: workers to be killed, and a journal that obeys orders under faults."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from keybroker.ledger import audit
 from keybroker.ledger.anchor import check_anchor
 from keybroker.ledger.journal import Journal
 from keybroker.ledger.model import Concluded, Failure, Intent, Signature
-from tests.ledger import books
+from tests.ledger import books, claims
 from tests.situations import AT
 
 
@@ -28,6 +28,27 @@ def work(directory: Path, worker: str, life: int) -> None:
         for answer in books.sign(journal, *requests):
             line = f"{answer.intent.identity.request_id} {answer.signature.hex()} {answer.receipt.leaf_index}\n"
             os.write(acknowledged, line.encode())
+
+
+def take(directory: Path, worker: str, life: int) -> None:
+    """Ask without end for serials that the other worker asks for too, and for a number; tell which number may leave."""
+    acknowledged = os.open(directory / "acknowledged", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    journal = books.a_journal(books.a_ledger(directory), worker)
+    journal.close_open_intents(AT)
+    batch = 0
+    while True:
+        batch += 1
+        asked = [
+            claims.asking(
+                f"{worker}-{life}-{batch}-{item}", claims.once(f"{life}-{batch}-{item}".encode()), claims.allocated()
+            )
+            for item in range(1 + batch % 3)
+        ]
+        intents = [answer for answer in claims.begin(journal, *asked) if isinstance(answer, Intent)]
+        answers = journal.conclude([books.signature_for(intent) for intent in intents], at=AT) if intents else []
+        for answer in answers:
+            if isinstance(answer, Concluded):
+                os.write(acknowledged, f"{answer.intent.identity.request_id} {answer.intent.counter}\n".encode())
 
 
 def obey(directory: Path) -> None:

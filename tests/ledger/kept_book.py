@@ -7,13 +7,21 @@ from pathlib import Path
 
 from keybroker.errors import ModuleBusy, NotPermitted
 from keybroker.keys.administration import Actor, OrderKey, administer
+from keybroker.keys.trust import take_in_revocation_list
 from keybroker.ledger.model import Entry, Failure, RecordKind
 from keybroker.terms import CallerKind, KeyLabel, KeyPurpose, PartyName
-from tests.ledger import books
+from tests import lists
+from tests.ledger import books, claims
 from tests.ledger.books import a_permit, a_request, intend, intends, sign
+from tests.policy import chains
 from tests.situations import AT
 
-ROOTS: dict[str, str] = {"v1.sql": "cb9de3c7f60a5a05db634e74c44d7ba2c2304073008a33d16ee5994ee838504f"}
+ROOTS: dict[str, str] = {
+    "v1.sql": "cb9de3c7f60a5a05db634e74c44d7ba2c2304073008a33d16ee5994ee838504f",
+    "v2.sql": "d50ee5eaed47d9647f654794adedfd7d6d34739732b28de11bbfb96ab538a5fa",
+    # One more table (session keys), the same records.
+    "v3.sql": "d50ee5eaed47d9647f654794adedfd7d6d34739732b28de11bbfb96ab538a5fa",
+}
 """The root hash of each kept ledger, kept apart from it."""
 
 PARTY = PartyName("supplier-a")
@@ -35,6 +43,12 @@ def make(directory: Path) -> None:
         actor = Actor(identity="local:operator", kind=CallerKind.OPERATOR, party=PARTY)
         order = OrderKey(label=KeyLabel("another"), purpose=KeyPurpose.SUPPLIER_PRE_COMMAND, party=PARTY)
         administer(journal, actor, order, AT)
+        # Since v2: uses that take something, one of them a second time; and a revocation list.
+        asked = claims.asking("takes", claims.once(), claims.bound(b"x"), claims.increasing(7), claims.allocated(1))
+        for end in (claims.fail, claims.succeed):
+            (intent,) = claims.taken(journal, asked)
+            end(journal, intent)
+        take_in_revocation_list(journal, actor, lists.an_arl(), (chains.TEST_ROOT,), AT)
 
 
 def dump(directory: Path) -> str:

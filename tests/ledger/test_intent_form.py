@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from tests.ledger import books
 
 WRITER = record.Writer(deployment=DeploymentKind.TEST, in_force=books.IN_FORCE, worker="worker-0.abc")
 FORMS = IntentForms(WRITER)
-PURPOSES = st.sampled_from([purpose for purpose in KeyPurpose if purpose is not KeyPurpose.AUDIT_CHECKPOINT])
+PURPOSES = st.sampled_from(situations.COMMAND_PURPOSES)
 
 
 @given(
@@ -43,7 +44,7 @@ def test_a_form_filled_in_equals_the_record_encoded_whole(
 def test_a_form_is_cut_anew_when_anything_that_it_was_made_from_changes() -> None:
     permit = books.a_permit()
     identity, _ = books.a_request("r", permit)
-    filled = {"octets": "", "digest": "", "at": ""}
+    filled: dict[str, Any] = {"octets": "", "digest": "", "at": ""}
     FORMS.encode(identity, permit, reused=0, **filled)
     changed = replace(permit, findings=(*permit.findings[:-1], replace(permit.findings[-1], found="otherwise")))
     assert b"otherwise" in FORMS.encode(identity, changed, reused=0, **filled)

@@ -106,12 +106,12 @@ def test_does_not_give_again_a_signature_whose_record_was_changed(journal: Journ
         journal.find(index)
 
 
-def test_does_not_give_again_what_is_no_signature(journal: Journal) -> None:
+def test_does_not_give_again_what_is_no_result(journal: Journal) -> None:
     (concluded,) = sign(journal, a_request("r"))
     index = concluded.receipt.leaf_index
     with journal.ledger._engine.begin() as connection:
         connection.exec_driver_sql(f"UPDATE request SET outcome_index = 0 WHERE outcome_index = {index}")  # noqa: S608
-    with pytest.raises(LedgerBroken, match="holds no signature"):
+    with pytest.raises(LedgerBroken, match="holds no result"):
         intend(journal, a_request("r"))
 
 

@@ -16,9 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.name import _ASN1Type
 from cryptography.x509.oid import NameOID
 
-from keybroker.policy.certificates import (
-    Anchor,
-)
+from keybroker.policy.trust import Anchor
 from tests import messages
 
 UTF8, BITS = _ASN1Type.UTF8String, _ASN1Type.BitString
@@ -75,6 +73,7 @@ class Plan:
     identifier: bytes | None = b""
     authority: bytes | None = b""
     algorithm: Any = field(default_factory=hashes.SHA256)
+    not_after: datetime = UNTIL
     further: tuple[tuple[x509.ExtensionType, bool], ...] = ()
 
     def make(self) -> bytes:
@@ -85,7 +84,7 @@ class Plan:
             .public_key(self.public_key)
             .serial_number(self.serial)
             .not_valid_before(FROM)
-            .not_valid_after(UNTIL)
+            .not_valid_after(self.not_after)
         )
         for extension, critical in self.extensions():
             builder = builder.add_extension(extension, critical)

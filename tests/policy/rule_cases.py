@@ -7,12 +7,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from keybroker.content.model import Criticality, GbcsCommand
+from keybroker.policy.trust import RevocationList, Trust
 from keybroker.terms import (
     CallerKind,
     DeploymentKind,
     KeyLabel,
     KeyPurpose,
     KeyState,
+    KeyUsage,
     Operation,
     PartyName,
     Provenance,
@@ -36,6 +38,19 @@ SUPPLIER = KeyPurpose.SUPPLIER_PRE_COMMAND
 ACB = KeyPurpose.ACCESS_CONTROL_BROKER_COMMAND
 CONTINGENCY = KeyPurpose.CONTINGENCY_COMMAND
 SECOND = timedelta(seconds=1)
+
+
+CA = bytes(32)
+
+
+def a_list(**changes: Any) -> RevocationList:
+    """A current list of the CA, which names nobody."""
+    held = RevocationList(issuer_identity=CA, number=1, this_update=AT - SECOND, next_update=AT + SECOND, revoked={})
+    return replace(held, **changes)
+
+
+def trusting(held: RevocationList) -> Trust:
+    return Trust(lists={held.issuer_identity: held})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,9 +201,23 @@ REFUSALS = (
         spoilt={"key": a_key(certificate=a_certificate(revoked_at=datetime(2027, 1, 1, tzinfo=UTC)))},
         found="revoked at 2027-01-01T00:00:00+00:00",
     ),
+    *(
+        Case(
+            rule="key-certificate-not-on-a-revocation-list",
+            spoilt={"key": a_key(certificate=a_certificate(issuers=(CA,), serials=(7,))), "situation": situation},
+            found=found,
+        )
+        for situation, found in (
+            (a_situation(), "no revocation list"),
+            (a_situation(trust=trusting(a_list(next_update=AT - SECOND))), "2026-01-15T11:59:59+00:00, not for"),
+            (a_situation(trust=trusting(a_list(this_update=AT + SECOND))), "2026-01-15T12:00:01+00:00"),
+            (a_situation(trust=trusting(a_list(revoked={7: AT}))), "serial 7 revoked at 2026-01-15T12:00:00+00:00"),
+            (a_situation(trust=trusting(a_list(revoked={7: AT + SECOND}))), "serial 7 revoked at"),
+        )
+    ),
     Case(
-        rule="key-usage-digital-signature",
-        spoilt={"key": a_key(certificate=a_certificate(digital_signature=False))},
+        rule="key-usage-for-purpose",
+        spoilt={"key": a_key(certificate=a_certificate(usage=KeyUsage.KEY_AGREEMENT))},
         found="keyAgreement",
     ),
     Case(

@@ -62,8 +62,8 @@ NOT_READ = {
     "has a caller kind nobody knows": spoil(SUPPLIER, '["user-system"]', '["user"]'),
     "has a caller kind twice": spoil(SUPPLIER, '["user-system"]', '["user-system", "user-system"]'),
     "has no caller kind": spoil(SUPPLIER, '["user-system"]', "[]"),
-    "has an operation nobody knows": spoil(SUPPLIER, '["SignPreCommand"]', '["SignDigest"]'),
-    "has no operation": spoil(SUPPLIER, '["SignPreCommand"]', "[]"),
+    "has an operation nobody knows": spoil(SUPPLIER, '["SignPreCommand", ', '["SignDigest", '),
+    "has no operation": spoil(SUPPLIER, '["SignPreCommand", "SignCertificateSigningRequest"]', "[]"),
     "has a content kind nobody knows": spoil(SUPPLIER, '["pre-command"', '["digest"'),
     "has another algorithm": spoil(SUPPLIER, "ecdsa-p256-sha256", "ecdsa-p256-sha1"),
     "has a location nobody knows": spoil(SUPPLIER, 'location = "united-kingdom"', 'location = "cloud"'),
@@ -83,12 +83,12 @@ NOT_READ = {
 CONFLICTS = {
     "use_clause: expected G3.29": spoil(SUPPLIER, 'use_clause = "G3.29(a)+(b)"', 'use_clause = "G2.56(a)+(b)"'),
     "clauses: expected use_clause": spoil(SUPPLIER, '"G3.29(a)+(b)", "G5.24"', '"G5.24"'),
-    "binding: expected the other": spoil(SUPPLIER, '"certificate-role"', '"public-key"'),
-    r"roles: expected \['02'\]": spoil(SUPPLIER, 'roles = ["02"]', 'roles = ["02", "03"]'),
-    r"roles: expected \[\]": spoil(CHECKPOINT, "roles = []", 'roles = ["7F"]'),
+    "binding: expected certificate-role": spoil(SUPPLIER, '"certificate-role"', '"public-key"'),
+    r"roles: expected of \['02'\]": spoil(SUPPLIER, 'roles = ["02"]', 'roles = ["02", "03"]'),
+    r"roles: expected of \[\]": spoil(CHECKPOINT, "roles = []", 'roles = ["7F"]'),
     r"content_kinds: G3.29\(a\)": spoil(SUPPLIER, '["pre-command"', '["audit-checkpoint", "pre-command"'),
     r"content_kinds: G2.56\(a\)": spoil(RECOVERY, '["command"', '["pre-command", "command"'),
-    "operations: .* allows fewer": spoil(SUPPLIER, '["SignPreCommand"]', '["SignPreCommand", "SignCommand"]'),
+    "operations: .* allows fewer": spoil(SUPPLIER, '["SignPreCommand", ', '["SignPreCommand", "SignCommand", '),
     "caller_kinds: G2.25 and G3.14": spoil(SUPPLIER, '["user-system"]', '["user-system", "dcc-service"]'),
     "module.requirement: expected fips-level-3": spoil(
         RECOVERY, '"fips-level-3"', '"information-classification-scheme"'
@@ -99,6 +99,11 @@ CONFLICTS = {
     ).encode(),
     "gates: expected also split-key": spoil(RECOVERY, 'gate = "split-key"', 'gate = "uk-location"'),
     "gates: expected also key-served": spoil(RECOVERY, 'gate = "key-served"', 'gate = "uk-location"'),
+    "algorithm: expected ecdsa-p256-sha256": spoil(SUPPLIER, '"ecdsa-p256-sha256"', '"aes-128-gcm"'),
+    "key_usage: expected digitalSignature": spoil(SUPPLIER, '"digitalSignature"', '"keyAgreement"'),
+    "tables: expected none": spoil(
+        SUPPLIER, "[module]", "[prepayment]\nlargest_pence = 1\nlargest_pounds = 1\n[module]"
+    ),
     "export: expected never": spoil(SUPPLIER, 'export = "never"', 'export = "wrapped"'),
     "export: expected wrapped": spoil(RECOVERY, 'export = "wrapped"', 'export = "never"'),
     "message_codes: expected some": spoil(CHECKPOINT, "[message_codes]", "[message_codes]\ncommands = [0x0062]"),
@@ -165,7 +170,13 @@ def test_every_gate_module_and_policy_names_a_clause(purpose: KeyPurpose) -> Non
 
 def test_user_keys_never_leave_and_dcc_keys_leave_only_wrapped() -> None:
     for purpose, policy in packaged_policies().items():
-        expected = Export.NEVER if purpose in (*USER_PURPOSES, KeyPurpose.AUDIT_CHECKPOINT) else Export.WRAPPED
+        a_users = purpose in (
+            *USER_PURPOSES,
+            KeyPurpose.USER_XML,
+            KeyPurpose.USER_KEY_AGREEMENT,
+            KeyPurpose.SUPPLIER_PREPAYMENT,
+        )
+        expected = Export.NEVER if a_users or purpose is KeyPurpose.AUDIT_CHECKPOINT else Export.WRAPPED
         assert policy.export is expected
 
 

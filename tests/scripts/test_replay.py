@@ -105,3 +105,13 @@ def test_every_published_message_is_signed_or_refused_as_the_handbook_says(tmp_p
     assert summary["unexpected"] == 0
     assert summary["signed"] == summary["verified"] == summary["eligible"] > 0
     assert summary["signed"] + summary["refused_as_expected"] == summary["messages"]
+    assert summary["macs"] == summary["macs_equal"] > 0
+    assert summary["response_macs"] == summary["response_macs_valid"] > 0
+    assert summary["encrypted"] == summary["decrypted"] > 0
+    assert summary["agreement_refused_as_expected"] > 0
+    if summary["in_module"] is None:
+        pytest.skip("NSS softokn is not installed: NOTHING was computed wholly inside a module")
+    inside = summary["in_module"]
+    assert inside["macs"] == inside["macs_equal"] > 0
+    assert inside["response_macs"] == inside["response_macs_valid"] > 0
+    assert inside["encrypted"] == inside["decrypted"] > 0

@@ -114,7 +114,7 @@ def refusal(call: Callable[[], Any]) -> tuple[grpc.StatusCode, str, dict[str, An
     try:
         answer = call()
     except grpc.RpcError as error:
-        status = rpc_status.from_call(error)  # type: ignore[arg-type]  # an RpcError of a call is a call
+        status = rpc_status.from_call(error)
         details = {} if status is None else {detail.type_url.rpartition(".")[2]: detail for detail in status.details}
         info = error_details_pb2.ErrorInfo()
         if "ErrorInfo" in details:
@@ -129,7 +129,7 @@ def reason(outcome: pb.SignOutcome) -> str:
         return "SIGNED"
     info = error_details_pb2.ErrorInfo()
     outcome.error.details[0].Unpack(info)
-    return info.reason
+    return str(info.reason)
 
 
 def wait_until(seen: Callable[[], bool], *, seconds: float, otherwise: Callable[[], str] = str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from keybroker.errors import RequestMalformed
 from keybroker.ledger.model import Refused
 from keybroker.pb import signing_pb2 as pb
-from keybroker.server.requests import check_no_unknown_field, read_command, read_item, read_pre_command, request_id_of
+from keybroker.server.requests import check_no_unknown_field, read_item, read_request, request_id_of
 from keybroker.signing import Ask
 from keybroker.terms import ContentKind, Operation
 from tests.server.callers import OCTETS, caller, pre_command
@@ -37,7 +37,7 @@ LONGEST = 64
 def test_refuses_a_field_of_the_wrong_form_and_keeps_what_can_be_recorded(
     request_: pb.SignPreCommandRequest, field: str
 ) -> None:
-    read = read_pre_command(request_, caller(), LONGEST)
+    read = read_request(request_, caller(), LONGEST)
     assert isinstance(read, Refused)
     assert isinstance(read.error, RequestMalformed)
     assert read.error.field == field
@@ -49,7 +49,7 @@ def test_refuses_a_field_of_the_wrong_form_and_keeps_what_can_be_recorded(
 def test_refuses_a_field_that_is_unknown() -> None:
     request = pre_command()
     request.MergeFromString(b"\x9a\x06\x01x")
-    assert isinstance(read_pre_command(request, caller(), LONGEST), Refused)
+    assert isinstance(read_request(request, caller(), LONGEST), Refused)
 
 
 def test_refuses_an_item_with_a_field_that_is_unknown_beside_its_request() -> None:
@@ -65,7 +65,7 @@ def test_millions_of_unknown_fields_are_found_in_no_time() -> None:
     started = time.process_time()
     with pytest.raises(RequestMalformed):
         check_no_unknown_field(request)
-    assert isinstance(read_pre_command(request, caller(), LONGEST), Refused)
+    assert isinstance(read_request(request, caller(), LONGEST), Refused)
     assert time.process_time() - started < 0.3
 
 
@@ -84,16 +84,16 @@ def test_refuses_an_item_that_names_no_request() -> None:
 
 def test_the_same_request_alone_and_in_an_item_is_the_same_and_another_is_another() -> None:
     request = pre_command()
-    alone = read_pre_command(request, caller(), LONGEST)
+    alone = read_request(request, caller(), LONGEST)
     inside = read_item(pb.SignItem(sign_pre_command=request), caller(), LONGEST)
     assert alone == inside
     others = [pre_command(key="b"), pre_command(octets=OCTETS[1:]), pre_command(request_id="r-2")]
-    assert alone.identity.sha256 not in {read_pre_command(o, caller(), LONGEST).identity.sha256 for o in others}
+    assert alone.identity.sha256 not in {read_request(o, caller(), LONGEST).identity.sha256 for o in others}
 
 
 def test_the_rpc_says_what_the_octets_are_declared_to_be() -> None:
     command = pb.SignCommandRequest(request_id="r", key="k", command=OCTETS)
-    read = read_command(command, caller(), LONGEST)
+    read = read_request(command, caller(), LONGEST)
     assert isinstance(read, Ask)
     assert (read.kind, read.identity.operation) == (ContentKind.COMMAND, Operation.SIGN_COMMAND)
     item = pb.SignItem(sign_command=command)

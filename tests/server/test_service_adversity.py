@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -190,7 +191,7 @@ def test_a_ledger_that_cannot_write_lets_no_signature_out_and_recovers(
     faults.set_fault(control, fault, concerned)
     try:
         for number in range(3):
-            code, why, _ = refusal(lambda n=number: stub.SignPreCommand(broker.request(f"{fault}-{n}")))
+            code, why, _ = refusal(partial(stub.SignPreCommand, broker.request(f"{fault}-{number}")))
             assert (code, why) in {
                 (grpc.StatusCode.UNAVAILABLE, "LEDGER_UNAVAILABLE"),
                 (grpc.StatusCode.UNKNOWN, "OUTCOME_UNKNOWN"),

@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import grpc
 import pytest
@@ -87,7 +88,7 @@ def test_refuses_what_goes_beyond_a_callers_half_of_the_queue_and_leaves_room_fo
     assert busy == {(grpc.StatusCode.RESOURCE_EXHAUSTED, "MODULE_BUSY", True)}
 
 
-def refusal_or_none(future: grpc.Future) -> tuple[grpc.StatusCode, str, dict[str, object]] | None:
+def refusal_or_none(future: grpc.Future[Any]) -> tuple[grpc.StatusCode, str, dict[str, object]] | None:
     return refusal(future.result) if future.exception() is not None else None
 
 
@@ -149,7 +150,7 @@ def test_nothing_is_signed_for_a_call_whose_deadline_passed_before_a_worker_read
             stub.SignPreCommand(broker.request("late"), timeout=0.3)
     finally:
         os.kill(worker, signal.SIGCONT)
-    assert ended.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED  # type: ignore[attr-defined]
+    assert ended.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     newest = stub.SignPreCommand(broker.request("after-deadline"), wait_for_ready=True).signed.receipt.leaf_index
     with broker.channel("auditor") as channel:
         auditor = records_pb2_grpc.RecordServiceStub(channel)
@@ -218,7 +219,7 @@ def test_a_key_taken_off_a_callers_list_is_refused_after_the_reload_and_served_a
 ) -> None:
     good = broker.deployment.config_path.read_text()
     at = good.index("second-head-end")
-    broker.deployment.config_path.write_text(good[:at] + good[at:].replace('keys = ["supplier-a"]', "keys = []", 1))
+    broker.deployment.config_path.write_text(good[:at] + good[at:].replace('keys = ["supplier-a", ', "keys = [", 1))
     reload(broker)
     code, why, details = refusal(lambda: second.SignPreCommand(broker.request("listed"), wait_for_ready=True))
     assert (code, why) == (grpc.StatusCode.PERMISSION_DENIED, "NOT_PERMITTED")

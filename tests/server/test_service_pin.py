@@ -24,6 +24,7 @@ def deployment(tmp_path: Path) -> Deployment:
 def test_a_wrong_pin_is_tried_once_and_latches_until_an_operator_acts(deployment: Deployment) -> None:
     pin = deployment.pin
     data = deployment.directory / "data"
+    ended = -1
     for _ in range(2):
         wrong = RunningBroker(deployment, workers=2, environment={"KEYBROKER_PIN": "not the PIN"})
         try:

@@ -7,11 +7,14 @@ import queue
 import signal
 import subprocess
 from collections.abc import Iterator
+from functools import partial
+from typing import Any
 
 import grpc
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, utils
+from google.rpc import error_details_pb2
 
 from keybroker.cli.dev.deployment import create_deployment
 from keybroker.pb import keys_pb2, keys_pb2_grpc, records_pb2, records_pb2_grpc, signing_pb2_grpc
@@ -42,11 +45,11 @@ def stub(supplier: grpc.Channel) -> signing_pb2_grpc.SigningServiceStub:
     return signing_pb2_grpc.SigningServiceStub(supplier)
 
 
-def records(broker: RunningBroker, kind: str) -> list[dict[str, object]]:
+def records(broker: RunningBroker, kind: str) -> list[dict[str, Any]]:
     """The newest records of a kind, read as an auditor does."""
     with broker.channel("auditor") as channel:
         stub = records_pb2_grpc.RecordServiceStub(channel)
-        found = []
+        found: list[dict[str, Any]] = []
         index = 0
         while True:
             try:
@@ -136,7 +139,7 @@ def test_an_unknown_key_and_another_partys_key_sound_the_same(
     broker: RunningBroker, stub: signing_pb2_grpc.SigningServiceStub
 ) -> None:
     answers = [
-        refusal(lambda key=key: stub.SignPreCommand(broker.request(f"oracle-{key}", key=key)))
+        refusal(partial(stub.SignPreCommand, broker.request(f"oracle-{key}", key=key)))
         for key in ("no-such-key", "network-operator-a")
     ]
     assert answers[0][0] == answers[1][0]
@@ -192,7 +195,7 @@ def test_refuses_a_record_of_another_party_as_if_there_were_none(
     with broker.channel("network-operator-a") as channel:
         records_stub = records_pb2_grpc.RecordServiceStub(channel)
         answers = [
-            refusal(lambda i=i: records_stub.GetRecord(records_pb2.GetRecordRequest(leaf_index=i)))
+            refusal(partial(records_stub.GetRecord, records_pb2.GetRecordRequest(leaf_index=i)))
             for i in (index, 2**40, 2**63)
         ]
     assert {(code, why, details["sentence"]) for code, why, details in answers} == {
@@ -306,11 +309,9 @@ def _reload(broker: RunningBroker, old: str, new: str) -> None:
     broker.wait_for("reload taken", times=taken + 1)
 
 
-def _violations(details: dict[str, object]) -> list[object]:
-    from google.rpc import error_details_pb2
-
+def _violations(details: dict[str, Any]) -> list[Any]:
     failure = error_details_pb2.PreconditionFailure()
-    details["PreconditionFailure"].Unpack(failure)  # type: ignore[attr-defined]
+    details["PreconditionFailure"].Unpack(failure)
     return list(failure.violations)
 
 
@@ -364,7 +365,10 @@ def test_explain_tells_of_what_it_refuses_only_what_is_known_and_the_callers_own
 
 def test_a_party_lists_its_own_keys_and_an_auditor_all_by_pages(broker: RunningBroker, supplier: grpc.Channel) -> None:
     own = keys_pb2_grpc.KeyServiceStub(supplier).ListKeys(keys_pb2.ListKeysRequest())
-    assert [(key.label, key.usable, key.unusable_because) for key in own.keys] == [("supplier-a", True, "")]
+    labels_of_own = ["supplier-a", "supplier-a-agreement", "supplier-a-prepayment", "supplier-a-xml"]
+    assert [(key.label, key.usable, key.unusable_because) for key in own.keys] == [
+        (it, True, "") for it in labels_of_own
+    ]
     with broker.channel("auditor") as channel:
         stub = keys_pb2_grpc.KeyServiceStub(channel)
         labels: list[str] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -44,12 +45,12 @@ def test_health_is_per_service_and_per_key_and_tells_nobody_of_other_keys(
     stub = health_pb2_grpc.HealthStub(supplier)
 
     def check(service: str) -> int:
-        return stub.Check(health_pb2.HealthCheckRequest(service=service)).status
+        return int(stub.Check(health_pb2.HealthCheckRequest(service=service)).status)
 
     serving = health_pb2.HealthCheckResponse.SERVING
     assert {check(name) for name in ("", "keybroker.v1.SigningService", "key/supplier-a")} == {serving}
     for name in ("key/network-operator-a", "key/no-such-key"):
-        assert refusal(lambda name=name: check(name))[0] is grpc.StatusCode.NOT_FOUND
+        assert refusal(partial(check, name))[0] is grpc.StatusCode.NOT_FOUND
 
 
 def test_reflection_tells_the_services(supplier: grpc.Channel) -> None:

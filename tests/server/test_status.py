@@ -10,6 +10,7 @@ from google.rpc import error_details_pb2
 
 from keybroker import errors
 from keybroker.errors import ContentMalformed, GateShut, KeybrokerError, NotPermitted, RequestMalformed
+from keybroker.hsm.token import PinWrong
 from keybroker.server import exit_status, status
 from keybroker.terms import Finding, RuleName
 
@@ -45,7 +46,7 @@ ON_THE_WIRE = sorted(
         for error in subclasses(KeybrokerError)
         if not issubclass(error, errors.ConfigurationInvalid) and not error.__module__.startswith(ELSEWHERE)
     ),
-    key=lambda error: error.__name__,
+    key=str,
 )
 
 
@@ -85,6 +86,8 @@ def test_every_reason_is_used_once() -> None:
         (errors.NotPermitted, grpc.StatusCode.PERMISSION_DENIED),
         (errors.RequestRepeated, grpc.StatusCode.ALREADY_EXISTS),
         (errors.GateNotEnforceable, grpc.StatusCode.FAILED_PRECONDITION),
+        (errors.EvidenceSpent, grpc.StatusCode.FAILED_PRECONDITION),
+        (errors.ProtectionInvalid, grpc.StatusCode.INVALID_ARGUMENT),
         (errors.ModuleBusy, grpc.StatusCode.RESOURCE_EXHAUSTED),
         (errors.ModuleUnavailable, grpc.StatusCode.UNAVAILABLE),
         (errors.LedgerBroken, grpc.StatusCode.DATA_LOSS),
@@ -100,7 +103,7 @@ def test_content_malformed_says_offset_expected_found_and_source() -> None:
     assert dict(info.metadata) == {"clause": "handbook 1.2", "offset": "3", "expected": "0x01", "found": "0x02"}
 
 
-@pytest.mark.parametrize("error", [errors.NotPermitted, errors.GateShut])
+@pytest.mark.parametrize("error", [errors.NotPermitted, errors.GateShut, errors.EvidenceSpent])
 def test_precondition_failure_holds_every_failing_finding_and_no_other(error: type[KeybrokerError]) -> None:
     failure = status.details_of(example(error))[-1]
     assert isinstance(failure, error_details_pb2.PreconditionFailure)
@@ -109,7 +112,7 @@ def test_precondition_failure_holds_every_failing_finding_and_no_other(error: ty
     ]
 
 
-@pytest.mark.parametrize("error", sorted(status.RETRY_SECONDS, key=lambda error: error.__name__))
+@pytest.mark.parametrize("error", sorted(status.RETRY_SECONDS, key=str))
 def test_says_after_how_long_to_ask_again(error: type[KeybrokerError]) -> None:
     kinds = [type(detail) for detail in status.details_of(example(error))]
     assert error_details_pb2.RetryInfo in kinds
@@ -144,7 +147,7 @@ def test_whatever_was_found_it_fits_into_trailers(error: KeybrokerError) -> None
     ("error", "exits"),
     [
         (errors.ConfigurationInvalid("x"), 78),
-        (exit_status.PinWrong("x"), 77),
+        (PinWrong("x"), 77),
         (errors.LedgerBroken("x"), 65),
         (errors.LedgerUnavailable("x"), 75),
         (errors.BrokerStopping("x"), 75),

@@ -57,7 +57,7 @@ log = "json"
 {_limits(settings.limits)}
 
 [module]
-profile = "softhsm2"
+profile = {_text(token.profile)}
 library = {_text(str(token.library))}
 token_label = {_text(token.label)}
 token_serial = {_text(token.serial)}
@@ -67,7 +67,7 @@ sessions = 1
 environment = {_text(PIN_VARIABLE)}
 
 [module.environment]
-SOFTHSM2_CONF = "softhsm2.conf"
+{_environment(token)}
 
 [ledger]
 url = "sqlite:///ledger.sqlite"
@@ -77,8 +77,13 @@ anchor_seconds = {settings.anchor_seconds}
 [anchors]
 certificates = []
 test_certificates = ["pki/root.pem"]
+device_certificates = ["pki/device-root.pem"]
 
 {"".join(map(_caller, callers))}"""
+
+
+def _environment(token: SoftToken) -> str:
+    return "\n".join(f"{name} = {_text(value)}" for name, value in token.environment.items())
 
 
 def _limits(limits: Mapping[str, int]) -> str:

@@ -1,7 +1,8 @@
 """What is a development deployment? One directory with a token, two PKIs, keys for every purpose and a keybroker.toml.
 
     keybroker.toml   softhsm2.conf   tokens/   pin (0600)   data/       the broker's
-    pki/             root.pem, issuing.pem, issuing.key (0600), <key>.pem  the test SMKI
+    pki/             root.pem, arl.pem, issuing.pem, crl.pem, issuing.key (0600), <key>.pem  the test SMKI
+                     device-root.pem, device-root.key (0600), device-1-ka.pem, device-1-ka.key (0600), …  test Devices
     tls/             anchors.pem, server.pem, server.key, <caller>.pem, <caller>.key
     deployment.json  what is in it, for ``open_deployment``
 
@@ -18,20 +19,21 @@ import secrets
 import socket
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from keybroker.cli.dev import pki
+from keybroker.cli.dev import device_pki, pki, tls_pki
 from keybroker.cli.dev.configuration import PIN_VARIABLE, Settings, configuration_text
-from keybroker.cli.dev.plan import DEFAULT_KEYS, DevCaller, DevKey, callers_for
-from keybroker.cli.dev.token import create_token
+from keybroker.cli.dev.plan import DEFAULT_KEYS, DEVICES, DevCaller, DevKey, callers_for
+from keybroker.cli.dev.token import SoftToken, create_token
 from keybroker.errors import ConfigurationInvalid
-from keybroker.terms import EntityIdentifier
+from keybroker.terms import EntityIdentifier, KeyPurpose, KeyUsage
 
 __all__ = ["DEFAULT_KEYS", "Deployment", "DeploymentKey", "DevCaller", "DevKey", "create_deployment", "open_deployment"]
 
@@ -43,7 +45,7 @@ _PORTS = range(20000, 32000)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentKey:
-    """A key that is in the token, active: ``public_point`` is 65 octets, 04 || x || y."""
+    """A key that is in the token, active: ``public_point`` is 65 octets (04 || x || y), a symmetric key's CKA_ID 20."""
 
     label: str
     purpose: str
@@ -53,6 +55,7 @@ class DeploymentKey:
 
     @property
     def public_key(self) -> ec.EllipticCurvePublicKey:
+        """Raises: ValueError for a symmetric key."""
         return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), self.public_point)
 
 
@@ -112,8 +115,11 @@ def create_deployment(
     fixed_clock: datetime | None = None,
     limits: Mapping[str, int] | None = None,
     anchor_seconds: int = 10,
+    make_token: Callable[[Path, str], SoftToken] = create_token,
 ) -> Deployment:
     """Make a development deployment in ``directory`` (made where it is missing); port 0 picks a free one.
+
+    ``make_token`` makes another token than SoftHSM's, in the directory and under the label that it is given.
 
     Raises: ConfigurationInvalid when the directory holds something already, or SoftHSM2 is missing or refuses.
     """
@@ -128,14 +134,16 @@ def create_deployment(
     for name in ("pki", "tls", "data"):
         (directory / name).mkdir(mode=0o700)
     # 2. The token and its PIN.
-    token = create_token(directory, label=TOKEN_LABEL)
+    token = make_token(directory, TOKEN_LABEL)
     _write_secret(directory / "pin", token.pin.encode())
-    # 3. The two PKIs; certificates begin a day ago, by the clock that will judge them.
+    # 3. The two PKIs; certificates began 23 hours ago, by the clock that will judge them.
     now = datetime.now(UTC)
-    root, smki = pki.create_smki(not_before=_day_before(fixed_clock or now))
+    root, smki = pki.create_smki(not_before=_before(fixed_clock or now))
     _write_smki(directory / "pki", root, smki)
+    _write_devices(directory / "pki", not_before=_before(fixed_clock or now))
+    keys = _with_authorities(_in_order(keys), smki)
     callers = callers_for(keys)
-    _write_tls(directory / "tls", callers, not_before=_day_before(now))
+    _write_tls(directory / "tls", callers, not_before=_before(now))
     # 4. The configuration.
     port, metrics_port = _free_ports(2)
     settings = Settings(
@@ -177,8 +185,9 @@ def is_deployment(directory: Path) -> bool:
     return (directory / _DESCRIPTION).is_file()
 
 
-def _day_before(at: datetime) -> datetime:
-    return (at - timedelta(days=1)).replace(microsecond=0)
+def _before(at: datetime) -> datetime:
+    """When certificates begin: within a day, as the OCAs' policies want it, whatever the making takes."""
+    return (at - timedelta(hours=23)).replace(microsecond=0)
 
 
 def is_free(port: int) -> bool:
@@ -212,19 +221,57 @@ def _write_secret(path: Path, octets: bytes) -> None:
 def _write_smki(directory: Path, root: x509.Certificate, smki: pki.Smki) -> None:
     (directory / "root.pem").write_bytes(pki.certificate_pem(root))
     (directory / "issuing.pem").write_bytes(pki.certificate_pem(smki.issuing.certificate))
+    for name, held in zip(("arl.pem", "crl.pem"), smki.lists, strict=True):
+        (directory / name).write_bytes(held.public_bytes(serialization.Encoding.PEM))
     _write_secret(directory / "issuing.key", pki.private_key_pem(smki.issuing.private_key))
 
 
+def _write_devices(directory: Path, *, not_before: datetime) -> None:
+    authority = device_pki.create_device_authority(not_before=not_before)
+    (directory / "device-root.pem").write_bytes(pki.certificate_pem(authority.certificate))
+    _write_secret(directory / "device-root.key", pki.private_key_pem(authority.private_key))
+    for name, eui in DEVICES.items():
+        for suffix, usage in (("ka", KeyUsage.KEY_AGREEMENT), ("ds", KeyUsage.DIGITAL_SIGNATURE)):
+            key = pki.new_private_key()
+            certificate = device_pki.device_certificate(
+                authority, key.public_key(), eui=eui, usage=usage, not_before=not_before
+            )
+            (directory / f"{name}-{suffix}.pem").write_bytes(pki.certificate_pem(certificate))
+            _write_secret(directory / f"{name}-{suffix}.key", pki.private_key_pem(key))
+
+
+def _in_order(keys: Sequence[DevKey]) -> Sequence[DevKey]:
+    """What the Root's certificate holds comes before the Root, and the OCAs before what they certify."""
+    first = (
+        KeyPurpose.CONTINGENCY_COMMAND,
+        KeyPurpose.CONTINGENCY_SYMMETRIC,
+        KeyPurpose.ROOT_OCA,
+        KeyPurpose.ISSUING_OCA,
+    )
+    return sorted(keys, key=lambda key: first.index(key.purpose) if key.purpose in first else len(first))
+
+
+def _with_authorities(keys: Sequence[DevKey], smki: pki.Smki) -> Sequence[DevKey]:
+    """The two OCAs' keys are the test SMKI's own, brought into the token: every certificate here stands under them."""
+    held = {KeyPurpose.ROOT_OCA: smki.root, KeyPurpose.ISSUING_OCA: smki.issuing}
+    return [
+        replace(key, private_scalar=pki.private_scalar(authority.private_key))
+        if (authority := held.get(key.purpose)) is not None and key.private_scalar is None
+        else key
+        for key in keys
+    ]
+
+
 def _write_tls(directory: Path, callers: Iterable[DevCaller], *, not_before: datetime) -> None:
-    authority = pki.create_tls_authority(not_before=not_before)
+    authority = tls_pki.create_tls_authority(not_before=not_before)
     (directory / "anchors.pem").write_bytes(pki.certificate_pem(authority.certificate))
     key = pki.new_private_key()
-    server = pki.tls_server_certificate(authority, key.public_key(), not_before=not_before)
+    server = tls_pki.tls_server_certificate(authority, key.public_key(), not_before=not_before)
     (directory / "server.pem").write_bytes(pki.certificate_pem(server))
     _write_secret(directory / "server.key", pki.private_key_pem(key))
     for caller in callers:
         key = pki.new_private_key()
-        client = pki.tls_client_certificate(authority, key.public_key(), uri=caller.uri, not_before=not_before)
+        client = tls_pki.tls_client_certificate(authority, key.public_key(), uri=caller.uri, not_before=not_before)
         (directory / f"{caller.name}.pem").write_bytes(pki.certificate_pem(client))
         _write_secret(directory / f"{caller.name}.key", pki.private_key_pem(key))
 
@@ -251,6 +298,8 @@ def _key_order(key: DevKey) -> dict[str, object]:
         "eui": str(key.eui) if key.eui else None,
         "role": key.role.value if key.role is not None else None,
         "private_scalar": key.private_scalar.hex() if key.private_scalar else None,
+        "authentication": key.authentication.hex() if key.authentication else None,
+        "draws_authentication": key.draws_authentication,
     }
 
 

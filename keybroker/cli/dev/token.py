@@ -31,13 +31,17 @@ _SERIAL = re.compile(r"Serial number:\s+(\S+)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoftToken:
-    """A SoftHSM2 token: its label and serial, the library, the file SOFTHSM2_CONF names, and the user's PIN."""
+    """A software token: its label and serial, the library and its profile, and the user's PIN.
+
+    ``environment`` is what the library reads; names of files are seen from the deployment's directory.
+    """
 
     library: Path
-    configuration: Path
     label: str
     serial: str
     pin: str = field(repr=False)
+    profile: str = "softhsm2"
+    environment: Mapping[str, str]
 
 
 def find_library() -> Path:
@@ -54,7 +58,7 @@ def find_library() -> Path:
     return found[0]
 
 
-def create_token(directory: Path, *, label: str) -> SoftToken:
+def create_token(directory: Path, label: str) -> SoftToken:
     """Make a SoftHSM2 token under ``directory`` (``tokens/`` and ``softhsm2.conf``), readable by its owner alone.
 
     Raises: ConfigurationInvalid when SoftHSM2 is missing or refuses.
@@ -70,7 +74,11 @@ def create_token(directory: Path, *, label: str) -> SoftToken:
     environment = {**os.environ, "SOFTHSM2_CONF": str(configuration)}
     _initialise(label, so_pin=secrets.token_hex(8), pin=pin, environment=environment)
     return SoftToken(
-        library=library, configuration=configuration, label=label, serial=_serial(label, environment), pin=pin
+        library=library,
+        label=label,
+        serial=_serial(label, environment),
+        pin=pin,
+        environment={"SOFTHSM2_CONF": configuration.name},
     )
 
 

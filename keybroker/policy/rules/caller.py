@@ -36,9 +36,15 @@ CALLER_ENTITLED_TO_KEY = Rule(
 
 def caller_entitled_to_key(caller: Caller, key: RegisteredKey) -> Finding:
     """The caller table lists the key for this caller. The refusal names no key: it may be read by a stranger to it."""
-    if key.label in caller.keys:
+    if is_entitled(caller, key):
         return CALLER_ENTITLED_TO_KEY.passed
     return CALLER_ENTITLED_TO_KEY.refused(expected="a key listed for this caller", found="one that is not")
+
+
+def is_entitled(caller: Caller, key: RegisteredKey) -> bool:
+    """The caller table lists the key for this caller; for a session's key, the one that it stands on."""
+    label = key.label if key.session is None else key.session.parent
+    return label in caller.keys
 
 
 # SEC G2.20: "(c) subject to the provisions of Section G2.22, each DCC Individual Live System is Separated from each

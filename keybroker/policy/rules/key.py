@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
+
+from keybroker.content import Content
 from keybroker.policy.model import CertificateFacts, Policy, RegisteredKey, Situation
 from keybroker.policy.published_test_keys import is_published_test_key
 from keybroker.policy.rule import Rule
-from keybroker.terms import DeploymentKind, Finding, KeyState, Provenance, RuleName
+from keybroker.policy.trust import RevocationList
+from keybroker.terms import (
+    ContentKind,
+    DeploymentKind,
+    Finding,
+    KeyAlgorithm,
+    KeyState,
+    KeyUsage,
+    Provenance,
+    RuleName,
+)
 
 # SEC G5.24: "procedures in relation to the secure management of all Secret Key Material of the User, which shall in
 # particular make provision for: (a) the security of that Secret Key Material throughout the whole of its lifecycle
@@ -17,11 +31,27 @@ KEY_STATE_ACTIVE = Rule(
 )
 
 
-def key_state_active(key: RegisteredKey) -> Finding:
-    """Of all the states of a key's life only ``active`` signs."""
-    if key.state is KeyState.ACTIVE:
+def key_state_active(content: Content, key: RegisteredKey, policy: Policy | None) -> Finding:
+    """Of all the states of a key's life ``active`` alone is of use, and ``enrolling`` to get a certificate."""
+    states = _states(content.kind, policy)
+    if key.state in states:
         return KEY_STATE_ACTIVE.passed
-    return KEY_STATE_ACTIVE.refused(expected=KeyState.ACTIVE, found=key.state)
+    return KEY_STATE_ACTIVE.refused(expected=" or ".join(states), found=key.state)
+
+
+def _states(kind: ContentKind, policy: Policy | None) -> tuple[KeyState, ...]:
+    # A Key Agreement key signs nothing once it has its certificate: its one request is signed on the way there.
+    if kind is ContentKind.CERTIFICATE_SIGNING_REQUEST:
+        agrees = policy is None or policy.algorithm is not KeyAlgorithm.ECDSA
+        return (KeyState.ENROLLING,) if agrees else (KeyState.ENROLLING, KeyState.ACTIVE)
+    if kind is ContentKind.ROOT_CERTIFICATE:
+        return (KeyState.ENROLLING,)
+    return (KeyState.ACTIVE,)
+
+
+def _leads_to_a_certificate(content: Content) -> bool:
+    """A key that is only about to be certified has no certificate yet, or has another than it will."""
+    return content.kind in (ContentKind.CERTIFICATE_SIGNING_REQUEST, ContentKind.ROOT_CERTIFICATE)
 
 
 # SEC G2.57: "the Private Key associated with the Public Key contained within that Organisation Certificate". A Command
@@ -34,9 +64,9 @@ KEY_CERTIFICATE_PRESENT = Rule(
 )
 
 
-def key_certificate_present(key: RegisteredKey, policy: Policy) -> Finding:
+def key_certificate_present(content: Content, key: RegisteredKey, policy: Policy) -> Finding:
     """The register holds a certificate for the key, where the purpose binds keys by certificate."""
-    if policy.binding == "public-key":
+    if policy.binding != "certificate-role" or _leads_to_a_certificate(content):
         return KEY_CERTIFICATE_PRESENT.not_applicable
     if key.certificate is not None:
         return KEY_CERTIFICATE_PRESENT.passed
@@ -76,7 +106,9 @@ def key_eui_is_certificates_eui(key: RegisteredKey, certificate: CertificateFact
     """The EUI in the register is the one in the certificate."""
     if key.eui == certificate.eui:
         return KEY_EUI_IS_CERTIFICATES_EUI.passed
-    return KEY_EUI_IS_CERTIFICATES_EUI.refused(expected=str(certificate.eui), found=str(key.eui or "none"))
+    return KEY_EUI_IS_CERTIFICATES_EUI.refused(
+        expected=str(certificate.eui or "none, as of a CA"), found=str(key.eui or "none")
+    )
 
 
 # SEC G5.24: "(b) the manner in which that Secret Key Material will be registered, ordered, generated, labelled,
@@ -118,18 +150,54 @@ def key_certificate_not_revoked(certificate: CertificateFacts) -> Finding:
 
 # SEC G3.29(a) and G2.56(a): "creating Digital Signatures". The certificate's key usage says that the key is for that,
 # and not for key agreement.
-KEY_USAGE_DIGITAL_SIGNATURE = Rule(
-    name=RuleName("key-usage-digital-signature"),
+KEY_USAGE_FOR_PURPOSE = Rule(
+    name=RuleName("key-usage-for-purpose"),
     clause="G2.56(a), G3.29(a)",
-    remedy="use the Digital Signing key; a Key Agreement key signs nothing",
+    remedy="use the key that is certified for this: a Key Agreement key signs nothing, another agrees none",
 )
 
 
-def key_usage_digital_signature(certificate: CertificateFacts) -> Finding:
-    """The certificate's key usage is digitalSignature."""
-    if certificate.digital_signature:
-        return KEY_USAGE_DIGITAL_SIGNATURE.passed
-    return KEY_USAGE_DIGITAL_SIGNATURE.refused(expected="digitalSignature", found="keyAgreement")
+def key_usage_for_purpose(certificate: CertificateFacts, policy: Policy) -> Finding:
+    """The certificate's key usage is the one of the purpose."""
+    if policy.key_usage in (certificate.usage, KeyUsage.NONE):
+        return KEY_USAGE_FOR_PURPOSE.passed
+    return KEY_USAGE_FOR_PURPOSE.refused(expected=policy.key_usage, found=certificate.usage)
+
+
+# SEC G5.13(a) and G5.24(a), as above: what an authority has revoked is found in its current list, and where there is
+# no current list nobody knows. RFC 5280 section 6.3: the list of every CA in the chain, the anchor's own included.
+KEY_CERTIFICATE_NOT_ON_A_REVOCATION_LIST = Rule(
+    name=RuleName("key-certificate-not-on-a-revocation-list"),
+    clause="G5.13(a), G5.24(a)",
+    remedy="have the operator take in the current ARL and CRL; a certificate that stands on one is not used again",
+)
+
+
+def key_certificate_not_on_a_revocation_list(certificate: CertificateFacts, situation: Situation) -> Finding:
+    """Every CA in the key's chain has a current revocation list, and none of them lists what it issued."""
+    found = why_not_relied_on(certificate, situation.trust.lists, situation.at)
+    if not found:
+        return KEY_CERTIFICATE_NOT_ON_A_REVOCATION_LIST.passed
+    return KEY_CERTIFICATE_NOT_ON_A_REVOCATION_LIST.refused(
+        expected="a chain on current revocation lists of nobody", found=found
+    )
+
+
+def why_not_relied_on(certificate: CertificateFacts, lists: Mapping[bytes, RevocationList], at: datetime) -> str:
+    """Why a chain cannot be relied on by its revocation lists; empty where it can."""
+    for serial, issuer in zip(certificate.serials, certificate.issuers, strict=True):
+        held = lists.get(issuer)
+        if held is None:
+            return f"no revocation list of the issuer {issuer.hex()[:16]}"
+        if not held.this_update <= at <= held.next_update:
+            return f"a revocation list for {_span(held.this_update, held.next_update)}, not for {at.isoformat()}"
+        if serial in held.revoked:
+            return f"serial {serial:x} revoked at {held.revoked[serial].isoformat()}"
+    return ""
+
+
+def _span(begin: datetime, end: datetime) -> str:
+    return f"{begin.isoformat()} to {end.isoformat()}"
 
 
 # SEC G2.20: "(b) the DCC IT Testing and Training Systems and DCC IT Supporting Systems are Separated from the DCC Live

@@ -5,10 +5,30 @@ SEC G2.56 (the DCC), G3.29 (Users).
 
 from __future__ import annotations
 
-from keybroker.content.model import Content
+from collections.abc import Mapping
+
 from keybroker.policy.model import Policy, RegisteredKey, Situation
 from keybroker.policy.rule import Rule
-from keybroker.terms import Finding, RuleName
+from keybroker.terms import ContentKind, Finding, Operation, RuleName
+
+OPERATIONS: Mapping[ContentKind, Operation] = {
+    ContentKind.PRE_COMMAND: Operation.SIGN_PRE_COMMAND,
+    ContentKind.COMMAND: Operation.SIGN_COMMAND,
+    ContentKind.AUDIT_CHECKPOINT: Operation.SIGN_CHECKPOINT,
+    ContentKind.CERTIFICATE: Operation.SIGN_CERTIFICATE,
+    ContentKind.ROOT_CERTIFICATE: Operation.SIGN_ROOT_CERTIFICATE,
+    ContentKind.CERTIFICATE_REVOCATION_LIST: Operation.SIGN_REVOCATION_LIST,
+    ContentKind.CERTIFICATE_SIGNING_REQUEST: Operation.SIGN_CERTIFICATE_SIGNING_REQUEST,
+    ContentKind.COMMAND_BEFORE_MAC: Operation.APPLY_COMMAND_MAC,
+    ContentKind.PROTECTED_RESPONSE: Operation.CHECK_RESPONSE_MAC,
+    ContentKind.ENCRYPTED_RESPONSE: Operation.DECRYPT_RESPONSE,
+    ContentKind.PREPAYMENT_TOP_UP: Operation.MAKE_PREPAYMENT_TOKEN,
+    ContentKind.SERVICE_REQUEST: Operation.SIGN_SERVICE_REQUEST,
+    ContentKind.SMETS1_INSTRUCTION: Operation.PROTECT_SMETS1_INSTRUCTION,
+    ContentKind.SMETS1_RESPONSE: Operation.OPEN_SMETS1_RESPONSE,
+    ContentKind.TLS_HANDSHAKE: Operation.SIGN_TLS_HANDSHAKE,
+}
+"""The one operation through which each kind of content comes."""
 
 # SEC G3.29: "Each User shall ensure that any Private Key that it uses or intends to use to create a Digital Signature
 # that forms part of a Command that is to be sent to a SMETS2+ Device is used only for the purposes of: (a) creating
@@ -48,11 +68,15 @@ CONTENT_KIND_FOR_PURPOSE = Rule(
 )
 
 
-def content_kind_for_purpose(content: Content, policy: Policy) -> Finding:
+def content_kind_for_purpose(kind: ContentKind, policy: Policy) -> Finding:
     """The kind that the octets were declared to be, and were decoded as, is one the purpose signs."""
-    if content.kind in policy.content_kinds:
+    if kind in policy.content_kinds:
         return CONTENT_KIND_FOR_PURPOSE.passed
-    return CONTENT_KIND_FOR_PURPOSE.refused(expected=" or ".join(sorted(policy.content_kinds)), found=content.kind)
+    return CONTENT_KIND_FOR_PURPOSE.refused(
+        expected=" or ".join(sorted(policy.content_kinds)) or "none: no request uses such a key",
+        found=kind,
+        clause=policy.use_clause,
+    )
 
 
 # SEC G3.29 and G2.56, as above: a User signs Pre-Commands, the DCC signs Commands; asking for one through the door of
@@ -64,8 +88,13 @@ OPERATION_FOR_PURPOSE = Rule(
 )
 
 
-def operation_for_purpose(policy: Policy, situation: Situation) -> Finding:
-    """The RPC asked for is one that uses keys of this purpose. Reads (and Explain itself) use none."""
-    if situation.operation in policy.operations:
+def operation_for_purpose(kind: ContentKind, policy: Policy, operation: Operation) -> Finding:
+    """The RPC asked for is the one for this kind of content, and uses keys of this purpose. Reads use none."""
+    if operation in policy.operations and operation is OPERATIONS[kind]:
         return OPERATION_FOR_PURPOSE.passed
-    return OPERATION_FOR_PURPOSE.refused(expected=" or ".join(sorted(policy.operations)), found=situation.operation)
+    expected = policy.operations & {OPERATIONS[kind]} or policy.operations
+    return OPERATION_FOR_PURPOSE.refused(
+        expected=" or ".join(sorted(expected)) or "none: no request uses such a key",
+        found=operation,
+        clause=policy.use_clause,
+    )

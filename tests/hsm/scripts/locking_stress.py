@@ -32,10 +32,10 @@ def main(label: str, serial: str, threads: int, signatures: int) -> None:
     def work(number: int) -> None:
         together.wait(10)
         connection = connect()
-        (sign,) = connection.open_signers(1)
+        (session,) = connection.open_sessions(1)
         (key,) = connection.find_private("stress")
         digests = [hashlib.sha256(b"stress %d %d" % (number, each)).digest() for each in range(signatures)]
-        made = [sign(key.handle, digest) for digest in digests]
+        made = [session.sign(key.handle, digest) for digest in digests]
         for signature, digest in zip(made, digests, strict=True):
             verifier.check(signature, digest)
         connection.disconnect()

@@ -53,8 +53,8 @@ def _doors(place: TokenPlace) -> dict[str, Callable[[], object]]:
 
 
 def _by_ctypes(connection: Pkcs11Connection, handle: int) -> Callable[[], object]:
-    (sign,) = connection.open_signers(1)
-    return lambda: sign(handle, _DIGEST)
+    (session,) = connection.open_sessions(1)
+    return lambda: session.sign(handle, _DIGEST)
 
 
 def _by_python_pkcs11(connection: Pkcs11Connection, label: str) -> Callable[[], object]:

@@ -21,7 +21,7 @@ from tests.situations import a_policy
 
 def say(what: str, token: Token, key: RegisteredKey) -> None:
     try:
-        (answer,) = token.sign([an_intent(key)])
+        (answer,) = token.use([an_intent(key)])
     except ModuleFault as raised:
         print(f"{what}: raised {raised.reason} used={raised.used}")
         return

@@ -1,0 +1,130 @@
+"""What stands in a file of ``hsm_profiles/``? One section for each topic, read strictly; each says what was tried."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Words = Annotated[str, StringConstraints(min_length=1)]
+
+
+class Section(BaseModel):
+    """Every section says whether its facts were tried, and on what."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    tried: bool
+    notes: Words
+
+
+class Library(Section):
+    """``file_names``: as vendors install it. ``manufacturer``: a regular expression over all of C_GetInfo's
+    manufacturerID."""
+
+    file_names: tuple[Words, ...]
+    manufacturer: Words
+    initialise_parameters: str = Field(
+        description="C_Initialize's library parameters; {NAME} is taken from the environment; empty for none"
+    )
+
+
+class TokenStrings(Section):
+    """Regular expressions over all of C_GetTokenInfo's manufacturerID and model."""
+
+    manufacturer: Words
+    model: Words
+
+
+class Sessions(Section):
+    """``signing``: how many sign at once, at most. ``in_process``: the token computes in the caller's process (see
+    docs/hsm.md)."""
+
+    signing: int = Field(ge=1, le=1024)
+    in_process: bool
+    only_read_write: bool
+
+
+class Keys(Section):
+    """``final_by_copy``: a pair made as session objects can be copied into the token unmodifiable, losing no
+    attribute. ``sign_can_be_cleared``: one key can be made with CKA_DERIVE and CKA_SIGN, and CKA_SIGN cleared later;
+    ``sign_stays_cleared``: the token's user cannot switch it on again."""
+
+    allowed_mechanisms: bool
+    final_by_copy: bool
+    imports_test_keys: bool
+    import_needs_point: bool
+    sign_can_be_cleared: bool
+    sign_stays_cleared: bool
+    untold_attributes: tuple[Words, ...]
+
+
+class Objects(Section):
+    """``data``: the token keeps private CKO_DATA objects, so the ledger's head can be kept in it."""
+
+    data: bool
+
+
+class MacStrategy(StrEnum):
+    """How a GBCS key is agreed in this device (see ``agreement.py``)."""
+
+    IN_MODULE_KDF = "in-module-kdf"
+    """CKM_ECDH1_DERIVE with CKD_SHA256_KDF_SP800."""
+    IN_MODULE_CONCATENATION = "in-module-concatenation"
+    """CKM_ECDH1_DERIVE, concatenated and hashed inside the module."""
+    VENDOR_PROGRAM = "vendor-program"
+    """A program of the maker's or the deployment's own inside the module: ``program`` names it, with its hash."""
+    DIGEST_KEY = "digest-key"
+    """C_DigestKey: the agreed key reaches the host's memory. In test deployments alone."""
+    NONE = "none"
+
+
+class AesGcm(Section):
+    """CKM_AES_GCM. ``iv_chosen_by``: "nobody" where the device does not offer it. ``also_tag_wrong``: return values of
+    C_Decrypt that mean a wrong tag on this device, besides the standard's.
+    """
+
+    iv_chosen_by: Literal["caller", "module", "nobody"]
+    also_tag_wrong: tuple[Words, ...]
+
+
+class Mac(Section):
+    """``agreed_secrets``: how many Z (non-extractable, one for each counterparty) a session keeps, 0 for none;
+    ``agreed_secret_seconds``: for how long. ``program`` and ``program_sha256`` (hex): of a vendor-program alone.
+    """
+
+    strategy: Annotated[MacStrategy, Field(strict=False)]
+    agreed_secrets: int = Field(ge=0, le=4096)
+    agreed_secret_seconds: int = Field(ge=0, le=86400)
+    program: str
+    program_sha256: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")]
+
+
+class Validation(Section):
+    """What the maker claims. The certificate in force belongs to the deployment's module evidence, not here."""
+
+    standard: Words
+    level: int = Field(ge=0, le=4)
+
+
+class ReturnValues(Section):
+    """Where the device means something else than the table in ``return_values.py``."""
+
+    meanings: dict[str, str]
+
+
+class ProfileFile(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,40}$")]
+    title: Words
+    library: Library
+    token: TokenStrings
+    sessions: Sessions
+    keys: Keys
+    objects: Objects
+    aes_gcm: AesGcm
+    mac: Mac
+    validation: Validation
+    return_values: ReturnValues

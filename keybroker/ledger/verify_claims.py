@@ -1,0 +1,188 @@
+"""Was nothing taken twice, and are the revocation lists those that were taken in? From records, and no memory of names.
+
+Each claim in an intent says which intent it took its name over from (``after``), or that nobody had it. So every take
+adds one state (name, value, intent) to a sum and takes the one before it away: what is left is what the table must
+say. Two takers of one name that know nothing of each other leave two states, and the table has one row.
+
+Whether an entry that left a list had expired is not looked at: it took the lifetimes of that moment to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from keybroker.errors import LedgerBroken
+from keybroker.ledger.model import Json, RecordKind
+
+SAME_REQUEST = ("party", "operation", "key", "request_id", "request")
+"""What two records of one request have in common."""
+
+_FIELDS = frozenset({"form", "name", "rule", "scope", "value"})
+_TOOK_IN = "TakeInRevocationList"
+
+Body = Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListRow:
+    """A row of the table of revocation lists: issuer 32 octets, CRLNumber, SHA-256 of the list."""
+
+    issuer: bytes
+    number: int
+    sha256: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Take:
+    """One claim of an intent. ``row`` is the name in the table; ``after`` is None where nobody had it before."""
+
+    form: str
+    row: bytes
+    value: bytes
+    after: int | None
+
+
+@dataclass(slots=True, kw_only=True)
+class Claims:
+    """What is remembered between records: one sum, the intents whose own may be taken again, a row for each CA.
+
+    ``find`` gives the body of an earlier record (index of the asker, index asked for), empty where there is none.
+    """
+
+    find: Callable[[int, Json], Body]
+    _sum: int = 0
+    _left: set[int] = field(default_factory=set)
+    _served: set[int] = field(default_factory=set)
+    _lists: dict[bytes, ListRow] = field(default_factory=dict)
+
+    def begin(self, index: int, body: Body) -> None:
+        """An intent: follow each of its claims. Raises: LedgerBroken."""
+        for take in _takes(index, body):
+            self._sum += _state(take.row, take.value, index)
+            if take.after is None:
+                continue
+            earlier = self.find(index, take.after)
+            before = self._before(index, take, earlier)
+            again = take.after in self._left and _same(body, earlier)
+            _check_taken_over(index, take, before, again=again, served=take.after in self._served)
+            self._sum -= _state(take.row, before, take.after)
+
+    def may_be_taken_again(self, intent: int, *, served: bool) -> None:
+        """An intent that took something failed for certain, or its result is not kept: the same request may take it
+        again.
+        """
+        self._left.add(intent)
+        if served:
+            self._served.add(intent)
+
+    def administer(self, index: int, body: Body) -> None:
+        """An administrative act: where it took in a revocation list, that is the issuer's current one."""
+        act = body["body"]
+        if not isinstance(act, dict) or act.get("act") != _TOOK_IN:
+            return
+        try:
+            issuer, digest = bytes.fromhex(str(act["issuer"])), bytes.fromhex(str(act["sha256"]))
+            row = ListRow(issuer=issuer, number=int(str(act["number"])), sha256=digest)
+        except (KeyError, ValueError) as error:
+            raise LedgerBroken(f"record {index}: expected issuer, number and SHA-256 of a list, found {act}") from error
+        held = self._lists.get(issuer)
+        if held is not None and row.number < held.number:
+            raise LedgerBroken(f"record {index}: expected a CRLNumber of at least {held.number}, found {row.number}")
+        self._lists[issuer] = row
+
+    def check_tables(self, taken: Iterable[tuple[bytes, bytes, int]] | None, lists: Iterable[ListRow] | None) -> None:
+        """The tables say what the records do. ``taken``: (row name, value, intent). Raises: LedgerBroken."""
+        if taken is not None and sum(_state(*row) for row in taken) != self._sum:
+            raise LedgerBroken("the table of what was taken does not tell the same as the intents, or two took it")
+        if lists is None:
+            return
+        for found in lists:
+            held = self._lists.pop(found.issuer, None)
+            if held != found:
+                raise LedgerBroken(f"the revocation list of {found.issuer.hex()} is not the one that was taken in")
+        if self._lists:
+            raise LedgerBroken(f"the revocation list of {next(iter(self._lists)).hex()} was taken in and is not there")
+
+    def _before(self, index: int, take: _Take, earlier: Body) -> bytes:
+        """What the intent ``take.after`` took under the same name."""
+        if earlier.get("kind") == RecordKind.INTENT and take.after is not None:
+            for each in _takes(take.after, earlier):
+                if each.row == take.row:
+                    return each.value
+        raise LedgerBroken(f"record {index}: expected an intent that took the same name, found record {take.after}")
+
+
+def takes_something(body: Body) -> bool:
+    return "taken" in body
+
+
+def _takes(index: int, body: Body) -> list[_Take]:
+    taken = body.get("taken", [])
+    if not isinstance(taken, list) or ("taken" in body and not taken):
+        raise LedgerBroken(f"record {index}: expected a list of what was taken, found {taken!r}")
+    takes = [_take(index, claim) for claim in taken]
+    if len({take.row for take in takes}) != len(takes):
+        raise LedgerBroken(f"record {index}: expected each name once among what was taken")
+    return takes
+
+
+def _take(index: int, claim: Json) -> _Take:
+    try:
+        if not isinstance(claim, dict) or frozenset(claim) - {"after"} != _FIELDS:
+            raise ValueError("fields")  # noqa: TRY301 - whatever is wrong is told below, in one sentence
+        after = claim.get("after")
+        if "after" in claim and (isinstance(after, bool) or not isinstance(after, int) or not 0 <= after < index):
+            raise ValueError("after")  # noqa: TRY301
+        row = f"{claim['scope']}\0".encode() + bytes.fromhex(str(claim["name"]))
+        value = bytes.fromhex(str(claim["value"]))
+    except ValueError as error:
+        raise LedgerBroken(f"record {index}: expected what was taken and from whom, found {claim!r}") from error
+    return _Take(form=str(claim["form"]), row=row, value=value, after=after if isinstance(after, int) else None)
+
+
+def _check_taken_over(index: int, take: _Take, before: bytes, *, again: bool, served: bool) -> None:
+    value, number, last = take.value, int.from_bytes(take.value, "big"), int.from_bytes(before, "big")
+    match take.form:
+        case "once":
+            holds, expected = again, "a name that nobody had"
+        case "bound":
+            holds, expected = value == before, "what it was bound to"
+        case "increasing":
+            holds, expected = number > last or (again and number == last), f"a number greater than {last}"
+        case "increasing-on-success":
+            holds, expected = _increases_on_success(value, before, again=again, served=served)
+        case "allocated":
+            holds, expected = number > last, f"a number greater than {last}"
+        case "succession":
+            holds, expected = True, ""
+        case _:
+            holds, expected = False, "a known form of claim"
+    if not holds:
+        raise LedgerBroken(
+            f"record {index}: expected {expected}; found {take.form} {take.row.hex()} {value.hex()}"
+            f" after intent {take.after}"
+        )
+
+
+def _increases_on_success(value: bytes, before: bytes, *, again: bool, served: bool) -> tuple[bool, str]:
+    """Both values are a number and the least that may follow where its use fails, 20 octets each. The least never
+    falls, and grows beyond what was served.
+    """
+    (number, least), (last, floor) = (
+        (int.from_bytes(each[:20], "big"), int.from_bytes(each[20:], "big")) for each in (value, before)
+    )
+    floor = max(floor, last + 1) if served else floor
+    holds = len(value) == len(before) == 40 and least >= floor and (number >= least or (again and number == last))
+    return holds, f"a number of at least {floor}, and no less to follow it"
+
+
+def _same(body: Body, earlier: Body) -> bool:
+    return all(body.get(name) == earlier.get(name) for name in SAME_REQUEST)
+
+
+def _state(row: bytes, value: bytes, intent: int) -> int:
+    """A number for one state of one name; sums of them agree when the states do."""
+    told = len(row).to_bytes(4, "big") + row + intent.to_bytes(8, "big") + sha256(value).digest()
+    return int.from_bytes(sha256(told).digest(), "big")

@@ -1,0 +1,96 @@
+"""What does a purpose leave to its policy file, besides who, what and where? One table of the file for each topic.
+
+Each is what an assurance reviewer should be able to change without a programmer: figures and lists, never whether a
+rule runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateSettings:
+    """``[certificates]``: what an OCA certifies.
+
+    Dotted policy OIDs; the longest validity; how far notBefore may lie from now; the path length of the CAs that it
+    certifies; the OID of the WrappedApexContingencyKey in a Root OCA Certificate.
+    """
+
+    policy_oids: frozenset[str]
+    longest_days: int
+    not_before_within_hours: int
+    path_length: int | None = None
+    apex_contingency_key_oid: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevocationListSettings:
+    """``[revocation_lists]``: the longest time from thisUpdate to nextUpdate, how far thisUpdate is from now, and the
+    largest CRLNumber.
+    """
+
+    longest_hours: int
+    this_update_within_minutes: int
+    largest_number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EcosSettings:
+    """``[ecos]``: the ECoS Service Live Date, and the later date from which G2.58 is applied (both or neither)."""
+
+    service_live_date: datetime | None
+    applied_from: datetime | None
+    dcc_euis: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrepaymentSettings:
+    """``[prepayment]``: the largest top-up of each class."""
+
+    largest_pence: int
+    largest_pounds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Smets1Settings:
+    """``[smets1]``: which COSEM methods add credit, and the dated list of Device Categories and keys (G2.44A).
+
+    ``add_credit`` are class/instance/method; the categories EUIs as DUIS writes them; ``devices`` the one Device of
+    each key that has one, "label EUI"; ``single_association_keys`` the labels of keys valid for one Application
+    Association. ``session_seconds`` is the longest life of a key made for one TLS session, ``handshake_within_seconds``
+    how old our signature in its handshake may be when it is made; without them no such key is made.
+    """
+
+    add_credit: frozenset[str]
+    category_1: frozenset[str]
+    category_2: frozenset[str]
+    categories_as_of: datetime | None
+    devices: frozenset[str] = frozenset()
+    single_association_keys: frozenset[str] = frozenset()
+    session_seconds: int | None = None
+    handshake_within_seconds: int | None = None
+
+    def device_of(self, label: str) -> str:
+        """The EUI of the Device that the key was made for; empty where none is enrolled."""
+        return next((eui for name, eui in map(str.split, self.devices) if name == label), "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceRequestSettings:
+    """``[service_requests]``: the Command Variants under which a critical SMETS1 Service Request is sent."""
+
+    smets1_critical_command_variants: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The tables that a policy file has; None for those that it does not."""
+
+    certificates: CertificateSettings | None = None
+    revocation_lists: RevocationListSettings | None = None
+    ecos: EcosSettings | None = None
+    prepayment: PrepaymentSettings | None = None
+    smets1: Smets1Settings | None = None
+    service_requests: ServiceRequestSettings | None = None

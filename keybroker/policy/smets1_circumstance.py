@@ -1,0 +1,121 @@
+"""Must this use of a SMETS1 Symmetric Key be made in a Level 3 module? SEC G2.44(c), G2.44(e), G2.44A.
+
+A DCO's always. A SMETS1 Service Provider's too, unless one of the circumstances of G2.44A is seen: in the octets, in
+what the policy file enrols with a date, or in what the broker itself did (a key that it made for one TLS session). What
+the caller says, the Device of the request included, is no circumstance.
+Each circumstance is one function; it answers what it rests on, empty where it is not seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from keybroker.content import Content
+from keybroker.content.smets1_instruction import Smets1Instruction
+from keybroker.content.smets1_response import Smets1Response
+from keybroker.content.xdlms import Service
+from keybroker.policy.model import Decision, Policy, RegisteredKey
+from keybroker.policy.settings import Smets1Settings
+from keybroker.terms import KeyPurpose
+
+_Smets1 = Smets1Instruction | Smets1Response
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleDemand:
+    """Does G2.44 demand a Level 3 module, and ``because`` of what."""
+
+    level_3: bool
+    because: str
+
+
+# SEC G2.44A(a): "Cryptographic Processing is carried out by a SMETS1 Service Provider to generate a Command to "add
+# credit" (as specified in a Version of the ESMETS, the GSMETS or the IHDTS with a Principal Version number of 1) to a
+# SMETS1 Device". Read from the octets: the method that is called; which methods add credit the policy file lists.
+def adds_credit(content: _Smets1, settings: Smets1Settings) -> str:
+    if not isinstance(content, Smets1Instruction) or content.request.service is not Service.ACTION:
+        return ""
+    target = content.request.target
+    return f"G2.44A(a): add credit, {target}" if target in settings.add_credit else ""
+
+
+# SEC G2.44A(b): "a SMETS1 Symmetric Key is used by a SMETS1 Service Provider to generate an Instruction where the
+# target Device is identified in the SMETS1 Supporting Requirements as a Category 1 Device for the purposes of this
+# paragraph".
+def instructs_category_1_device(content: _Smets1, key: RegisteredKey, settings: Smets1Settings, at: datetime) -> str:
+    device = _enrolled_device(content, key, settings)
+    if not isinstance(content, Smets1Instruction) or device not in settings.category_1 or not _is_dated(settings, at):
+        return ""
+    return f"G2.44A(b): {device} is a Category 1 Device{_as_of(settings)}"
+
+
+# SEC G2.44A(c): "a SMETS1 Symmetric Key is used by a SMETS1 Service Provider where: (i) that Symmetric Key is valid
+# only for the duration of a single Application Association; and (ii) the target Device is identified as a Category 2
+# Device".
+def is_for_one_association(content: _Smets1, key: RegisteredKey, settings: Smets1Settings, at: datetime) -> str:
+    device = _enrolled_device(content, key, settings)
+    if key.label not in settings.single_association_keys or device not in settings.category_2:
+        return ""
+    if not _is_dated(settings, at):
+        return ""
+    return f"G2.44A(c): a key for one Application Association with {device}, a Category 2 Device{_as_of(settings)}"
+
+
+# SEC G2.44A(d): "any use of a SMETS1 Symmetric Key by a SMETS1 Service Provider that is: (i) required to establish a
+# session for Transport Layer Security with a SMETS1 Device; (ii) generated as part of the establishment of the session;
+# and (iii) destroyed at the termination of that same session." The register says of which keys: the broker makes them,
+# on the strength of a handshake that it signed itself, and destroys them (keys/session_acts.py). Looked at here: that
+# the session lasts, and that it is with this Device.
+def is_of_a_tls_session(content: _Smets1, key: RegisteredKey, at: datetime) -> str:
+    session = key.session
+    if session is None or session.device != content.device or not session.made_at <= at < session.until:
+        return ""
+    return f"G2.44A(d): a key for one TLS session with {session.device}, its handshake record {session.handshake}"
+
+
+def module_demand(content: _Smets1, key: RegisteredKey, policy: Policy, at: datetime) -> ModuleDemand:
+    """Which circumstance is relied on: the first that is seen. Without a ``[smets1]`` table none is."""
+    settings = policy.settings.smets1
+    # G2.44(c) knows no exception: it holds for every key but a SMETS1 Service Provider's.
+    if key.purpose is not KeyPurpose.S1SP_SMETS1 or settings is None:
+        return ModuleDemand(level_3=True, because=f"{policy.use_clause}: Level 3 demanded")
+    seen = (
+        adds_credit(content, settings)
+        or instructs_category_1_device(content, key, settings, at)
+        or is_for_one_association(content, key, settings, at)
+        or is_of_a_tls_session(content, key, at)
+    )
+    return ModuleDemand(level_3=not seen, because=seen or f"{policy.use_clause}: Level 3 demanded")
+
+
+def why_not_demanded(gate: str, decision: Decision) -> str:
+    """For the gates: why the gate of that name has nothing to look at in this use; empty where it has."""
+    content: Content = decision.content
+    if (
+        not isinstance(content, Smets1Instruction | Smets1Response)
+        or decision.key.purpose is not KeyPurpose.S1SP_SMETS1
+    ):
+        return ""
+    demand = module_demand(content, decision.key, decision.policy, decision.situation.at)
+    match gate:
+        case "validated-module" if not demand.level_3:
+            return f"not demanded by G2.44(e); {demand.because}"
+        case "information-classification-module" if demand.level_3:
+            return f"not G2.45 but {demand.because}"
+        case _:
+            return ""
+
+
+def _enrolled_device(content: _Smets1, key: RegisteredKey, settings: Smets1Settings) -> str:
+    """The key's own Device, where the request is for that one; a rule refuses any other."""
+    enrolled = settings.device_of(key.label)
+    return enrolled if enrolled == str(content.device) else ""
+
+
+def _is_dated(settings: Smets1Settings, at: datetime) -> bool:
+    return settings.categories_as_of is not None and settings.categories_as_of <= at
+
+
+def _as_of(settings: Smets1Settings) -> str:
+    return f" as of {settings.categories_as_of:%Y-%m-%d}" if settings.categories_as_of else ""

@@ -1,0 +1,426 @@
+"""What was taken stays taken: in one use, one batch, one ledger, by several processes, whatever was killed."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import random
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from keybroker.errors import LedgerBroken, OutcomeUnknown
+from keybroker.ledger import audit, record
+from keybroker.ledger.journal import Journal
+from keybroker.ledger.merkle import Frontier, leaf_hash
+from keybroker.ledger.model import Failure, Intent
+from keybroker.policy.claim import Claim
+from tests.ledger import at_work, books
+from tests.ledger.claims import (
+    allocated,
+    asking,
+    begin,
+    bound,
+    certificate,
+    fail,
+    increasing,
+    known,
+    once,
+    serial,
+    spent,
+    succeed,
+    succession,
+    taken,
+)
+from tests.situations import AT
+
+DAY = timedelta(days=1)
+A_CA, AN_END_ENTITY = 1, 2
+
+
+def rows(journal: Journal) -> dict[bytes, tuple[bytes, int]]:
+    connection = sqlite3.connect(journal.ledger.file)
+    found = connection.execute("SELECT name, value, intent_index FROM taken").fetchall()
+    connection.close()
+    return {name: (value, index) for name, value, index in found}
+
+
+# ---- refusals: first what was taken before, then what is taken now
+
+SPENT: dict[str, tuple[tuple[Claim, ...], Claim, str]] = {
+    "a serial that was used": ((once(),), once(), "never used"),
+    "a serial that was used with another value": ((once(value=b"1"),), once(value=b"2"), "never used"),
+    "another owner": ((bound(b"a"),), bound(b"b"), "bound to before"),
+    "the same number": ((increasing(5),), increasing(5), "greater than 5"),
+    "a smaller number": ((increasing(5),), increasing(4), "greater than 5"),
+    "the number 0 twice": ((increasing(0),), increasing(0), "greater than 0"),
+    "more numbers than there are": ((allocated(1, 1),), allocated(1, 1), "at most 1"),
+    "a first number beyond the last": ((), allocated(3, 2), "at most 2"),
+    "an entry that vanished and is not known": ((succession(1, 2),), succession(2), "entry 1 of the last one"),
+    "all entries vanished": ((succession(1, 2),), succession(), "entry 1 of the last one"),
+    "an entry that vanished before it expired": (
+        (certificate(1, AN_END_ENTITY, AT), succession(1)),
+        succession(),
+        "entry 1 of the last one",
+    ),
+    "a certificate of the other kind": (
+        (certificate(0x1F, A_CA, AT),),
+        known(0x1F, 2, begins=AN_END_ENTITY),
+        "entry 1f of another kind",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SPENT)
+def test_refuses(journal: Journal, name: str) -> None:
+    before, now, told = SPENT[name]
+    taken(journal, *(asking(f"before-{place}", claim) for place, claim in enumerate(before)))
+    held = rows(journal)
+    refusal = spent(journal, asking("now", now))
+    assert told in refusal.sentence
+    assert (refusal.gate, refusal.clause) == ("a-rule", "G2.61(a)")
+    assert [finding.passed for finding in refusal.findings] == [False]
+    # What is refused takes nothing.
+    assert rows(journal) == held
+    audit.verify(journal.ledger, AT)
+
+
+@pytest.mark.parametrize("name", SPENT)
+def test_refuses_the_second_of_two_in_one_batch(journal: Journal, name: str) -> None:
+    before, now, told = SPENT[name]
+    asked = [asking(f"before-{place}", claim) for place, claim in enumerate(before)]
+    *_, answer = begin(journal, *asked, asking("now", now))
+    assert told in str(answer)
+    assert len(rows(journal)) == len(before)
+    audit.verify(journal.ledger, AT)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [(once(), once()), (increasing(5), increasing(5)), (bound(b"a"), bound(b"b")), (succession(1), succession())],
+    ids=["once", "increasing", "bound", "succession"],
+)
+def test_refuses_one_use_that_takes_the_same_twice(journal: Journal, first: Claim, second: Claim) -> None:
+    spent(journal, asking("now", first, second))
+    assert rows(journal) == {}
+
+
+def test_a_use_that_is_refused_for_one_claim_takes_none_of_the_others(journal: Journal) -> None:
+    taken(journal, asking("a", once(b"used")))
+    spent(journal, asking("b", once(b"fresh"), increasing(9), allocated(), once(b"used")))
+    (intent,) = taken(journal, asking("c", once(b"fresh"), increasing(1), allocated()))
+    assert intent.counter == 0
+
+
+# ---- what may be taken
+
+
+def test_takes_what_nobody_has_and_another_batch_goes_on_from_there(journal: Journal) -> None:
+    first, second = taken(
+        journal,
+        asking("a", once(b"1"), bound(b"x"), increasing(1), allocated(first=10)),
+        asking("b", once(b"2"), bound(b"x"), increasing(7), allocated(first=10)),
+    )
+    (third,) = taken(journal, asking("c", once(b"1", scope="another scope"), allocated(first=10)))
+    (fourth,) = taken(journal, asking("d", allocated(first=100)))
+    assert [each.counter for each in (first, second, third, fourth)] == [10, 11, 12, 100]
+    audit.verify(journal.ledger, AT)
+
+
+def test_says_in_the_record_what_was_taken_and_from_whom(journal: Journal) -> None:
+    first, second = taken(journal, asking("a", increasing(1)), asking("b", increasing(2), once(), known(1, begins=1)))
+    stored = journal.find(second.receipt.leaf_index)
+    assert stored is not None
+    after, fresh = record.decode(stored.octets)["taken"]  # type: ignore[misc, str-unpack]
+    assert after == {
+        "after": first.receipt.leaf_index,
+        "form": "increasing",
+        "name": b"n".hex(),
+        "rule": "a-rule",
+        "scope": "crl-number",
+        "value": serial(2).hex(),
+    }
+    assert "after" not in fresh  # type: ignore[operator]
+
+
+def test_an_entry_may_vanish_once_it_has_expired_and_new_ones_come(journal: Journal) -> None:
+    issued = [certificate(1, AN_END_ENTITY, AT), certificate(2, AN_END_ENTITY, AT + DAY)]
+    taken(journal, *(asking(f"c{place}", each) for place, each in enumerate(issued)))
+    taken(journal, asking("one", succession(1, 2)))
+    taken(journal, asking("two", succession(2, 3, at=AT + DAY / 2)))
+    assert "entry 3" in spent(journal, asking("three", succession(at=AT + 2 * DAY))).sentence
+    taken(journal, asking("four", succession(3, at=AT + 2 * DAY)))
+
+
+def test_a_certificate_issued_in_the_same_batch_is_known(journal: Journal) -> None:
+    *_, refused, accepted = begin(
+        journal,
+        asking("issue", certificate(1, A_CA, AT)),
+        asking("crl", known(1, begins=AN_END_ENTITY)),
+        asking("arl", known(1, 99, begins=A_CA)),
+    )
+    assert "another kind" in str(refused)
+    assert isinstance(accepted, Intent)
+
+
+def test_looks_up_more_names_than_one_statement_takes(journal: Journal) -> None:
+    taken(journal, asking("issue", certificate(4999, A_CA, AT)))
+    numbers = range(1, 5001)
+    assert "entry 1387" in spent(journal, asking("crl", known(*numbers, begins=AN_END_ENTITY))).sentence
+    taken(journal, asking("list", succession(*numbers), known(*numbers, begins=A_CA)))
+    assert "entry 1 " in spent(journal, asking("none", succession())).sentence
+
+
+# ---- the same request again
+
+
+def test_a_request_that_failed_for_certain_may_take_its_own_again(journal: Journal) -> None:
+    claims = (once(), increasing(5), bound(b"x"), succession(1))
+    asked = asking("a", *claims)
+    (intent,) = taken(journal, asked)
+    fail(journal, intent)
+    (again,) = taken(journal, asked)
+    assert {index for _, index in rows(journal).values()} == {again.receipt.leaf_index}
+    fail(journal, again)
+    taken(journal, asked)
+    audit.verify(journal.ledger, AT)
+
+
+def test_a_number_that_was_given_is_never_given_again_not_even_to_the_request_that_failed(journal: Journal) -> None:
+    asked, seen = asking("a", allocated(first=5)), []
+    for _ in range(3):
+        (intent,) = taken(journal, asked)
+        seen.append(intent.counter)
+        fail(journal, intent)
+    assert seen == [5, 6, 7]
+    audit.verify(journal.ledger, AT)
+
+
+def test_another_request_takes_nothing_of_one_that_failed(journal: Journal) -> None:
+    (intent,) = taken(journal, asking("a", once(), increasing(5), bound(b"x")))
+    fail(journal, intent)
+    for claim in (once(), increasing(5), bound(b"y")):
+        spent(journal, asking("b", claim))
+
+
+def test_a_request_that_failed_is_refused_what_another_took_over_since(journal: Journal) -> None:
+    asked = asking("a", increasing(5))
+    (intent,) = taken(journal, asked)
+    fail(journal, intent)
+    taken(journal, asking("b", increasing(6)))
+    assert "greater than 6" in spent(journal, asked).sentence
+
+
+def test_what_became_of_it_is_unknown_and_it_stays_taken(tmp_path: Path) -> None:
+    asked = asking("a", once())
+    with books.a_book(tmp_path) as journal:
+        (intent,) = taken(journal, asked)
+        unknown = Failure(intent=intent, error=OutcomeUnknown("nobody knows"), module_serial="1")
+        journal.conclude([unknown], at=AT)
+        spent(journal, asked)
+        taken(journal, asking("b", increasing(1)))
+    with books.a_book(tmp_path) as journal:
+        # The worker died with an intent open: closed, outcome unknown.
+        journal.close_open_intents(AT)
+        assert "greater than 1" in spent(journal, asking("b", increasing(1))).sentence
+        audit.verify(journal.ledger, AT)
+
+
+def test_a_request_that_failed_is_judged_anew_after_its_name_was_forgotten(journal: Journal) -> None:
+    asked = asking("a", once())
+    (intent,) = taken(journal, asked)
+    fail(journal, intent)
+    journal.forget_requests(AT + DAY)
+    spent(journal, asked)
+
+
+# ---- several processes
+
+
+def test_two_processes_never_take_the_same(tmp_path: Path) -> None:
+    """Both ask for every serial and for a number each time, and are killed at any moment."""
+    moments = random.Random(20260116)  # noqa: S311 - reproducible moments, no secrets
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.ledger.at_work"])
+    books.a_ledger(tmp_path).close()
+    for life in range(4):
+        workers = [
+            context.Process(target=at_work.take, args=(tmp_path, f"worker-{number}", life), daemon=True)
+            for number in range(2)
+        ]
+        for worker in workers:
+            worker.start()
+        time.sleep(0.5 + moments.random() * 0.2)
+        for worker in workers:
+            worker.kill()
+            worker.join()
+    with books.a_book(tmp_path) as journal:
+        journal.close_open_intents(AT)
+        verified = audit.verify(journal.ledger, AT)
+        names, numbers = claims_of(journal, verified.tree_size)
+    assert len(names) > 20
+    assert Counter(names).most_common(1)[0][1] == 1
+    assert numbers == sorted(set(numbers))
+    acknowledged = [line.split() for line in (tmp_path / "acknowledged").read_text().splitlines()]
+    assert len({number for _, number in acknowledged}) == len(acknowledged) > 5
+
+
+def claims_of(journal: Journal, size: int) -> tuple[list[str], list[int]]:
+    """Every serial and every number that intents took, in the order of the ledger."""
+    names, numbers = [], []
+    for stored in audit.read_records(journal.ledger, 0, size):
+        for claim in json.loads(stored.octets).get("taken", []):
+            if claim["form"] == "once":
+                names.append(claim["name"])
+            else:
+                numbers.append(int(claim["value"], 16))
+    return names, numbers
+
+
+# ---- what an audit finds
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Intents 1, 2, 4, 6, 8, outcomes of 2 (failed), 4, 6; as octets of the database file."""
+    directory = tmp_path_factory.mktemp("book")
+    with books.a_book(directory) as journal:
+        taken(journal, asking("open", once(b"1"), bound(b"x"), allocated()))
+        asked = asking("again", once(b"2"), increasing(5))
+        for end in (fail, succeed):
+            (intent,) = taken(journal, asked)
+            end(journal, intent)
+        (intent,) = taken(journal, asking("next", increasing(6), allocated(), bound(b"x")))
+        succeed(journal, intent)
+        taken(journal, asking("list", succession(1, 2)))
+    return (directory / "ledger.sqlite").read_bytes()
+
+
+OPEN, FAILED, AGAIN, NEXT = 1, 2, 4, 6
+
+
+def broken(book: bytes, directory: Path, tamper: Callable[[sqlite3.Connection], object]) -> str:
+    (directory / "ledger.sqlite").write_bytes(book)
+    connection = sqlite3.connect(directory / "ledger.sqlite", isolation_level=None)
+    tamper(connection)
+    connection.close()
+    ledger = books.a_ledger(directory)
+    try:
+        audit.verify(ledger, AT)
+    except LedgerBroken as error:
+        return error.sentence
+    finally:
+        ledger.close()
+    return ""
+
+
+def rewrite(change: Callable[[dict[int, Any]], object]) -> Callable[[sqlite3.Connection], object]:
+    """Write records anew, with their hashes and the head: only sense can tell."""
+
+    def tamper(connection: sqlite3.Connection) -> None:
+        found = dict(connection.execute("SELECT leaf_index, octets FROM record"))
+        bodies = {index: json.loads(octets) for index, octets in found.items()}
+        change(bodies)
+        frontier = Frontier()
+        for index, body in sorted(bodies.items()):
+            octets = record.encode(body)
+            frontier.append(leaf_hash(octets))
+            values = (octets, leaf_hash(octets), index)
+            connection.execute("UPDATE record SET octets = ?, leaf_hash = ? WHERE leaf_index = ?", values)
+        connection.execute("UPDATE head SET root_hash = ?, frontier = ?", (frontier.root(), frontier.to_octets()))
+
+    return tamper
+
+
+def claim_at(index: int, place: int, **changes: Any) -> Callable[[sqlite3.Connection], object]:
+    return rewrite(lambda bodies: bodies[index]["taken"][place].update(changes))
+
+
+TAMPERED: dict[str, tuple[Callable[[sqlite3.Connection], object], str]] = {
+    "a row that is gone": (lambda c: c.execute("DELETE FROM taken WHERE intent_index = 1"), "what was taken"),
+    "a row of another value": (lambda c: c.execute("UPDATE taken SET value = x'99'"), "what was taken"),
+    "a row of another intent": (lambda c: c.execute("UPDATE taken SET intent_index = 1"), "what was taken"),
+    "a row of another name": (
+        lambda c: c.execute("UPDATE taken SET name = x'73657269616c0099' WHERE intent_index = 1 AND value = x''"),
+        "what was taken",
+    ),
+    "a row that no intent tells": (lambda c: c.execute("INSERT INTO taken VALUES (x'aa', x'', 1)"), "what was taken"),
+    "a name taken twice by two that know nothing of each other": (
+        rewrite(lambda bodies: bodies[NEXT]["taken"].append(bodies[OPEN]["taken"][0])),
+        "what was taken",
+    ),
+    "a name taken over that may be taken once": (
+        rewrite(lambda bodies: bodies[NEXT]["taken"].append(bodies[OPEN]["taken"][0] | {"after": OPEN})),
+        "record 6: expected a name that nobody had",
+    ),
+    "a retry that hides what it took over": (
+        rewrite(lambda bodies: bodies[AGAIN]["taken"][0].pop("after")),
+        "what was taken",
+    ),
+    "a retry of another request": (
+        rewrite(lambda bodies: bodies[FAILED].update(request="00" * 32)),
+        "record 4: expected a name that nobody had",
+    ),
+    "taken over from a record that took nothing of it": (claim_at(NEXT, 0, after=OPEN), "took the same name"),
+    "taken over from an outcome": (claim_at(NEXT, 0, after=3), "took the same name"),
+    "taken over from itself": (claim_at(NEXT, 0, after=NEXT), "what was taken and from whom"),
+    "taken over from nowhere": (claim_at(NEXT, 0, after=None), "what was taken and from whom"),
+    "taken over from True": (claim_at(NEXT, 0, after=True), "what was taken and from whom"),
+    "a number that fell": (claim_at(NEXT, 0, value=serial(4).hex()), "a number greater than 5"),
+    "a number that stood still": (claim_at(NEXT, 0, value=serial(5).hex()), "a number greater than 5"),
+    "a number given twice": (claim_at(NEXT, 1, value=serial(0).hex()), "a number greater than 0"),
+    "another owner": (claim_at(NEXT, 2, value="aa"), "what it was bound to"),
+    "an unknown form": (claim_at(NEXT, 0, form="borrowed"), "a known form of claim"),
+    "a value that is no hexadecimal": (claim_at(NEXT, 0, value="x"), "what was taken and from whom"),
+    "a field more": (claim_at(NEXT, 0, more=1), "what was taken and from whom"),
+    "no list": (rewrite(lambda bodies: bodies[NEXT].update(taken="x")), "a list of what was taken"),
+    "an empty list": (rewrite(lambda bodies: bodies[NEXT].update(taken=[])), "a list of what was taken"),
+    "a name twice in one record": (
+        rewrite(lambda bodies: bodies[NEXT]["taken"].append(bodies[NEXT]["taken"][0])),
+        "each name once",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TAMPERED)
+def test_an_audit_finds(book: bytes, tmp_path: Path, name: str) -> None:
+    tamper, told = TAMPERED[name]
+    assert told in broken(book, tmp_path, tamper)
+
+
+def test_a_book_that_is_whole_verifies(book: bytes, tmp_path: Path) -> None:
+    assert broken(book, tmp_path, lambda _: None) == ""
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_is_asked_in_whatever_order_nothing_is_taken_twice(tmp_path_factory: Any, data: st.DataObject) -> None:
+    directory = tmp_path_factory.mktemp("asked")
+    numbers: list[int] = []
+    names: list[int] = []
+    with books.a_book(directory) as journal:
+        for batch in range(data.draw(st.integers(1, 4))):
+            asked = data.draw(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 9)), min_size=1, max_size=6))
+            made = [
+                asking(f"{batch}-{place}", once(bytes([name])), increasing(number))
+                for place, (name, number) in enumerate(asked)
+            ]
+            for (name, number), answer in zip(asked, begin(journal, *made), strict=True):
+                if not isinstance(answer, Exception):
+                    assert name not in names
+                    assert number > max(numbers, default=-1)
+                    names.append(name)
+                    numbers.append(number)
+                    if data.draw(st.booleans()):
+                        fail(journal, answer)
+                else:
+                    assert name in names or number <= max(numbers, default=-1)
+        audit.verify(journal.ledger, AT)
