@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from keybroker.hsm.token import Token
+from keybroker.hsm.token_module import Token
 from keybroker.ledger.journal import Journal
 from keybroker.ledger.model import RequestIdentity
 from keybroker.ledger.record import decode as read_record

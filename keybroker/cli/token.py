@@ -10,7 +10,8 @@ import structlog
 
 from keybroker.config import Configuration, Works, build_line, build_token
 from keybroker.config.latch import find_latch, latch
-from keybroker.hsm.token import PinWrong, Token
+from keybroker.hsm.pin import PinWrong
+from keybroker.hsm.token_module import Token
 
 
 @contextmanager

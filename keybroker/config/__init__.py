@@ -24,8 +24,9 @@ from keybroker.config.pin import Pin, pin_from
 from keybroker.config.sources import Sources, accepted_in, keep_accepted, read_accepted, read_sources
 from keybroker.errors import ConfigurationInvalid
 from keybroker.hsm.anchored import AnchoredModule
+from keybroker.hsm.opening import open_token
 from keybroker.hsm.profile import Profile, read_profile
-from keybroker.hsm.token import Token, open_token
+from keybroker.hsm.token_module import Token
 from keybroker.keys.register import Register
 from keybroker.ledger.anchor import check_anchor, check_never_served
 from keybroker.ledger.journal import Journal

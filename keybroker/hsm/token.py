@@ -1,14 +1,15 @@
 """The one door to python-pkcs11: everything untyped, and every PKCS11Error, stops here.
 
 Initialisation, login and signing go through ``function_list.py`` (see there why); finding, reading and making objects
-go through python-pkcs11. ``open_token`` is what the rest of keybroker calls.
+go through python-pkcs11. ``opening.open_token`` makes a
+``Token`` of it, and is what the rest of keybroker calls.
 """
 
 from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from os import environ
 from typing import Any
@@ -29,16 +30,12 @@ from keybroker.hsm.connection import (
     Session,
     TokenDescription,
 )
+from keybroker.hsm.device import check_device, library_parameters
 from keybroker.hsm.function_list import FunctionList, keep_for_life
 from keybroker.hsm.pin import Pin, PinWrong
 from keybroker.hsm.profile import Profile
 from keybroker.hsm.return_values import WRONG_PIN, CallFailed, number_of, return_value
 from keybroker.hsm.session import Pkcs11Session
-from keybroker.hsm.token_module import Token
-from keybroker.policy.model import Policy
-from keybroker.terms import DeploymentKind, KeyPurpose
-
-__all__ = ["Pin", "PinWrong", "Token", "open_token"]
 
 _A = pkcs11.Attribute
 _P256 = encode_named_curve_parameters("secp256r1")
@@ -47,29 +44,6 @@ _CKA_NSS_DB: Any = 0xD5A0DB00
 _ULONG = struct.calcsize("L")
 _APPLICATION = "keybroker"
 _CKR_SESSION_HANDLE_INVALID = 0xB3
-
-
-def open_token(
-    profile: Profile,
-    *,
-    library: str,
-    token_label: str,
-    token_serial: str,
-    pin: Pin,
-    sessions: int,
-    policies: Mapping[KeyPurpose, Policy],
-    deployment: DeploymentKind,
-) -> Token:
-    """Load the library, find the token, log in, and give the module; ``pin`` is asked at each login and not kept.
-
-    Raises: PinWrong (never tried again by itself); ConfigurationInvalid; ModuleUnavailable when the token is away.
-    """
-    if not 1 <= sessions <= profile.sessions.signing:
-        raise ConfigurationInvalid(
-            f"module.sessions: expected 1 to {profile.sessions.signing} for {profile.name}, found {sessions}"
-        )
-    connection = Pkcs11Connection(profile, library=library, label=token_label, serial=token_serial, pin=pin)
-    return Token.open(connection, profile=profile, sessions=sessions, policies=policies, deployment=deployment)
 
 
 class _Library(_pkcs11.lib):
@@ -93,18 +67,12 @@ class Pkcs11Connection:
             self._functions = FunctionList(
                 library, holds_gil=profile.sessions.in_process, corrections=profile.return_values
             )
-            self._functions.initialize(self._parameters())
+            self._functions.initialize(library_parameters(self._profile, environ))
             with self._pkcs11("C_GetInfo"):
                 self._library = _Library(library)
             keep_for_life(self._library)
         except OSError as error:
             raise ConfigurationInvalid("module.library: the PKCS#11 library cannot be loaded") from error
-
-    def _parameters(self) -> bytes | None:
-        try:
-            return self._profile.library.initialise_parameters.format_map(environ).encode() or None
-        except KeyError as error:
-            raise ConfigurationInvalid(f"module.environment: the profile needs {error.args[0]}") from error
 
     # --- connecting
 
@@ -126,7 +94,7 @@ class Pkcs11Connection:
     def connect(self) -> None:
         with self._pkcs11("C_OpenSession"):
             self._token = self._find_token()
-            self._check_device()
+            check_device(self._profile, self.description)
             self._session = self._token.open(rw=True, attribute_mapper=self._mapper)
         at_the_pad = bool(self._token.flags & pkcs11.TokenFlag.PROTECTED_AUTHENTICATION_PATH)
         try:
@@ -152,18 +120,6 @@ class Pkcs11Connection:
             with suppress(pkcs11.PKCS11Error):
                 yield slot.get_token()
 
-    def _check_device(self) -> None:
-        expected, told = self._profile, self.description
-        for what, pattern, found in (
-            ("library manufacturer", expected.library.manufacturer, told.library_manufacturer),
-            ("token manufacturer", expected.token.manufacturer, told.manufacturer),
-            ("token model", expected.token.model, told.model),
-        ):
-            if not re.fullmatch(pattern, found):
-                raise ConfigurationInvalid(
-                    f"module.profile: {what}: {expected.name} expects {pattern!r}, found {found!r}"
-                )
-
     def disconnect(self) -> None:
         self.close_sessions()
         session, self._session = self._session, None
@@ -174,7 +130,7 @@ class Pkcs11Connection:
     def restart_library(self) -> None:
         self._signing, self._session = [], None
         self._functions.finalize()
-        self._functions.initialize(self._parameters())
+        self._functions.initialize(library_parameters(self._profile, environ))
 
     def check_session(self) -> None:
         if self._session is None:

@@ -18,35 +18,14 @@ from typing import Any
 from keybroker.content.use import UseKind
 from keybroker.errors import LedgerBroken
 from keybroker.ledger import record
-from keybroker.ledger.merkle import Frontier, leaf_hash
+from keybroker.ledger.merkle import Frontier
 from keybroker.ledger.model import Head, Json, RecordKind, StoredRecord
 from keybroker.ledger.signatures import is_signature, verifies
 from keybroker.ledger.verify_claims import SAME_REQUEST, Claims, ListRow, takes_something
+from keybroker.ledger.verify_form import expect, read_body
 from keybroker.ledger.verify_sessions import SessionActs
 from keybroker.terms import ContentKind, DeploymentKind
 
-_COMMON = frozenset({"v", "at", "kind", "party"})
-_REQUEST = frozenset({"caller", "key", "operation", "request", "request_id", "worker"})
-_FIELDS: Mapping[RecordKind, frozenset[str]] = {
-    RecordKind.ORIGIN: frozenset({"origin"}),
-    RecordKind.START: frozenset({"body", "in_force", "worker"}),
-    RecordKind.STOP: frozenset({"body", "in_force", "worker"}),
-    RecordKind.READ: frozenset({"body", "in_force", "worker"}),
-    RecordKind.ADMINISTRATIVE: frozenset({"body", "in_force", "worker"}),
-    RecordKind.INTENT: _REQUEST
-    | {"content", "digest", "findings", "in_force", "octets", "public_key", "purpose", "reused"},
-    RecordKind.REFUSAL: _REQUEST | {"findings", "in_force", "octets", "reason", "sentence"},
-    RecordKind.RELEASE: _REQUEST | {"outcome"},
-    RecordKind.OUTCOME: frozenset({"intent", "module", "state"}),
-    RecordKind.CLOSED: frozenset({"died", "intent", "state"}),
-}
-_MORE: Mapping[RecordKind, frozenset[str]] = {
-    RecordKind.REFUSAL: frozenset({"offset"}),
-    RecordKind.INTENT: frozenset({"accompanying", "taken", "use"}),
-    RecordKind.OUTCOME: frozenset({"signature", "result", "result_octets", "reason", "sentence"}),
-    RecordKind.RELEASE: frozenset({"signature", "result"}),
-}
-_ENTRY = frozenset({"body", "in_force", "worker"})
 _WHOLE = frozenset(
     {
         ContentKind.AUDIT_CHECKPOINT,
@@ -147,9 +126,9 @@ def verify_ledger(
     rows, kept = _Merged(requests), _Merged(octets)
     for stored in records:
         index = seen.frontier.size
-        _expect(stored.leaf_index == index, index, f"leaf index {index}", str(stored.leaf_index))
+        expect(stored.leaf_index == index, index, f"leaf index {index}", str(stored.leaf_index))
         # 1. The record by itself.
-        body = _read(stored, deployment, head.origin)
+        body = read_body(stored, deployment, head.origin)
         # 2. The record after those before it, and beside the tables.
         _follow(seen, index, body, rows.at(index), kept.at(index))
         # 3. The tree.
@@ -192,42 +171,10 @@ def _index(row: RequestRow | tuple[int, bytes, bytes]) -> int:
     return row.intent_index if isinstance(row, RequestRow) else row[0]
 
 
-def _read(stored: StoredRecord, deployment: DeploymentKind, origin: str) -> dict[str, Json]:
-    index = stored.leaf_index
-    found = leaf_hash(stored.octets)
-    _expect(found == stored.leaf_hash, index, f"leaf hash {stored.leaf_hash.hex()}", found.hex())
-    try:
-        body = record.decode(stored.octets)
-    except ValueError as error:
-        raise LedgerBroken(f"record {index}: {error}") from error
-    _expect(body.get("v") == record.VERSION, index, f"version {record.VERSION}", repr(body.get("v")))
-    _expect(body.get("kind") == stored.kind, index, f"kind {stored.kind!r}, as its row says", repr(body.get("kind")))
-    _expect(
-        body.get("party") == stored.party, index, f"party {stored.party!r}, as its row says", repr(body.get("party"))
-    )
-    mark = deployment.value if deployment is DeploymentKind.TEST else None
-    _expect(body.get("deployment") == mark, index, f"deployment mark {mark!r}", repr(body.get("deployment")))
-    _expect(stored.kind in set(RecordKind), index, "a known kind", repr(stored.kind))
-    _check_fields(index, RecordKind(stored.kind), frozenset(body) - {"deployment"})
-    is_origin = stored.kind == RecordKind.ORIGIN
-    _expect(is_origin == (index == 0), index, "the origin record first, and only there", repr(stored.kind))
-    _expect(not is_origin or body["origin"] == origin, index, f"origin {origin!r}", repr(body.get("origin")))
-    return body
-
-
-def _check_fields(index: int, kind: RecordKind, fields: frozenset[str]) -> None:
-    demanded = _COMMON | _FIELDS[kind]
-    if kind is RecordKind.REFUSAL and "body" in fields:
-        demanded = _COMMON | _ENTRY
-    missing, unknown = demanded - fields, fields - demanded - _MORE.get(kind, frozenset())
-    _expect(not missing, index, f"the fields {', '.join(sorted(missing))}", "none")
-    _expect(not unknown, index, "no other fields", ", ".join(sorted(unknown)))
-
-
 def _follow(seen: _Seen, index: int, body: dict[str, Json], row: RequestRow | None, kept: Any) -> None:
     kind = body["kind"]
-    _expect(row is None or kind == RecordKind.INTENT, index, "an intent, which the table of requests names", str(kind))
-    _expect(kept is None or kind == RecordKind.INTENT, index, "an intent, whose octets are kept", str(kind))
+    expect(row is None or kind == RecordKind.INTENT, index, "an intent, which the table of requests names", str(kind))
+    expect(kept is None or kind == RecordKind.INTENT, index, "an intent, whose octets are kept", str(kind))
     if kind == RecordKind.INTENT:
         _begin(seen, index, body, row, kept)
     elif kind in (RecordKind.OUTCOME, RecordKind.CLOSED):
@@ -243,11 +190,11 @@ def _release(seen: _Seen, index: int, body: dict[str, Json]) -> None:
     outcome = _before(seen, index, body["outcome"])
     recorded = _result(outcome) if outcome.get("kind") == RecordKind.OUTCOME else {}
     same = bool(recorded) and recorded == _result(body)
-    _expect(same, index, "the result of an outcome recorded before", f"outcome {body['outcome']!r}")
+    expect(same, index, "the result of an outcome recorded before", f"outcome {body['outcome']!r}")
     # The outcome was held against its intent when it came: here its signature is known to verify.
     intent = _before(seen, index, outcome["intent"])
     found, expected = (tuple(each.get(name) for name in SAME_REQUEST) for each in (body, intent))
-    _expect(found == expected, index, f"the request of intent {outcome['intent']}: {expected}", str(found))
+    expect(found == expected, index, f"the request of intent {outcome['intent']}: {expected}", str(found))
 
 
 def _result(body: Mapping[str, Json]) -> dict[str, Json]:
@@ -271,13 +218,13 @@ def _begin(seen: _Seen, index: int, body: dict[str, Json], row: RequestRow | Non
             body["request"],
         )
         found = (row.name, row.caller, row.party, row.sha256.hex())
-        _expect(found == expected, index, f"{expected} in the table of requests", repr(found))
+        expect(found == expected, index, f"{expected} in the table of requests", repr(found))
     if kept is not None:
         _, digest, message = kept
-        _expect(digest.hex() == body["octets"], index, f"octets {body['octets']}", digest.hex())
-        _expect(sha256(message).digest() == digest, index, f"octets {digest.hex()}", sha256(message).hexdigest())
+        expect(digest.hex() == body["octets"], index, f"octets {body['octets']}", digest.hex())
+        expect(sha256(message).digest() == digest, index, f"octets {digest.hex()}", sha256(message).hexdigest())
         digests = _digests(message, body["content"])
-        _expect(
+        expect(
             not digests or body["digest"] in digests,
             index,
             "the digest of the octets that are kept",
@@ -336,29 +283,29 @@ def _end(seen: _Seen, index: int, body: dict[str, Json]) -> None:
     begun = seen.open.pop(int(str(intent)), None) if is_index else None
     if begun is None:
         raise LedgerBroken(f"record {index}: expected an intent before it, without an outcome; found intent {intent!r}")
-    _expect(begun.party == body["party"], index, f"the intent's party {begun.party!r}", repr(body["party"]))
+    expect(begun.party == body["party"], index, f"the intent's party {begun.party!r}", repr(body["party"]))
     states = _states(begun.use) if body["kind"] == RecordKind.OUTCOME else (record.UNKNOWN,)
-    _expect(state in states, index, f"a state of {states}", repr(state))
+    expect(state in states, index, f"a state of {states}", repr(state))
     signature = body.get("signature")
-    _expect(
+    expect(
         is_signature(signature) if state == record.SIGNED else signature is None,
         index,
         f"a signature exactly when {record.SIGNED}",
         repr(signature),
     )
     for name, made in (("result", record.MADE), ("result_octets", record.DONE)):
-        _expect((name in body) is (state == made), index, f"{name} exactly when {made}", repr(body.get(name)))
+        expect((name in body) is (state == made), index, f"{name} exactly when {made}", repr(body.get(name)))
     if state == record.SIGNED:
         verified = verifies(signature, public_key=begun.public_key, digest=begun.digest)
         whose = f"a signature by {begun.public_key} over {begun.digest}, as intent {intent} says"
-        _expect(verified, index, whose, f"one that does not verify: {signature}")
+        expect(verified, index, whose, f"one that does not verify: {signature}")
         seen.signatures += 1
     if state in record.MAY_TAKE_AGAIN and begun.takes:
         seen.claims.may_be_taken_again(int(str(intent)), served=state == record.DONE)
     row = begun.row
     if row is not None:
         found, expected = (row.state, row.outcome_index), (state, index)
-        _expect(found == expected, index, f"{expected} in the table of requests for intent {intent}", repr(found))
+        expect(found == expected, index, f"{expected} in the table of requests for intent {intent}", repr(found))
 
 
 def _states(use: Json) -> tuple[str, ...]:
@@ -409,8 +356,3 @@ def _check_root(frontier: Frontier, head: Head | None, name: str) -> None:
         raise LedgerBroken(
             f"at {head.tree_size} records {name} expects root {head.root_hash.hex()}, found {frontier.root().hex()}"
         )
-
-
-def _expect(holds: bool, index: int, expected: str, found: str) -> None:
-    if not holds:
-        raise LedgerBroken(f"record {index}: expected {expected}; found {found}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 from keybroker.errors import ConfigurationInvalid, KeybrokerError, LedgerBroken
-from keybroker.hsm.token import PinWrong
+from keybroker.hsm.pin import PinWrong
 
 
 class ExitStatus(IntEnum):

@@ -12,7 +12,7 @@ from typing import final
 
 from keybroker.errors import LedgerFault, ModuleFault, NotPermitted, OutcomeUnknown, RequestRepeated
 from keybroker.hsm.session_keys import destroy_session_key, draw_identifier, make_session_key
-from keybroker.hsm.token import Token
+from keybroker.hsm.token_module import Token
 from keybroker.keys.acts import Actor, RetireKey, SessionKeyDestroyed, SessionKeyMade
 from keybroker.keys.administration import administer
 from keybroker.keys.sessions import HeldSession, find_by_label, find_by_request, not_destroyed, request_name

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from keybroker.hsm.token import Token
+from keybroker.hsm.token_module import Token
 from tests.fakes import FakeModule
 from tests.hsm.subjects import FakeSubject, Subject, TokenSubject
 from tests.hsm.tokens import NSS, TokenPlace, make_nss, make_softhsm, opened

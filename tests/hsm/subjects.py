@@ -10,7 +10,7 @@ from typing import Protocol
 from keybroker.hsm.attributes import AttributeValue, KeyAttribute, key_identifier, template
 from keybroker.hsm.generate import generate_key
 from keybroker.hsm.module import CryptographicModule
-from keybroker.hsm.token import Token
+from keybroker.hsm.token_module import Token
 from keybroker.terms import KeyAlgorithm, KeyLabel, KeyPurpose
 from tests.fakes import FakeModule
 from tests.situations import a_policy

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from keybroker.errors import ConfigurationInvalid
-from keybroker.hsm.token import PinWrong
+from keybroker.hsm.pin import PinWrong
 from keybroker.ledger.model import Signature
 from tests.hsm.heads import a_head
 from tests.hsm.intents import a_register, a_registered_key, an_intent

@@ -16,7 +16,7 @@ from keybroker.hsm.generate import generate_key, import_test_key
 from keybroker.hsm.profile import Profile
 from keybroker.hsm.return_values import CallFailed
 from keybroker.hsm.sign_switch import SignSwitch, clear_sign, probe
-from keybroker.hsm.token import Token
+from keybroker.hsm.token_module import Token
 from keybroker.ledger.model import Failure, Intent, Signature
 from keybroker.policy.model import RegisteredKey
 from keybroker.terms import ContentKind, Finding, KeyLabel, KeyPurpose, KeyState, Provenance

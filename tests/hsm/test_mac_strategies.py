@@ -26,7 +26,7 @@ from keybroker.hsm.mac_strategy import (
 from keybroker.hsm.profile import Profile, read_profile
 from keybroker.hsm.profile_sections import MacStrategy
 from keybroker.hsm.return_values import CallFailed, return_value
-from keybroker.hsm.token import Token
+from keybroker.hsm.token_module import Token
 from keybroker.terms import DeploymentKind, Finding, KeyAlgorithm, KeyLabel, KeyPurpose, RuleName
 from tests.fakes import FakeSession, fake_profile
 from tests.hsm.registered import a_bare_key

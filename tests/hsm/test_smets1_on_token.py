@@ -18,7 +18,7 @@ from keybroker.content.assembly import assemble_outputs
 from keybroker.content.length import write_length
 from keybroker.errors import EvidenceSpent, NotPermitted, ProtectionInvalid
 from keybroker.hsm.generate import import_test_key
-from keybroker.hsm.token import Token
+from keybroker.hsm.token_module import Token
 from keybroker.ledger.audit import verify
 from keybroker.ledger.model import Concluded, GivenAgain
 from keybroker.signing import Outcome

@@ -12,7 +12,7 @@ from keybroker.hsm.attributes import KeyAttribute, template
 from keybroker.hsm.generate import generate_key, import_test_key
 from keybroker.hsm.held_key import HeldKey
 from keybroker.hsm.held_keys import Demands, KeyUnfit, authentication_label, find_held_key
-from keybroker.hsm.token import Token
+from keybroker.hsm.token_module import Token
 from keybroker.policy.model import RegisteredKey
 from keybroker.terms import DeploymentKind, Finding, KeyLabel, KeyPurpose, Provenance
 from tests.hsm.intents import a_register

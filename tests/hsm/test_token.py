@@ -13,7 +13,7 @@ from keybroker.hsm.anchor import LABEL, encode_head
 from keybroker.hsm.attributes import AttributeValue, KeyAttribute, key_identifier
 from keybroker.hsm.check import check_module
 from keybroker.hsm.generate import generate_key, import_test_key
-from keybroker.hsm.token import Token
+from keybroker.hsm.token_module import Token
 from keybroker.ledger.model import Signature
 from keybroker.terms import DeploymentKind, KeyLabel, KeyPurpose, Provenance
 from tests.hsm.heads import a_head

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from keybroker.hsm.function_list import FunctionList
+from keybroker.hsm.opening import open_token
 from keybroker.hsm.profile import Profile, read_profile
-from keybroker.hsm.token import Token, open_token
+from keybroker.hsm.token_module import Token
 from keybroker.terms import DeploymentKind
 from tests.situations import packaged_policies
 

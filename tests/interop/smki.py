@@ -24,7 +24,7 @@ from keybroker.content import decode
 from keybroker.content.assembly import assemble
 from keybroker.content.model import Accompanying
 from keybroker.hsm.generate import generate_key
-from keybroker.hsm.token import Token
+from keybroker.hsm.token_module import Token
 from keybroker.keys.administration import (
     ActivateKey,
     Actor,

@@ -10,8 +10,8 @@ import signal
 import sys
 from pathlib import Path
 
+from keybroker.hsm.opening import open_token
 from keybroker.hsm.session_keys import make_session_key
-from keybroker.hsm.token import open_token
 from keybroker.keys.acts import RetireKey, SessionKeyMade
 from keybroker.terms import DeploymentKind, KeyPurpose
 from tests.hsm.tokens import PIN, packaged_profile

@@ -15,7 +15,7 @@ from typing import Any
 from keybroker.config import Clock
 from keybroker.hsm.generate import generate_key
 from keybroker.hsm.session_keys import draw_identifier
-from keybroker.hsm.token import Token
+from keybroker.hsm.token_module import Token
 from keybroker.keys.acts import BeginSession
 from keybroker.keys.administration import Act, ActivateKey, Actor, KeyGenerated, OrderKey, administer
 from keybroker.keys.register import Register

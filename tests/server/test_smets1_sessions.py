@@ -15,7 +15,7 @@ import pytest
 
 from keybroker.errors import EvidenceSpent, KeybrokerError, ModuleFault, NotPermitted, OutcomeUnknown, RequestRepeated
 from keybroker.hsm.attributes import KeyAttribute, template
-from keybroker.hsm.token import Token
+from keybroker.hsm.token_module import Token
 from keybroker.keys.acts import (
     ActivateKey,
     EnrolCertificate,

@@ -10,7 +10,7 @@ from google.rpc import error_details_pb2
 
 from keybroker import errors
 from keybroker.errors import ContentMalformed, GateShut, KeybrokerError, NotPermitted, RequestMalformed
-from keybroker.hsm.token import PinWrong
+from keybroker.hsm.pin import PinWrong
 from keybroker.server import exit_status, status
 from keybroker.terms import Finding, RuleName
 

@@ -22,7 +22,7 @@ from keybroker.cli.dev import pki
 from keybroker.content import Accompanying, decode
 from keybroker.content.assembly import assemble
 from keybroker.errors import ConfigurationInvalid, KeybrokerError
-from keybroker.hsm.token import Token
+from keybroker.hsm.token_module import Token
 from keybroker.ledger.model import RequestIdentity
 from keybroker.policy.model import RegisteredKey
 from keybroker.signing import Ask, Line, sign_batch

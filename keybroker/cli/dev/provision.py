@@ -25,7 +25,7 @@ from keybroker.cli.dev.plan import DevKey
 from keybroker.config import Configuration, build_ledger, build_token, read_configuration
 from keybroker.errors import ConfigurationInvalid, KeybrokerError
 from keybroker.hsm.generate import generate_key, import_test_key
-from keybroker.hsm.token import Token
+from keybroker.hsm.token_module import Token
 from keybroker.keys.administration import (
     Act,
     ActivateKey,

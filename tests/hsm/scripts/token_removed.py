@@ -10,7 +10,7 @@ from pathlib import Path
 
 from keybroker.errors import ModuleFault
 from keybroker.hsm.generate import generate_key
-from keybroker.hsm.token import Token
+from keybroker.hsm.token_module import Token
 from keybroker.ledger.model import Failure, Signature
 from keybroker.policy.model import KeyRegister, RegisteredKey
 from keybroker.terms import KeyLabel

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from keybroker.hsm.token import PinWrong
+from keybroker.hsm.pin import PinWrong
 from tests.hsm.tokens import PIN, SOFTHSM, TokenPlace, packaged_profile
 
 
