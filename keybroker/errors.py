@@ -16,9 +16,17 @@ not; nothing was decided against the caller.
     │   │   └── MessageCodeUnknown     a Message Code that is in no table
     │   ├── ProtectionInvalid        a MAC or authentication tag that was to be checked is not right
     │   ├── NotPermitted             the rules refused; carries every finding (also: a key unknown to this caller)
+    │   ├── StatementRefused         a statement that was given cannot be relied on, or was used before
+    │   ├── PersonMayNotAct          an excluded, lapsed or absent person, or an act without an order
     │   └── GateShut                 what must have happened outside has not
     │       ├── GateNotEnforceable     the purpose names a gate that is not built yet (live deployments)
     │       ├── KeyNotServed           the module does not hold the key as the register and its purpose demand
+    │       ├── ModuleNotShown         no evidence in force that the module is validated, or classified
+    │       ├── LocationNotShown       no evidence in force that all is in the United Kingdom
+    │       ├── CheckNotShown          no Supply Sensitive Check of these very octets
+    │       ├── ThresholdNotSet        no Anomaly Detection Threshold in force for it
+    │       ├── ClockUnreliable        the clock differs from its source, or was not compared with it
+    │       ├── LedgerNotRemembered    the ledger does not extend what is remembered outside it
     │       ├── EvidenceSpent          what may be used once was used before (serial, RequestID, counter)
     │       └── ThresholdExceeded      a limit on use is reached
     └── Fault
@@ -148,6 +156,28 @@ class NotPermitted(Refusal):
         self.clause = next((finding.clause for finding in findings if not finding.passed), "")
 
 
+class StatementRefused(Refusal):
+    """``flaw`` is the stable name of what is wrong with it (``keybroker.statement.flaw``)."""
+
+    reason = "STATEMENT_REFUSED"
+
+    def __init__(self, sentence: str, *, flaw: str, clause: str = "") -> None:
+        super().__init__(sentence)
+        self.flaw = flaw
+        self.clause = clause
+
+
+class PersonMayNotAct(Refusal):
+    """``findings`` are all that was looked at, with clause and, of an exclusion, the date on which it ends."""
+
+    reason = "PERSON_MAY_NOT_ACT"
+
+    def __init__(self, sentence: str, *, findings: tuple[Finding, ...] = ()) -> None:
+        super().__init__(sentence)
+        self.findings = findings
+        self.clause = next((finding.clause for finding in findings if not finding.passed), "")
+
+
 class GateShut(Refusal):
     """What must have happened outside has not. ``findings`` are the rules' and the gates' findings so far."""
 
@@ -166,6 +196,42 @@ class GateNotEnforceable(GateShut):
 
 class KeyNotServed(GateShut):
     reason = "KEY_NOT_SERVED"
+
+
+class ModuleNotShown(GateShut):
+    """SEC G2.44, G2.45, G3.22."""
+
+    reason = "MODULE_NOT_SHOWN"
+
+
+class LocationNotShown(GateShut):
+    """SEC G3.23, G3.24."""
+
+    reason = "LOCATION_NOT_SHOWN"
+
+
+class CheckNotShown(GateShut):
+    """SEC G3.25."""
+
+    reason = "CHECK_NOT_SHOWN"
+
+
+class ThresholdNotSet(GateShut):
+    """SEC G6.3, G6.6."""
+
+    reason = "THRESHOLD_NOT_SET"
+
+
+class ClockUnreliable(GateShut):
+    """SEC G2.46, G2.47: what is valid now is not known by a clock that may be wrong."""
+
+    reason = "CLOCK_UNRELIABLE"
+
+
+class LedgerNotRemembered(GateShut):
+    """What was spent may have been forgotten: nothing that spends or counts is done."""
+
+    reason = "LEDGER_NOT_REMEMBERED"
 
 
 class EvidenceSpent(GateShut):

@@ -8,7 +8,8 @@ A lone request is a batch of one; unary, batch and stream run this one function.
    may share a transaction.
 4. The result is verified with the public key before it leaves.
 5. What is remembered cannot be rolled back unnoticed: a journal is opened only on a ledger whose head extends the
-   last one kept outside it (``ledger/anchor.py``); without a journal there is no line.
+   last one kept outside it (``ledger/anchor.py``); without a journal there is no line. After a pause it is compared
+   again before anything is spent (``hsm/remembered.py``).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from keybroker.content import Accompanying, decode
 from keybroker.content.model import GbcsCommand
 from keybroker.content.use import UseKind
 from keybroker.errors import (
+    GateShut,
     KeybrokerError,
     LedgerBroken,
     LedgerFault,
@@ -32,8 +34,8 @@ from keybroker.errors import (
     NotPermitted,
     Refusal,
 )
-from keybroker.gates import open_gates
-from keybroker.gates.model import GateEvidence, Permit
+from keybroker.gates import came_too_late, open_gates
+from keybroker.gates.model import GateEvidence, Permit, Surroundings
 from keybroker.hsm.module import CryptographicModule
 from keybroker.hsm.verify import Verifier
 from keybroker.hsm.whole import check_whole
@@ -49,20 +51,24 @@ from keybroker.ledger.model import (
     Signature,
 )
 from keybroker.policy import decide
-from keybroker.policy.model import KeyRegister, Policy, Situation
+from keybroker.policy.model import Decision, KeyRegister, Policy, Situation
 from keybroker.policy.rules.caller import CALLER_ENTITLED_TO_KEY, is_entitled
 from keybroker.policy.trust import Anchor, Trust
-from keybroker.terms import ContentKind, DeploymentKind, Finding, KeyPurpose, Operation
+from keybroker.terms import ContentKind, DeploymentKind, Finding, KeyLabel, KeyPurpose, Operation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """One request as it came in: who and what (``identity``), the declared kind, the octets, what came beside them."""
+    """One request as it came in: who and what (``identity``), the declared kind, the octets, what came beside them.
+
+    ``statements`` are the evidence that came with it, each a compact JWS; the gates read them.
+    """
 
     identity: RequestIdentity
     kind: ContentKind
     octets: bytes
     accompanying: tuple[Accompanying, ...] = ()
+    statements: tuple[bytes, ...] = ()
 
 
 Item = Ask | Refused
@@ -92,6 +98,12 @@ class RegisterSource(Protocol):
         ...
 
 
+class SurroundingsSource(Protocol):
+    """Where the line looks around itself: node, clock, and what is remembered outside the ledger."""
+
+    def seen(self, at: datetime) -> Surroundings: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
     """The parts of the line, built by ``config`` and handed in."""
@@ -104,6 +116,7 @@ class Line:
     module: CryptographicModule
     anchors: tuple[Anchor, ...]
     device_anchors: tuple[Anchor, ...]
+    surroundings: SurroundingsSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,32 +184,43 @@ def conclude(line: Line, begun: Begun, at: datetime) -> list[Outcome]:
 
 
 def explain(line: Line, ask: Ask, at: datetime) -> Permit:
-    """Decode, decide and open the gates without the module. Raises: the Refusal that signing would meet."""
+    """Decode, decide, open the gates and look what could be taken, without the module. Raises: the Refusal that signing
+    would meet.
+    """
     register = line.register.refresh()
-    evidence = GateEvidence(served=line.module.last_served(register))
-    return judge(Bench(line=line, register=register, evidence=evidence, at=at), ask)
+    evidence = _gate_evidence(line, register, line.module.last_served(register), at)
+    permit = judge(Bench(line=line, register=register, evidence=evidence, at=at), ask)
+    line.journal.check_takes(permit, at)
+    return permit
 
 
 def judge(bench: Bench, ask: Ask) -> Permit:
     """Steps 1 to 3 for one ask. Raises: Refusal, and the ModuleFault that stands where evidence should."""
+    return _permitted(bench, ask, _decided(bench, ask))
+
+
+def _decided(bench: Bench, ask: Ask) -> Decision:
     # Unknown and not yours sound the same, before anything is read: no oracle for key names.
-    line, evidence = bench.line, bench.evidence
+    line = bench.line
     key = bench.register.keys.get(ask.identity.key)
     if key is None or not is_entitled(ask.identity.caller, key):
         finding = CALLER_ENTITLED_TO_KEY.refused(expected="a key listed for this caller", found="one that is not")
         raise NotPermitted("this caller may not use a key of that name", findings=(finding,))
-    content = decode(ask.kind, ask.octets, ask.accompanying)
-    decision = decide(
-        content,
+    return decide(
+        decode(ask.kind, ask.octets, ask.accompanying),
         key=key,
         caller=ask.identity.caller,
         policy=line.policies.get(key.purpose),
         situation=bench.situation(ask.identity.operation),
     )
+
+
+def _permitted(bench: Bench, ask: Ask, decision: Decision) -> Permit:
+    evidence = bench.evidence
     if isinstance(evidence, ModuleFault):
         # What decoder and rules refuse is refused and recorded all the same; only the rest waits for the module.
         raise evidence
-    return open_gates(decision, evidence)
+    return open_gates(decision, evidence, ask.statements)
 
 
 def _turn_over(
@@ -205,7 +229,7 @@ def _turn_over(
     try:
         register = line.register.current()
         for _ in range(3):
-            bench = Bench(line=line, register=register, evidence=_evidence(line, register), at=at)
+            bench = Bench(line=line, register=register, evidence=_evidence(line, register, at), at=at)
             judged = [_judged(bench, item) for item in items]
             try:
                 conclusions, answers = line.journal.turn_over(results, judged, register_version=register.version, at=at)
@@ -229,31 +253,41 @@ def _keep_head(line: Line, intents: Sequence[Intent]) -> None:
             line.module.write_anchor(head)
 
 
-def _evidence(line: Line, register: KeyRegister) -> GateEvidence | ModuleFault:
+def _evidence(line: Line, register: KeyRegister, at: datetime) -> GateEvidence | ModuleFault:
     try:
-        return GateEvidence(served=line.module.served(register))
+        return _gate_evidence(line, register, line.module.served(register), at)
     except ModuleFault as fault:
         return fault
+
+
+def _gate_evidence(line: Line, register: KeyRegister, served: Mapping[KeyLabel, Finding], at: datetime) -> GateEvidence:
+    return GateEvidence(
+        served=served,
+        module=line.module.identity,
+        surroundings=line.surroundings.seen(at),
+        standing=register.standing,
+        at=at,
+    )
 
 
 def _checked(
     judged: tuple[RequestIdentity, Permit] | Refused, answer: Intent | GivenAgain | Refused
 ) -> Intent | GivenAgain | Refused:
     """A signature given again is verified like a new one: the file that it comes from is not trusted to be whole."""
-    if not isinstance(answer, GivenAgain) or isinstance(judged, Refused):
+    decision = judged.decision if isinstance(judged, Refused) else judged[1].decision
+    if not isinstance(answer, GivenAgain) or decision is None:
         return answer
-    identity, permit = judged
-    content = permit.decision.content
+    content = decision.content
     if content.use_kind is not UseKind.SIGNATURE:
         # Nobody but the module could check it; its record was, against its leaf hash.
         return answer
     try:
-        Verifier(permit.decision.key.public_key).check(answer.signature, content.sha256)
+        Verifier(decision.key.public_key).check(answer.signature, content.sha256)
     except ModuleDisagrees:
         error = LedgerBroken("the signature recorded for this request does not verify; it is withheld")
         digest = hashlib.sha256(content.octets).digest()
-        return Refused(identity=identity, error=error, findings=permit.findings, octets_sha256=digest)
-    return replace(answer, certificate=permit.decision.key.certificate_der)
+        return Refused(identity=answer.identity, error=error, findings=decision.findings, octets_sha256=digest)
+    return replace(answer, certificate=decision.key.certificate_der)
 
 
 def _as_promised(result: Result | Failure) -> Result | Failure:
@@ -275,12 +309,19 @@ def _as_promised(result: Result | Failure) -> Result | Failure:
 def _judged(bench: Bench, item: Item) -> tuple[RequestIdentity, Permit] | Refused:
     if isinstance(item, Refused):
         return item
+    decision: Decision | None = None
     try:
-        return item.identity, judge(bench, item)
+        decision = _decided(bench, item)
+        return item.identity, _permitted(bench, item, decision)
     except (Refusal, ModuleFault) as error:
-        findings: tuple[Finding, ...] = getattr(error, "findings", ())
-        digest = hashlib.sha256(item.octets).digest()
-        return Refused(identity=item.identity, error=error, findings=findings, octets_sha256=digest)
+        return Refused(
+            identity=item.identity,
+            error=error,
+            findings=getattr(error, "findings", ()),
+            octets_sha256=hashlib.sha256(item.octets).digest(),
+            # An honest retry comes later than its evidence counts, and asks for what was made while it did.
+            decision=decision if isinstance(error, GateShut) and came_too_late(error) else None,
+        )
 
 
 def _conclude(line: Line, results: Sequence[Result | Failure], at: datetime) -> Sequence[Outcome]:

@@ -54,6 +54,16 @@ class DeploymentKind(StrEnum):
     TEST = "test"
 
 
+class RelevantSystem(StrEnum):
+    """What a deployment is part of: User Systems, or DCC Live Systems; of these, those of paragraphs (b) and (c) of the
+    definition are the relevant systems of SEC G2.22A."""
+
+    USER_SYSTEMS = "user-systems"
+    DCC_LIVE_SYSTEMS_A = "dcc-live-systems-a"
+    DCC_LIVE_SYSTEMS_B = "dcc-live-systems-b"
+    DCC_LIVE_SYSTEMS_C = "dcc-live-systems-c"
+
+
 class RemotePartyRole(IntEnum):
     """The Remote Party Role in a certificate's OU, two upper-case hex digits (handbook 3.1; GBCS RemotePartyRole)."""
 
@@ -260,7 +270,11 @@ class Caller:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What one rule or gate found. ``expected``, ``found`` and ``offset`` are empty where it passed."""
+    """What one rule or gate found. ``expected`` and ``offset`` are empty where it passed; ``found`` then says what the
+    pass rests on, where that is worth a word.
+
+    ``reason`` is the stable name of what is wrong with a piece of evidence, ``remedy`` what to do about it.
+    """
 
     rule: RuleName
     clause: str
@@ -268,3 +282,5 @@ class Finding:
     expected: str = ""
     found: str = ""
     offset: int | None = None
+    reason: str = ""
+    remedy: str = ""

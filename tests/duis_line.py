@@ -14,6 +14,7 @@ from keybroker.ledger.model import Concluded, RequestIdentity
 from keybroker.policy.certificate_chain import read_chain
 from keybroker.policy.model import KeyRegister, RegisteredKey
 from keybroker.signing import Ask, Line, Outcome, sign_batch
+from keybroker.statement.standing import Standing
 from keybroker.terms import (
     Caller,
     ContentKind,
@@ -25,7 +26,8 @@ from keybroker.terms import (
     RequestId,
     UserRole,
 )
-from tests import duis
+from tests import duis, evidence
+from tests.evidence import FixedSurroundings
 from tests.policy import authorities, chains, xml_signing
 from tests.situations import AT, ORIGIN, packaged_policies
 from tests.test_line import ARegister
@@ -44,7 +46,8 @@ def a_key(label: str, purpose: KeyPurpose, ou: str, eui: EntityIdentifier, point
 
 def a_line(journal: Journal, module: CryptographicModule, *keys: RegisteredKey) -> Line:
     lists = authorities.a_trust().lists
-    register = KeyRegister(version=0, keys={key.label: key for key in keys}, lists=lists)
+    held = {key.label: key for key in keys}
+    register = KeyRegister(version=0, keys=held, lists=lists, standing=a_standing(module, *keys))
     return Line(
         deployment=DeploymentKind.TEST,
         ledger_origin=ORIGIN,
@@ -54,7 +57,17 @@ def a_line(journal: Journal, module: CryptographicModule, *keys: RegisteredKey) 
         module=module,
         anchors=authorities.ANCHORS,
         device_anchors=(),
+        surroundings=FixedSurroundings(),
     )
+
+
+def a_standing(module: CryptographicModule, *keys: RegisteredKey) -> Standing:
+    """Good evidence, and thresholds of every User whose XML key is here, those of encrypted Responses among them."""
+    users = [key.eui for key in keys if key.purpose is KeyPurpose.USER_XML and key.eui is not None]
+    settings = packaged_policies()[KeyPurpose.USER_XML].settings.anomaly_thresholds
+    assert settings is not None
+    encrypted = sorted(settings.encrypted_response_variants)
+    return evidence.standing_of(evidence.a_scene(module.identity, users={"party": users}, encrypted=encrypted))
 
 
 def a_caller(key: RegisteredKey) -> Caller:

@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from keybroker.content.use import UseKind
 from keybroker.content.uses import use_of
 from keybroker.errors import KeybrokerError, ModuleDisagrees, ModuleUnavailable, ProtectionInvalid
+from keybroker.gates.model import ModuleIdentity
 from keybroker.hsm.connection import Derived
 from keybroker.hsm.held_key import HeldKey
 from keybroker.hsm.processing import Processing
@@ -44,9 +45,16 @@ _SOFTHSM = Path(__file__).parent.parent / "hsm_profiles" / "softhsm2.toml"
 @dataclasses.dataclass(slots=True)
 class FakeModule:
     """``away``: nothing can be reached. ``uses_then_fails``: the key is used and no answer comes. ``signs_wrongly``:
-    by another key."""
+    by another key. What it reports of itself is a good module's of level 3, each string to be set."""
 
     serial: str = "FAKE-0001"
+    manufacturer: str = "Example Modules"
+    model: str = "EM-3"
+    firmware_version: str = "7.4"
+    hardware_version: str = "2.0"
+    library: str = "Example Modules Cryptoki 3.0"
+    level: int = 3
+    site: str = "test-site"
     away: bool = False
     uses_then_fails: bool = False
     signs_wrongly: bool = False
@@ -54,6 +62,19 @@ class FakeModule:
     _keys: list[tuple[str, _Key, bytes, bool]] = dataclasses.field(default_factory=list)
     _authentication: dict[str, bytes] = dataclasses.field(default_factory=dict)
     _head: Head | None = None
+
+    @property
+    def identity(self) -> ModuleIdentity:
+        return ModuleIdentity(
+            manufacturer=self.manufacturer,
+            model=self.model,
+            serial=self.serial,
+            firmware_version=self.firmware_version,
+            hardware_version=self.hardware_version,
+            library=self.library,
+            level=self.level,
+            site=self.site,
+        )
 
     def generate(self, label: str, *, weak: bool = False) -> bytes:
         """Make a key; gives its point (65 octets)."""
@@ -95,6 +116,8 @@ class FakeModule:
         self._check_here()
         if self._head is not None and self._head.origin != head.origin:
             raise ModuleDisagrees("the module keeps the head of another ledger")
+        if self._head is not None and self._head.tree_size > head.tree_size:
+            raise ModuleDisagrees(f"the ledger has {head.tree_size} records, the module remembers more")
         if self._head is None or self._head.tree_size < head.tree_size:
             self._head = head
 

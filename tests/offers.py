@@ -25,9 +25,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 
 from keybroker.cli.certificate_request import request_info
 from keybroker.cli.dev import pki
+from keybroker.cli.dev.configuration import LEDGER_ORIGIN, NODE
+from keybroker.cli.dev.evidence import read_attests
 from keybroker.cli.dev.plan import DEFAULT_KEYS, DEVICES, DevKey
+from keybroker.cli.dev.statements import CHECK
 from keybroker.client import HandshakeRequest, Request, SigningRequest, Tls13CertificateVerify, TlsRole, TopUpRequest
 from keybroker.client.certificates import new_serial_number
+from keybroker.client.ssc import confirm
 from keybroker.policy.model import RegisteredKey
 from keybroker.terms import (
     ContentKind,
@@ -54,6 +58,8 @@ _USERS = {
     KeyPurpose.NETWORK_OPERATOR_PRE_COMMAND: messages.NETWORK_OPERATOR_BY_NETWORK_OPERATOR,
     KeyPurpose.LOAD_CONTROLLER_PRE_COMMAND: messages.LIMIT_APC_LEVEL,
 }
+SENSITIVE = {KeyPurpose.NETWORK_OPERATOR_PRE_COMMAND: "6.15.1", KeyPurpose.LOAD_CONTROLLER_PRE_COMMAND: "7.16"}
+"""Of which variant those are that come with a Supply Sensitive Check; the Supplier's has no effect on supply."""
 _DCC = {
     KeyPurpose.ACCESS_CONTROL_BROKER_COMMAND: messages.SUPPLIER_BY_SUPPLIER,
     KeyPurpose.COS_PARTY_COMMAND: 0x0008,
@@ -136,8 +142,28 @@ class Offers:
         return tuple(found)
 
     def _pre_command(self, purpose: KeyPurpose) -> Request:
-        octets = messages.compose_command(_USERS[purpose], eui_of(purpose), DEVICE, next(_counters))
-        return self._request(ContentKind.PRE_COMMAND, purpose, octets)
+        counter = next(_counters)
+        octets = messages.compose_command(_USERS[purpose], eui_of(purpose), DEVICE, counter)
+        variant = SENSITIVE.get(purpose)
+        checks = () if variant is None else (self._check(purpose, octets, counter, variant),)
+        return self._request(ContentKind.PRE_COMMAND, purpose, octets, supply_sensitive_checks=checks)
+
+    def _check(self, purpose: KeyPurpose, octets: bytes, counter: int, variant: str) -> str:
+        """The statement of the party's own check system (SEC G3.25)."""
+        party = KEYS[purpose].party
+        check = read_attests(self.deployment.directory / "evidence", f"{party}/{CHECK}")
+        return confirm(
+            octets,
+            variant=variant,
+            device=DEVICE,
+            user=eui_of(purpose),
+            request_id=f"{eui_of(purpose)}:{DEVICE}:{counter}",
+            confirmed_by="rule: of the tests",
+            origin=LEDGER_ORIGIN,
+            chain=(check.name, f"{party}/head-end", NODE),
+            certificate=check.certificate,
+            private_key=check.sign,
+        )
 
     def _command(self, purpose: KeyPurpose) -> Request:
         code, counter = _DCC[purpose], next(_counters)

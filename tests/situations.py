@@ -20,10 +20,11 @@ from keybroker.content.checkpoint import encode_checkpoint
 from keybroker.content.contents import Content
 from keybroker.content.public_key import public_key_identifier
 from keybroker.gates import open_gates
-from keybroker.gates.model import GateEvidence, Permit
+from keybroker.gates.model import GateEvidence, ModuleIdentity, Permit
 from keybroker.policy import decide
 from keybroker.policy.file import read_policies
 from keybroker.policy.model import CertificateFacts, Decision, Policy, RegisteredKey, Situation
+from keybroker.statement.standing import Standing
 from keybroker.terms import (
     Caller,
     CallerKind,
@@ -43,10 +44,10 @@ from keybroker.terms import (
     SystemName,
     UserRole,
 )
-from tests import messages
+from tests import evidence, messages
 
-AT = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
-ORIGIN = "keybroker.example/tests/TEST"
+AT = evidence.AT
+ORIGIN = evidence.ORIGIN
 
 # The P-256 public key of RFC 6979 appendix A.2.5; its private half stands beside it: a published test key.
 RFC_6979_KEY = bytes.fromhex(
@@ -83,6 +84,7 @@ _USER_ROLES: Mapping[KeyPurpose, frozenset[UserRole]] = {
     KeyPurpose.LOAD_CONTROLLER_PRE_COMMAND: frozenset({UserRole.LOAD_CONTROLLER}),
 }
 USER_PURPOSES = tuple(_USER_ROLES)
+USER_IDS = tuple(sorted({EUIS[purpose] for purpose in USER_PURPOSES}, key=str))
 COMMAND_PURPOSES = tuple(EUIS)
 LINE_PURPOSES = tuple(LABELS)
 """Those that sign Commands, and the broker's own checkpoints: their good cases are made here."""
@@ -171,10 +173,27 @@ def a_situation(purpose: KeyPurpose = KeyPurpose.SUPPLIER_PRE_COMMAND, **changes
     return replace(situation, **changes)
 
 
-def evidence_of(*keys: RegisteredKey) -> GateEvidence:
-    """A module that serves these keys and no others."""
+def gates_of(purpose: KeyPurpose) -> set[str]:
+    """The gates that the packaged policy names."""
+    return {requirement.gate for requirement in packaged_policies()[purpose].gates}
+
+
+def evidence_of(*keys: RegisteredKey, **changes: Any) -> GateEvidence:
+    """A module that serves these keys and no others; all else that gates look at is good."""
     served = Finding(rule=RuleName("key-served"), clause="G3.22", passed=True)
-    return GateEvidence(served={key.label: served for key in keys})
+    good = GateEvidence(
+        served={key.label: served for key in keys},
+        module=evidence.MODULE,
+        surroundings=evidence.SURROUNDINGS,
+        standing=good_standing(),
+        at=AT,
+    )
+    return replace(good, **changes)
+
+
+def good_standing(module: ModuleIdentity = evidence.MODULE) -> Standing:
+    """Evidence for every User ID of these situations, and a module that reports itself so."""
+    return evidence.a_standing(module, USER_IDS)
 
 
 CODES: Mapping[KeyPurpose, int] = {

@@ -13,14 +13,15 @@ from keybroker.content.assembly import assemble
 from keybroker.content.duis.document import read_document
 from keybroker.content.duis.xml_signature import names_issuer
 from keybroker.content.signed_object import signature_verifies
-from keybroker.errors import EvidenceSpent, NotPermitted
+from keybroker.errors import CheckNotShown, EvidenceSpent, NotPermitted
 from keybroker.ledger.model import Concluded, GivenAgain
 from keybroker.policy.model import RegisteredKey
 from keybroker.signing import Ask, Line, Outcome, sign_batch
 from keybroker.terms import AccompanyingKind, ContentKind, EntityIdentifier, KeyLabel, KeyPurpose, Operation
-from tests import duis, duis_line, messages
+from tests import duis, duis_line, evidence, messages
 from tests.duis_line import a_key, an_ask, whole
 from tests.fakes import FakeModule
+from tests.gates import checks
 from tests.ledger import books
 from tests.policy import chains
 from tests.policy.xml_signing import (
@@ -72,6 +73,22 @@ def test_a_service_request_is_signed_and_given_again_the_same(stage: Stage) -> N
     assert again.certificate == key.certificate_der
     content = decode(ContentKind.SERVICE_REQUEST, ask.octets)
     assert assemble(content, again.outputs, certificate=again.certificate) == signed
+
+
+def test_a_critical_smets1_service_request_is_signed_with_its_supply_sensitive_check_alone_and_once(
+    stage: Stage,
+) -> None:
+    octets = duis.a_transform(command_variant=1)
+    ask = an_ask(stage.keys["xml"], octets, name="r-1")
+    refused = stage.asked(ask)
+    assert isinstance(refused, CheckNotShown)
+    assert refused.clause == "G3.25"
+    chain = checks.through(("party/check", "party/gateway", evidence.NODE.name))
+    content = decode(ContentKind.SERVICE_REQUEST, octets)
+    check = checks.a_check(content, by="party/check", check_system="party/check", chain=chain)
+    for name, expected in (("r-2", Concluded), ("r-2", GivenAgain), ("r-3", EvidenceSpent)):
+        checked = replace(an_ask(stage.keys["xml"], octets, name=name), statements=(check,))
+        assert isinstance(stage.asked(checked), expected)
 
 
 def test_refuses_a_command_under_an_xml_key_and_a_service_request_under_a_commands(stage: Stage) -> None:

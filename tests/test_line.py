@@ -14,21 +14,26 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from keybroker.errors import (
     ContentAlreadySigned,
     GateNotEnforceable,
+    GateShut,
     KeybrokerError,
     KeyNotServed,
     ModuleDisagrees,
+    ModuleNotShown,
     ModuleUnavailable,
     NotPermitted,
     Refusal,
     RequestRepeated,
 )
+from keybroker.gates import EXISTING_GATES
 from keybroker.ledger.journal import Journal
 from keybroker.ledger.model import Concluded, GivenAgain, RequestIdentity
 from keybroker.ledger.record import decode as read_record
 from keybroker.policy.model import KeyRegister, RegisteredKey
 from keybroker.signing import Ask, Line, Outcome, explain, sign_batch
+from keybroker.statement.standing import Standing
 from keybroker.terms import ContentKind, DeploymentKind, KeyLabel, KeyPurpose, KeyState, Operation, RequestId
-from tests import messages, situations
+from tests import evidence, messages, situations
+from tests.evidence import FixedSurroundings
 from tests.fakes import FakeModule
 from tests.ledger import books
 from tests.situations import AT, LINE_PURPOSES, ORIGIN
@@ -52,7 +57,8 @@ class ARegister:
 
 
 def a_register(*keys: RegisteredKey, version: int = 0) -> ARegister:
-    register = KeyRegister(version=version, keys={key.label: key for key in keys})
+    keyed = {key.label: key for key in keys}
+    register = KeyRegister(version=version, keys=keyed, standing=situations.good_standing())
     return ARegister(now=register, seen=register)
 
 
@@ -74,10 +80,48 @@ class Stage:
         found = [self.journal.find(index) for index in range(1, size)]
         return [record.kind for record in found if record is not None]
 
+    def holds(self, standing: Standing) -> None:
+        """From now on this is the evidence."""
+        register = self.line.register
+        assert isinstance(register, ARegister)
+        register.seen = register.now = dataclasses.replace(register.seen, standing=standing)
+
+    @property
+    def purpose(self) -> KeyPurpose:
+        (key,) = self.line.register.current().keys.values()
+        return key.purpose
+
+    def an_ask_of_its_key(self) -> Ask:
+        """What a key of the purpose is for."""
+        purpose, octets = self.purpose, situations.a_message(self.purpose)
+        content = situations.a_content(purpose)
+        identity = RequestIdentity(
+            caller=situations.a_caller(purpose),
+            operation=situations.a_situation(purpose).operation,
+            key=KeyLabel(situations.LABELS[purpose]),
+            request_id=RequestId("r-1"),
+            sha256=sha256(octets).digest(),
+        )
+        return Ask(identity=identity, kind=content.kind, octets=octets)
+
     def record(self, outcome: Concluded | GivenAgain) -> dict[str, object]:
         stored = self.journal.find(outcome.receipt.leaf_index)
         assert stored is not None
         return dict(read_record(stored.octets))
+
+
+def a_line(journal: Journal, module: FakeModule, key: RegisteredKey) -> Line:
+    return Line(
+        deployment=journal.ledger.deployment,
+        ledger_origin=ORIGIN,
+        policies=situations.packaged_policies(),
+        register=a_register(key),
+        journal=journal,
+        module=module,
+        anchors=(),
+        device_anchors=(),
+        surroundings=FixedSurroundings(),
+    )
 
 
 @pytest.fixture
@@ -86,17 +130,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
     key = situations.a_key(public_key=module.add("supplier-a", ec.derive_private_key(1, ec.SECP256R1())))
     key = dataclasses.replace(key, label=KeyLabel("supplier-a"))
     with books.a_book(tmp_path) as journal:
-        line = Line(
-            deployment=DeploymentKind.TEST,
-            ledger_origin=ORIGIN,
-            policies=situations.packaged_policies(),
-            register=a_register(key),
-            journal=journal,
-            module=module,
-            anchors=(),
-            device_anchors=(),
-        )
-        yield Stage(line, module, journal)
+        yield Stage(a_line(journal, module, key), module, journal)
 
 
 def an_ask(
@@ -141,14 +175,80 @@ def test_refuses_a_key_that_the_module_holds_weakly(stage: Stage) -> None:
     assert stage.records() == ["refusal"]
 
 
-@pytest.mark.parametrize("purpose", LINE_PURPOSES)
-def test_refuses_every_purpose_in_a_live_deployment_until_its_gates_are_built(purpose: KeyPurpose) -> None:
-    live = situations.a_situation(purpose, deployment=DeploymentKind.LIVE)
-    key = situations.a_key(purpose, public_key=situations.a_point(12345))
+LIVE_KEY = 12345
+"""The scalar of a key that nobody published."""
+NOT_BUILT: dict[KeyPurpose, set[str]] = {
+    KeyPurpose.RECOVERY_COMMAND: {"pma-approval", "split-key"},
+    KeyPurpose.CONTINGENCY_COMMAND: {"pma-approval", "split-key"},
+}
+"""By purpose, the gates that are named and not built: no live deployment serves it."""
+SERVED = [purpose for purpose in LINE_PURPOSES if purpose not in NOT_BUILT]
+VALIDATED = [purpose for purpose in SERVED if "validated-module" in situations.gates_of(purpose)]
+
+
+@pytest.fixture
+def live(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
+    """A live deployment with one key of the purpose, and no evidence yet."""
+    purpose, module = request.param, FakeModule()
+    label = situations.LABELS[purpose]
+    point = module.add(label, ec.derive_private_key(LIVE_KEY, ec.SECP256R1()))
+    key = situations.a_key(purpose, public_key=point)
     if key.certificate is not None:
         key = dataclasses.replace(key, certificate=dataclasses.replace(key.certificate, test_anchor=False))
-    with pytest.raises(GateNotEnforceable):
-        situations.a_permit(purpose, situation=live, key=key)
+    ledger = books.a_ledger(tmp_path, deployment=DeploymentKind.LIVE)
+    journal = books.a_journal(ledger)
+    stage = Stage(a_line(journal, module, key), module, journal)
+    stage.holds(Standing())
+    yield stage
+    journal.close()
+    ledger.close()
+
+
+@pytest.mark.parametrize("live", LINE_PURPOSES, indirect=True)
+def test_a_live_deployment_without_evidence_refuses_every_purpose(live: Stage) -> None:
+    outcome = live.asked_all(live.an_ask_of_its_key())[0]
+    assert isinstance(outcome, GateShut)
+    assert live.records() == ["refusal"]
+    assert live.module.uses == 0
+
+
+@pytest.mark.parametrize("live", VALIDATED, indirect=True)
+def test_a_live_deployment_refuses_a_purpose_of_level_3_whose_modules_validation_nobody_stated(live: Stage) -> None:
+    live.holds(situations.good_standing())
+    outcome = live.asked_all(live.an_ask_of_its_key())[0]
+    assert isinstance(outcome, ModuleNotShown)
+    assert shut(outcome) == {"validated-module"}
+    assert live.module.uses == 0
+
+
+@pytest.mark.parametrize("live", NOT_BUILT, indirect=True)
+def test_a_live_deployment_refuses_a_purpose_whose_gates_are_not_built_whatever_is_stated(live: Stage) -> None:
+    live.holds(evidence.with_validation(situations.USER_IDS))
+    outcome = live.asked_all(live.an_ask_of_its_key())[0]
+    assert isinstance(outcome, GateNotEnforceable)
+    assert shut(outcome) == NOT_BUILT[live.purpose]
+    assert live.module.uses == 0
+
+
+def test_no_gate_but_those_two_is_still_to_be_built() -> None:
+    missing = {purpose: situations.gates_of(purpose) - set(EXISTING_GATES) for purpose in LINE_PURPOSES}
+    assert {purpose: gates for purpose, gates in missing.items() if gates} == NOT_BUILT
+
+
+@pytest.mark.parametrize("live", SERVED, indirect=True)
+def test_a_live_deployment_serves_a_purpose_whose_gates_all_stand_open(live: Stage) -> None:
+    live.holds(evidence.with_validation(situations.USER_IDS))
+    outcome = live.asked_all(live.an_ask_of_its_key())[0]
+    assert isinstance(outcome, Concluded)
+    assert live.records() == ["intent", "outcome"]
+    findings = {finding.rule: finding for finding in outcome.intent.permit.findings}
+    assert situations.gates_of(live.purpose) <= set(findings)
+    assert not [finding for finding in findings.values() if "test deployment" in finding.found]
+
+
+def shut(refusal: GateShut) -> set[str]:
+    """What refused, all of which are gates."""
+    return {finding.rule for finding in refusal.findings if not finding.passed}
 
 
 def test_a_key_that_was_retired_after_the_judgement_is_judged_again_and_refused(stage: Stage) -> None:
@@ -159,7 +259,7 @@ def test_a_key_that_was_retired_after_the_judgement_is_judged_again_and_refused(
         lambda turn: (turn.move_register(), turn.append(kind="x", party="", octets=b"{}", leaf_hash=bytes(32)))
     )
     retired = dataclasses.replace(key, state=KeyState.RETIRED)
-    register.now = KeyRegister(version=1, keys={retired.label: retired})
+    register.now = dataclasses.replace(register.seen, version=1, keys={retired.label: retired})
     outcome = stage.asked()
     assert isinstance(outcome, NotPermitted)
     assert [finding.rule for finding in outcome.findings if not finding.passed] == ["key-state-active"]
@@ -228,9 +328,8 @@ def test_a_recorded_signature_is_not_given_again_once_the_key_is_retired(stage: 
     register = stage.line.register
     assert isinstance(register, ARegister)
     (key,) = register.seen.keys.values()
-    register.seen = register.now = KeyRegister(
-        version=0, keys={key.label: dataclasses.replace(key, state=KeyState.RETIRED)}
-    )
+    retired = dataclasses.replace(key, state=KeyState.RETIRED)
+    register.seen = register.now = dataclasses.replace(register.seen, keys={retired.label: retired})
     assert isinstance(stage.asked(), NotPermitted)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,10 @@ import grpc
 import pytest
 from google.protobuf.message import Message
 
-from keybroker.client import Answer
+from keybroker.client import Answer, SigningRequest
 from keybroker.client.replies import outcome_from
 from keybroker.content.checkpoint import encode_checkpoint
-from keybroker.errors import ContentMalformed, KeybrokerError, NotPermitted
+from keybroker.errors import CheckNotShown, ContentMalformed, EvidenceSpent, KeybrokerError, NotPermitted
 from keybroker.pb import signing_pb2 as pb
 from keybroker.pb import signing_pb2_grpc
 from keybroker.policy.matrix import cells
@@ -24,7 +24,7 @@ from keybroker.server.forms import FORMS
 from keybroker.terms import ContentKind, KeyPurpose, Operation
 from tests.cli.command import run_here, run_json
 from tests.conftest import RunningDeployment
-from tests.offers import DEVICE, KEYS, Offers, caller_of
+from tests.offers import DEVICE, KEYS, SENSITIVE, Offers, caller_of
 from tests.situations import packaged_policies
 
 MATRIX = Path(__file__).parent.parent / "docs" / "matrix.md"
@@ -237,6 +237,22 @@ def test_exactly_the_permitted_cells_are_signed_or_processed_and_all_others_refu
         else:
             assert failing(each.outcome)["content-kind-for-purpose"] == clause, each
             assert failing(each.outcome)["operation-for-purpose"] == clause, each
+
+
+@pytest.mark.hsm
+@pytest.mark.parametrize("purpose", SENSITIVE)
+def test_what_a_user_may_have_signed_is_refused_without_its_supply_sensitive_check_and_signed_once_with_it(
+    purpose: KeyPurpose, deployment: RunningDeployment
+) -> None:
+    request = Offers(deployment).good(purpose, ContentKind.PRE_COMMAND)
+    assert isinstance(request, SigningRequest)
+    without = replace(request, supply_sensitive_checks=())
+    broker = deployment.broker(caller_of(purpose))
+    refused, signed, again = (broker.sign_batch([each])[0] for each in (without, request, request))
+    assert isinstance(refused, CheckNotShown)
+    assert refused.clause == "G3.25"
+    assert not isinstance(signed, KeybrokerError)
+    assert isinstance(again, EvidenceSpent), again
 
 
 @pytest.mark.hsm

@@ -15,7 +15,8 @@ from keybroker.policy.rules.purpose import OPERATIONS
 from keybroker.signing import Ask, Line, Outcome, sign_batch
 from keybroker.terms import ContentKind, DeploymentKind, KeyLabel, RequestId
 from tests.dcc_uses import a_dcc_caller
-from tests.situations import AT, ORIGIN, packaged_policies
+from tests.evidence import FixedSurroundings
+from tests.situations import AT, ORIGIN, good_standing, packaged_policies
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,8 @@ class TokenLine:
 
 def a_token_line(token: Token, journal: Journal, *keys: RegisteredKey) -> TokenLine:
     """A test deployment's line. ``journal`` is on a new ledger, whose register has version 0."""
-    register = FixedRegister(KeyRegister(version=0, keys={key.label: key for key in keys}))
+    held = {key.label: key for key in keys}
+    register = FixedRegister(KeyRegister(version=0, keys=held, standing=good_standing(token.identity)))
     line = Line(
         deployment=DeploymentKind.TEST,
         ledger_origin=ORIGIN,
@@ -77,5 +79,6 @@ def a_token_line(token: Token, journal: Journal, *keys: RegisteredKey) -> TokenL
         module=token,
         anchors=(),
         device_anchors=(),
+        surroundings=FixedSurroundings(),
     )
     return TokenLine(line, journal)

@@ -17,6 +17,7 @@ from keybroker.cli.options import (
     Target,
 )
 from keybroker.cli.sign import (
+    Checks,
     DeclaredKind,
     HandshakeForm,
     Kind,
@@ -43,6 +44,7 @@ def explain(
     signer_certificate: SignerCertificates = None,
     csr: SigningRequestFile = None,
     originator_certificate: OriginatorCertificates = None,
+    check: Checks = None,
     handshake: HandshakeForm = None,
     as_json: Json = False,
 ) -> None:
@@ -51,7 +53,7 @@ def explain(
     Exit status 0 when it would be signed, 1 when it would be refused. For MACs, decryption, prepayment tokens and
     SMETS1: --explain at their own commands.
     """
-    beside = (service_request, signer_certificate, csr, originator_certificate)
+    beside = (service_request, signer_certificate, csr, originator_certificate, check)
     request = to_be_signed(file, kind, handshake, beside, key=key)
     with open_broker(target, certificate, private_key, anchors) as broker:
         explain_and_show(broker, request, as_json=as_json, would="be signed")

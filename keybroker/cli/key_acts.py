@@ -1,4 +1,8 @@
-"""What does an operator at the machine do to a key? Generate, enrol, revoke, activate, suspend, resume, retire."""
+"""What does an operator at the machine do to a key? Generate, enrol, revoke, activate, suspend, resume, retire.
+
+On a key in scope of SEC G3.23 each needs the order of a person (``--order``, or ``--person`` and ``--person-key``); the
+refusal of an act without one says what an order for it names.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from keybroker.cli.options import Config, Json
+from keybroker.cli.orders import OrderFile, PersonCertificate, PersonKey, find_order, ordered
 from keybroker.cli.output import show_facts, show_json
 from keybroker.cli.token import opened_token
 from keybroker.config import Configuration, build_ledger, read_configuration
@@ -32,12 +37,15 @@ from keybroker.keys.administration import (
     RevokeCertificate,
     SuspendKey,
     administer,
+    told_act,
 )
 from keybroker.ledger.journal import Journal
 from keybroker.ledger.model import Receipt
 from keybroker.terms import CallerKind, EntityIdentifier, KeyLabel, KeyPurpose, PartyName, Provenance
 
 _Label = Annotated[str, typer.Argument(help="The key's label: [a-z0-9-]{1,63}.")]
+_Orders = tuple[Path | None, Path | None, Path | None]
+"""``--order``, ``--person``, ``--person-key``."""
 _Because = Annotated[str, typer.Option("--because", help="Why; kept in the record.")]
 
 
@@ -63,6 +71,9 @@ def generate(
     authentication: Annotated[
         bool, typer.Option("--authentication", help="With a DLMS authentication key beside a SMETS1 Symmetric Key.")
     ] = False,
+    order: OrderFile = None,
+    person: PersonCertificate = None,
+    person_key: PersonKey = None,
     as_json: Json = False,
 ) -> None:
     """Order a key and generate it in the module; asks for the PIN. It signs nothing before it is active."""
@@ -70,8 +81,9 @@ def generate(
     label, identifier = KeyLabel(key), _eui(eui)
     with opened_token(configuration) as token, acting(configuration, party) as (journal, actor):
         at = configuration.clock.now()
-        order = OrderKey(label=label, purpose=purpose, party=PartyName(party), eui=identifier)
-        administer(journal, actor, order, at)
+        wanted = OrderKey(label=label, purpose=purpose, party=PartyName(party), eui=identifier)
+        given = find_order(configuration, told_act(wanted), order, person, person_key)
+        administer(journal, actor, wanted, at, ordered(configuration, given))
         policy = configuration.policies[purpose]
         identity = generate_key(token, label, policy, signs_request=request, authentication=authentication)
         made = KeyGenerated(label=label, public_key=identity, provenance=Provenance.GENERATED)
@@ -83,12 +95,15 @@ def enrol(
     key: _Label,
     certificates: Annotated[Path, typer.Argument(help="PEM: the key's certificate, then its issuers.", exists=True)],
     config: Config,
+    order: OrderFile = None,
+    person: PersonCertificate = None,
+    person_key: PersonKey = None,
     as_json: Json = False,
 ) -> None:
     """Give a key its certificate: the chain is verified up to an anchor of the configuration."""
     configuration = read_configuration(config)
     act = EnrolCertificate(label=KeyLabel(key), chain=_chain(certificates), anchors=configuration.anchors)
-    _do(configuration, act, as_json)
+    _do(configuration, act, (order, person, person_key), as_json)
 
 
 def revoke(
@@ -96,6 +111,9 @@ def revoke(
     at: Annotated[str, typer.Option("--at", help="Since when: 2026-03-01T09:30:00Z, not in the future.")],
     because: _Because,
     config: Config,
+    order: OrderFile = None,
+    person: PersonCertificate = None,
+    person_key: PersonKey = None,
     as_json: Json = False,
 ) -> None:
     """The key's certificate was revoked: it cannot be used before another is enrolled, and this one never again."""
@@ -103,32 +121,84 @@ def revoke(
     since = _moment(at)
     if since > configuration.clock.now():
         raise typer.BadParameter(f"expected a moment that has come, found {at}", param_hint="--at")
-    _do(configuration, RevokeCertificate(label=KeyLabel(key), revoked_at=since, because=because), as_json)
+    _do(
+        configuration,
+        RevokeCertificate(label=KeyLabel(key), revoked_at=since, because=because),
+        (order, person, person_key),
+        as_json,
+    )
 
 
-def activate(key: _Label, config: Config, as_json: Json = False) -> None:
+def activate(
+    key: _Label,
+    config: Config,
+    order: OrderFile = None,
+    person: PersonCertificate = None,
+    person_key: PersonKey = None,
+    as_json: Json = False,
+) -> None:
     """From now on the key may sign."""
-    _do(read_configuration(config), ActivateKey(label=KeyLabel(key)), as_json)
+    _do(read_configuration(config), ActivateKey(label=KeyLabel(key)), (order, person, person_key), as_json)
 
 
-def suspend(key: _Label, because: _Because, config: Config, as_json: Json = False) -> None:
+def suspend(
+    key: _Label,
+    because: _Because,
+    config: Config,
+    order: OrderFile = None,
+    person: PersonCertificate = None,
+    person_key: PersonKey = None,
+    as_json: Json = False,
+) -> None:
     """The key may not sign until it is resumed."""
-    _do(read_configuration(config), SuspendKey(label=KeyLabel(key), because=because), as_json)
+    _do(
+        read_configuration(config),
+        SuspendKey(label=KeyLabel(key), because=because),
+        (order, person, person_key),
+        as_json,
+    )
 
 
-def resume(key: _Label, because: _Because, config: Config, as_json: Json = False) -> None:
+def resume(
+    key: _Label,
+    because: _Because,
+    config: Config,
+    order: OrderFile = None,
+    person: PersonCertificate = None,
+    person_key: PersonKey = None,
+    as_json: Json = False,
+) -> None:
     """The key may sign again."""
-    _do(read_configuration(config), ResumeKey(label=KeyLabel(key), because=because), as_json)
+    _do(
+        read_configuration(config),
+        ResumeKey(label=KeyLabel(key), because=because),
+        (order, person, person_key),
+        as_json,
+    )
 
 
-def retire(key: _Label, because: _Because, config: Config, as_json: Json = False) -> None:
+def retire(
+    key: _Label,
+    because: _Because,
+    config: Config,
+    order: OrderFile = None,
+    person: PersonCertificate = None,
+    person_key: PersonKey = None,
+    as_json: Json = False,
+) -> None:
     """The key will never sign again."""
-    _do(read_configuration(config), RetireKey(label=KeyLabel(key), because=because), as_json)
+    _do(
+        read_configuration(config),
+        RetireKey(label=KeyLabel(key), because=because),
+        (order, person, person_key),
+        as_json,
+    )
 
 
-def _do(configuration: Configuration, act: Act, as_json: bool) -> None:
+def _do(configuration: Configuration, act: Act, orders: _Orders, as_json: bool) -> None:
+    given = find_order(configuration, told_act(act), *orders)
     with acting(configuration, "operator") as (journal, actor):
-        receipt = administer(journal, actor, act, configuration.clock.now())
+        receipt = administer(journal, actor, act, configuration.clock.now(), ordered(configuration, given))
     _show(as_json, act.label, receipt, {"act": type(act).__name__})
 
 

@@ -121,7 +121,8 @@ def _sign(
     at = configuration.clock.now()
     works.register.refresh()
     (outcome,) = sign_batch(works.line, [Ask(identity=identity, kind=_KIND, octets=info)], at)
-    works.token.write_anchor(works.journal.head(at))
+    with works.journal.keeping_head(at) as head:
+        works.token.write_anchor(head)
     if isinstance(outcome, KeybrokerError):
         raise outcome
     return outcome

@@ -71,6 +71,7 @@ def show(
             "not before": about.not_before,
             "not after": about.not_after,
             "now": about.unusable_because or "usable",
+            "warnings": "; ".join(about.warnings) or "none",
         }
     )
     if found.subject_public_key_info:

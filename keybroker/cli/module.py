@@ -1,9 +1,10 @@
-"""``keybroker module``: what can the token do, and may it be tried again?"""
+"""``keybroker module``: what can the token do, may it be tried again, and what evidence is held about it?"""
 
 from __future__ import annotations
 
 import typer
 
+from keybroker.cli import module_list
 from keybroker.cli.exit_status import ExitStatus
 from keybroker.cli.options import Config, Json
 from keybroker.cli.output import console, show_facts, show_findings, show_json, show_table
@@ -19,6 +20,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="The Cryptographic Module.", no_args_is_help=True)
     group.command("check")(check)
     group.command("unlatch")(unlatch_module)
+    module_list.register(group)
     app.add_typer(group, name="module")
 
 
@@ -57,7 +59,8 @@ def _show(report: ModuleReport) -> None:
             "profile": report.profile,
             "library": " ".join(filter(None, library)),
             "cryptoki": description.cryptoki_version,
-            "token": f"{description.manufacturer} {description.model}, firmware {description.firmware_version}",
+            "token": f"{description.manufacturer} {description.model}, firmware {description.firmware_version},"
+            f" hardware {description.hardware_version}",
             "label": description.label,
             "serial": description.serial,
             "mechanisms": f"{len(report.mechanisms)} offered (--json names them)",

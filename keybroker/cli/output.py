@@ -35,6 +35,8 @@ _NEXT: Mapping[str, str] = {
     "CONTENT_IS_ALERT": "Devices send Alerts; a broker signs Commands and Pre-Commands",
     "MESSAGE_CODE_UNKNOWN": "compare the code with GBCS; keybroker policy show PURPOSE lists those that a key may sign",
     "NOT_PERMITTED": "keybroker explain FILE --key NAME (or the same command with --explain) shows every rule",
+    "STATEMENT_REFUSED": "correct what is named, and have it stated anew; docs/operations/evidence.md says how",
+    "PERSON_MAY_NOT_ACT": "keybroker people show NAME --config FILE shows every clause and until when",
     "EVIDENCE_SPENT": "what may be used once was used before: take a new serial, counter or RequestID",
     "PROTECTION_INVALID": "compare the message and the Device's certificate with their source; rely on nothing in it",
     "KEY_NOT_SERVED": "keybroker module check --config FILE shows what the token can do",
@@ -126,7 +128,7 @@ def error_facts(error: KeybrokerError) -> dict[str, Jsonable]:
         "sentence": error.sentence,
         "clause": error.clause,
     }
-    for name in ("offset", "expected", "found", "field", "gate", "findings"):
+    for name in ("offset", "expected", "found", "field", "flaw", "gate", "findings"):
         if hasattr(error, name):
             facts[name] = jsonable(getattr(error, name))
     return facts
@@ -176,8 +178,8 @@ def _next(error: KeybrokerError) -> str:
     if "CERTIFICATE_VERIFY_FAILED" in error.sentence:
         return _NEXT_WITHOUT_TRUST
     for finding in _refusing(error):
-        if finding.rule in _NEXT_BY_RULE:
-            return _NEXT_BY_RULE[finding.rule]
+        if following := finding.remedy or _NEXT_BY_RULE.get(finding.rule, ""):
+            return following
     # An act that does not fit has no rules to explain.
     explainable = error.reason != NotPermitted.reason or bool(error.clause)
     return _NEXT.get(error.reason, "") if explainable else ""
@@ -193,6 +195,8 @@ def show_findings(out: Console, findings: Sequence[Finding]) -> None:
             out.print(f"         expected {finding.expected}, found {finding.found}{where}")
         elif finding.found:
             out.print(f"         {finding.found}{where}")
+        if finding.remedy and not finding.passed:
+            out.print(f"         what to do: {finding.remedy}")
 
 
 def show_facts(facts: Mapping[str, object]) -> None:

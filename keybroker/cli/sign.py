@@ -70,6 +70,12 @@ SignerCertificates = Annotated[
 SigningRequestFile = Annotated[
     Path | None, typer.Option("--csr", help="For a certificate: the PKCS#10 request of its subject.", exists=True)
 ]
+Checks = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--check", help="A Supply Sensitive Check's statement, as keybroker ssc confirm prints it.", exists=True
+    ),
+]
 HandshakeForm = Annotated[Handshake | None, typer.Option("--handshake", help="For a TLS handshake: what the file is.")]
 
 
@@ -89,21 +95,22 @@ def sign(
     signer_certificate: SignerCertificates = None,
     csr: SigningRequestFile = None,
     originator_certificate: OriginatorCertificates = None,
+    check: Checks = None,
     handshake: HandshakeForm = None,
     output: Output = None,
     request_id: RequestId = None,
     as_json: Json = False,
 ) -> None:
     """Sign what is in FILE and show the signature and its receipt."""
-    beside = (service_request, signer_certificate, csr, originator_certificate)
+    beside = (service_request, signer_certificate, csr, originator_certificate, check)
     request = to_be_signed(file, kind, handshake, beside, key=key, request_id=request_id)
     check_writable(output)
     with open_broker(target, certificate, private_key, anchors) as broker:
         sign_and_show(broker, request, output, as_json=as_json)
 
 
-Beside = tuple[Path | None, Sequence[Path] | None, Path | None, Sequence[Path] | None]
-"""Service Request, signer's certificates, signing request, originator's certificates."""
+Beside = tuple[Path | None, Sequence[Path] | None, Path | None, Sequence[Path] | None, Sequence[Path] | None]
+"""Service Request, signer's certificates, signing request, originator's certificates, checks."""
 
 
 def to_be_signed(
@@ -115,7 +122,7 @@ def to_be_signed(
     octets = read_octets(file)
     if handshake is not None:
         return HandshakeRequest(key=key, content=_handshake(handshake, octets), request_id=request_id)
-    service_request, signers, csr, originators = beside
+    service_request, signers, csr, originators, checks = beside
     request = SigningRequest(
         kind=ContentKind(kind),
         key=key,
@@ -125,6 +132,9 @@ def to_be_signed(
         signer_certificates=read_der(signers or ()),
         certificate_signing_request=b"" if csr is None else b"".join(read_der([csr])),
         originator_certificates=read_der(originators or ()),
+        supply_sensitive_checks=tuple(
+            each.read_text(encoding="ascii", errors="replace").strip() for each in checks or ()
+        ),
     )
     try:
         request.item("")

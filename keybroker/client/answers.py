@@ -113,7 +113,8 @@ class Explanation:
 class Key:
     """A key as the register and the module show it; ``unusable_because`` is empty where it is usable.
 
-    ``test``: it is of a test deployment, and can be of no other.
+    ``test``: it is of a test deployment, and can be of no other. ``warnings``: what lapses within 30 days that keys
+    depend on.
     """
 
     label: KeyLabel
@@ -126,6 +127,7 @@ class Key:
     usable: bool
     unusable_because: str
     test: bool
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,17 +30,20 @@ class BlockingOperations(ABC):
         octets: bytes,
         service_request: bytes = b"",
         signer_certificates: Sequence[bytes] = (),
+        supply_sensitive_checks: Sequence[str] = (),
         request_id: str | None = None,
     ) -> SignedMessage:
         """Sign a GBCS Pre-Command with a User's key.
 
-        ``service_request`` (signed DUIS XML) and the certificates of its signer, where both are to be compared.
+        ``service_request`` (signed DUIS XML) and the certificates of its signer, where both are to be compared;
+        ``supply_sensitive_checks`` are statements of a check system (``keybroker.client.ssc``), where one is demanded.
         Raises: any Refusal or Fault of ``keybroker.errors``, as every call here."""
         work = self._operations.sign_pre_command(
             key=key,
             octets=octets,
             service_request=service_request,
             signer_certificates=signer_certificates,
+            supply_sensitive_checks=supply_sensitive_checks,
             request_id=request_id,
         )
         return self._run(work)
@@ -133,13 +136,16 @@ class BlockingOperations(ABC):
         key: str,
         service_request: bytes,
         originator_certificates: Sequence[bytes] = (),
+        supply_sensitive_checks: Sequence[str] = (),
         request_id: str | None = None,
     ) -> SignedMessage:
-        """Sign a DUIS message (UTF-8); for a Signed Pre-Command with the certificates behind its GBCS payload."""
+        """Sign a DUIS message (UTF-8); for a Signed Pre-Command with the certificates behind its GBCS payload, for a
+        critical SMETS1 Service Request with the statement of the check that it demands."""
         work = self._operations.sign_service_request(
             key=key,
             service_request=service_request,
             originator_certificates=originator_certificates,
+            supply_sensitive_checks=supply_sensitive_checks,
             request_id=request_id,
         )
         return self._run(work)

@@ -25,17 +25,20 @@ class AsyncOperations(ABC):
         octets: bytes,
         service_request: bytes = b"",
         signer_certificates: Sequence[bytes] = (),
+        supply_sensitive_checks: Sequence[str] = (),
         request_id: str | None = None,
     ) -> SignedMessage:
         """Sign a GBCS Pre-Command with a User's key.
 
-        ``service_request`` (signed DUIS XML) and the certificates of its signer, where both are to be compared.
+        ``service_request`` (signed DUIS XML) and the certificates of its signer, where both are to be compared;
+        ``supply_sensitive_checks`` are statements of a check system (``keybroker.client.ssc``), where one is demanded.
         Raises: any Refusal or Fault of ``keybroker.errors``, as every call here."""
         request = SigningRequest(
             kind=ContentKind.PRE_COMMAND,
             key=key,
             octets=octets,
             request_id=request_id,
+            supply_sensitive_checks=tuple(supply_sensitive_checks),
             service_request=service_request,
             signer_certificates=tuple(signer_certificates),
         )
@@ -147,14 +150,17 @@ class AsyncOperations(ABC):
         key: str,
         service_request: bytes,
         originator_certificates: Sequence[bytes] = (),
+        supply_sensitive_checks: Sequence[str] = (),
         request_id: str | None = None,
     ) -> SignedMessage:
-        """Sign a DUIS message (UTF-8); for a Signed Pre-Command with the certificates behind its GBCS payload."""
+        """Sign a DUIS message (UTF-8); for a Signed Pre-Command with the certificates behind its GBCS payload, for a
+        critical SMETS1 Service Request with the statement of the check that it demands."""
         request = SigningRequest(
             kind=ContentKind.SERVICE_REQUEST,
             key=key,
             octets=service_request,
             request_id=request_id,
+            supply_sensitive_checks=tuple(supply_sensitive_checks),
             originator_certificates=tuple(originator_certificates),
         )
         return as_signed(await self.send(request))

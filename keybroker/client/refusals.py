@@ -14,7 +14,16 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2 as details_pb2
 
 from keybroker import errors
-from keybroker.errors import ContentMalformed, Fault, GateShut, KeybrokerError, NotPermitted, RequestMalformed
+from keybroker.errors import (
+    ContentMalformed,
+    Fault,
+    GateShut,
+    KeybrokerError,
+    NotPermitted,
+    PersonMayNotAct,
+    RequestMalformed,
+    StatementRefused,
+)
 from keybroker.pb import signing_pb2
 from keybroker.terms import Finding, RuleName
 
@@ -75,6 +84,8 @@ def finding_from(finding: signing_pb2.Finding) -> Finding:
         expected=finding.expected,
         found=finding.found,
         offset=finding.offset if finding.HasField("offset") else None,
+        reason=finding.reason,
+        remedy=finding.remedy,
     )
 
 
@@ -101,8 +112,10 @@ def _made(
     if issubclass(kind, GateShut):
         gate, clause = metadata.get("rule", ""), metadata.get("clause", "")
         return kind(message, gate=gate, clause=clause, findings=_findings(metadata, details))
-    if issubclass(kind, NotPermitted):
+    if issubclass(kind, NotPermitted | PersonMayNotAct):
         return kind(message, findings=_findings(metadata, details))
+    if issubclass(kind, StatementRefused):
+        return kind(message, flaw=metadata.get("flaw", ""), clause=metadata.get("clause", ""))
     if issubclass(kind, RequestMalformed):
         request = next(_of(details_pb2.BadRequest, details), details_pb2.BadRequest())
         return kind(message, field=next((violation.field for violation in request.field_violations), ""))
@@ -132,6 +145,8 @@ def _first_finding(metadata: Mapping[str, str]) -> Finding:
         expected=metadata["expected"],
         found=metadata.get("found", ""),
         offset=int(metadata["offset"]) if "offset" in metadata else None,
+        reason=metadata.get("flaw", ""),
+        remedy=metadata.get("remedy", ""),
     )
 
 

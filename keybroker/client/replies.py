@@ -111,6 +111,7 @@ def key_from(key: keys_pb2.Key) -> Key:
         usable=key.usable,
         unusable_because=key.unusable_because,
         test=key.test,
+        warnings=tuple(key.warnings),
     )
 
 

@@ -23,7 +23,8 @@ class SigningRequest:
     rise to a Pre-Command or Command, and ``signer_certificates`` the ones behind its signature;
     ``certificate_signing_request``: PKCS#10, for a certificate; ``device_certificates``: the Device's Key Agreement
     certificate, for MACs and decryption; ``originator_certificates``: of a Command, for its MAC, or of the GBCS payload
-    of a Signed Pre-Command; ``device``: the SMETS1 Device.
+    of a Signed Pre-Command; ``device``: the SMETS1 Device; ``supply_sensitive_checks``: statements of a check system,
+    each a compact JWS (``keybroker.client.ssc``).
     """
 
     kind: ContentKind
@@ -36,6 +37,7 @@ class SigningRequest:
     device_certificates: tuple[bytes, ...] = ()
     originator_certificates: tuple[bytes, ...] = ()
     device: EntityIdentifier | None = None
+    supply_sensitive_checks: tuple[str, ...] = ()
 
     def item(self, request_id: str) -> pb.SignItem:
         """Raises: ValueError for a kind that is no request of the API, or one with no place for what was given."""
@@ -55,7 +57,7 @@ class SigningRequest:
         return item
 
 
-def _set(asked: Any, name: str, value: bytes | tuple[bytes, ...] | EntityIdentifier) -> None:
+def _set(asked: Any, name: str, value: bytes | tuple[bytes | str, ...] | EntityIdentifier) -> None:
     match value:
         case EntityIdentifier(octets=octets):
             setattr(asked, name, octets)
@@ -173,10 +175,13 @@ _BESIDE = (
     "device_certificates",
     "originator_certificates",
     "device",
+    "supply_sensitive_checks",
 )
 
 _FORMS: Mapping[ContentKind, _Form] = {
-    ContentKind.PRE_COMMAND: _Form("sign_pre_command", "pre_command", ("service_request", "signer_certificates")),
+    ContentKind.PRE_COMMAND: _Form(
+        "sign_pre_command", "pre_command", ("service_request", "signer_certificates", "supply_sensitive_checks")
+    ),
     ContentKind.COMMAND: _Form("sign_command", "command", ("service_request", "signer_certificates")),
     ContentKind.CERTIFICATE: _Form("sign_certificate", "tbs_certificate", ("certificate_signing_request",)),
     ContentKind.CERTIFICATE_REVOCATION_LIST: _Form("sign_revocation_list", "tbs_cert_list"),
@@ -186,7 +191,9 @@ _FORMS: Mapping[ContentKind, _Form] = {
     ),
     ContentKind.PROTECTED_RESPONSE: _Form("check_response_mac", "message", ("device_certificates",)),
     ContentKind.ENCRYPTED_RESPONSE: _Form("decrypt_response", "message", ("device_certificates",)),
-    ContentKind.SERVICE_REQUEST: _Form("sign_service_request", "service_request", ("originator_certificates",)),
+    ContentKind.SERVICE_REQUEST: _Form(
+        "sign_service_request", "service_request", ("originator_certificates", "supply_sensitive_checks")
+    ),
     ContentKind.SMETS1_INSTRUCTION: _Form("protect_smets1_instruction", "instruction", ("device",)),
     ContentKind.SMETS1_RESPONSE: _Form("open_smets1_response", "response", ("device",)),
 }

@@ -11,21 +11,34 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from keybroker.config.around import Around, machine_mark
+from keybroker.config.clock_watch import ClockWatch, watch_of
+from keybroker.config.disciplining import check_another_source, disciplining_files
 from keybroker.config.file import ConfigurationFile
+from keybroker.config.one_party import (
+    read_own_anchor,
+    strange_callers,
+    strange_evidence,
+    strange_keys,
+    told_strangers,
+)
 from keybroker.config.packaged import packaged_policies, packaged_profile
 from keybroker.config.pin import Pin, pin_from
 from keybroker.config.sources import Sources, accepted_in, keep_accepted, read_accepted, read_sources
 from keybroker.errors import ConfigurationInvalid
+from keybroker.gates.model import Node
+from keybroker.gates.people import PeopleSettings
 from keybroker.hsm.anchored import AnchoredModule
 from keybroker.hsm.opening import open_token
 from keybroker.hsm.profile import Profile, read_profile
+from keybroker.hsm.remembered import Remembered
 from keybroker.hsm.token_module import Token
 from keybroker.keys.register import Register
 from keybroker.ledger.anchor import check_anchor, check_never_served
@@ -45,6 +58,7 @@ __all__ = [
     "build_journal",
     "build_ledger",
     "build_line",
+    "build_surroundings",
     "build_token",
     "check_head_is_kept",
     "check_one_party",
@@ -86,6 +100,11 @@ class Configuration:
         return self.file.deployment.kind
 
     @property
+    def party(self) -> str:
+        """Whose this live deployment is; empty for a test deployment, which may hold several."""
+        return self.file.deployment.party or ""
+
+    @property
     def ledger_origin(self) -> str:
         return self.file.deployment.ledger_origin
 
@@ -109,6 +128,18 @@ class Configuration:
     @property
     def clock(self) -> Clock:
         return Clock(self.file.deployment.fixed_clock)
+
+    @property
+    def node(self) -> Node:
+        """This machine: as configured, and what it says of itself."""
+        table = self.file.node
+        return Node(name=table.name, site=table.site, identity=f"{table.name}.{machine_mark()}")
+
+    @property
+    def people(self) -> PeopleSettings:
+        """What people are judged by."""
+        cooling_off = timedelta(days=self.file.people.cooling_off_days)
+        return PeopleSettings(system=self.file.deployment.system, cooling_off=cooling_off)
 
     @property
     def in_force(self) -> InForce:
@@ -142,6 +173,7 @@ class Works:
     journal: Journal
     ledger: Ledger
     token: Token
+    watch: ClockWatch
 
     def close(self) -> None:
         self.token.close()
@@ -175,29 +207,25 @@ def _configuration(sources: Sources, file: ConfigurationFile) -> Configuration:
         callers={entry.identity: entry.caller() for entry in file.caller},
     )
     check_one_party(configuration, None)
+    check_another_source(file.time, disciplining_files())
     return configuration
 
 
 def check_one_party(configuration: Configuration, register: KeyRegister | None) -> None:
-    """A live deployment belongs to one party: every caller and every key is that party's.
+    """A live deployment belongs to one party: every caller, key and attester is that party's, this node and its token.
 
-    Raises: ConfigurationInvalid (G2.25, G3.14, G2.20(c)); the start stops.
+    Raises: ConfigurationInvalid (SEC G2.25, G3.14, G2.20(c)); the start stops.
     """
-    party = configuration.file.deployment.party
-    if configuration.deployment is DeploymentKind.TEST or party is None:
+    party = configuration.party
+    if not party:
         return
-    strangers = [
-        f"caller {caller.identity} of {caller.party}"
-        for caller in configuration.callers.values()
-        if caller.party != party
-    ]
+    strangers = strange_callers(configuration.callers.values(), party)
     if register is not None:
-        strangers += [f"key {key.label} of {key.party}" for key in register.keys.values() if key.party != party]
+        subjects = frozenset({configuration.node.identity, configuration.file.module.token_serial})
+        strangers += strange_keys(register, party)
+        strangers += strange_evidence(register.standing, party, subjects, configuration.clock.now())
     if strangers:
-        raise ConfigurationInvalid(
-            f"this live deployment is {party}'s alone (SEC G2.25, G3.14, G2.20(c)), found {', '.join(strangers)}",
-            where=str(configuration.path),
-        )
+        raise ConfigurationInvalid(told_strangers(party, strangers), where=str(configuration.path))
 
 
 def check_head_is_kept(configuration: Configuration) -> None:
@@ -218,7 +246,11 @@ def build_ledger(configuration: Configuration, *, worker: str) -> tuple[Ledger, 
     at = configuration.clock.now()
     configuration.data_directory.mkdir(parents=True, exist_ok=True)
     ledger = open_ledger(
-        configuration.ledger_url, origin=configuration.ledger_origin, deployment=configuration.deployment, at=at
+        configuration.ledger_url,
+        origin=configuration.ledger_origin,
+        deployment=configuration.deployment,
+        at=at,
+        party=configuration.party,
     )
     register = Register(ledger, configuration.anchors)
     return ledger, register, build_journal(configuration, ledger, worker=worker)
@@ -244,7 +276,21 @@ def build_token(configuration: Configuration, pin: Callable[[], str]) -> Token:
         sessions=module.sessions,
         policies=configuration.policies,
         deployment=configuration.deployment,
+        site=module.site,
     )
+
+
+def build_surroundings(
+    configuration: Configuration, watch: ClockWatch | None = None, remembered: Remembered | None = None
+) -> Around:
+    """What the line sees around itself: node, clock, the head that is remembered.
+
+    Without a ``watch`` the clock is compared with nothing: for acts that no gate judges. Without ``remembered`` neither
+    is the ledger: for them, and where the token keeps no head.
+    """
+    clock = None if watch is None else watch.stand
+    part = configuration.file.deployment.part
+    return Around(node=configuration.node, part=part, clock=clock, remembered=remembered)
 
 
 def build_line(configuration: Configuration, pin: Callable[[], str], *, worker: str) -> Works:
@@ -257,21 +303,25 @@ def build_line(configuration: Configuration, pin: Callable[[], str], *, worker: 
     ledger, register, journal = build_ledger(configuration, worker=worker)
     check_one_party(configuration, register.refresh())
     token = build_token(configuration, pin)
-    anchor = token.read_anchor()
+    anchor = read_own_anchor(token, origin=configuration.ledger_origin, party=configuration.party)
     if anchor is None and token.keeps_anchor:
         check_never_served(ledger)
     check_anchor(ledger, anchor)
+    watch = watch_of(configuration.file, configuration.clock.now)
+    module, pause = AnchoredModule(token), configuration.file.ledger.anchor_seconds
+    remembered = Remembered(module, journal, pause_seconds=pause) if token.keeps_anchor else None
     line = Line(
         deployment=configuration.deployment,
         ledger_origin=configuration.ledger_origin,
         policies=configuration.policies,
         register=register,
         journal=journal,
-        module=AnchoredModule(token),
+        module=module,
         anchors=configuration.anchors,
         device_anchors=configuration.device_anchors,
+        surroundings=build_surroundings(configuration, watch, remembered),
     )
-    return Works(line=line, register=register, journal=journal, ledger=ledger, token=token)
+    return Works(line=line, register=register, journal=journal, ledger=ledger, token=token, watch=watch)
 
 
 def _anchors(sources: Sources, file: ConfigurationFile) -> tuple[Anchor, ...]:

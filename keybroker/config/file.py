@@ -20,6 +20,7 @@ from keybroker.terms import (
     KeyLabel,
     Operation,
     PartyName,
+    RelevantSystem,
     SystemName,
     UserRole,
 )
@@ -28,7 +29,10 @@ Text = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(ge=1)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,63}$")]
 
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
 _IDENTITY = re.compile(r"uri:[^\s]+|sha256:[0-9a-f]{64}")
+_PLACE = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>[0-9]{1,5})")
 
 
 class _Table(BaseModel):
@@ -40,6 +44,10 @@ class _Table(BaseModel):
 class DeploymentTable(_Table):
     kind: Annotated[DeploymentKind, Field(strict=False)]
     party: Name | None = None
+    system: Annotated[RelevantSystem, Field(strict=False)]
+    """What this deployment is: User Systems, or a part of the DCC Live Systems (G2.22A, G2.25)."""
+    part: Name
+    """The part for which Anomaly Detection Thresholds are notified (G6.6A)."""
     ledger_origin: Text
     data_directory: Text
     fixed_clock: AwareDatetime | None = None
@@ -56,6 +64,19 @@ class DeploymentTable(_Table):
         if not live and self.party is not None:
             raise ValueError("deployment.party exists in a live deployment only: a test deployment may hold several")
         return self
+
+
+class NodeTable(_Table):
+    """This machine, as location evidence names it (G3.23)."""
+
+    name: Name
+    site: Name
+
+
+class PeopleTable(_Table):
+    """What G2.24(b) and G3.13(b) leave to the party: its cooling-off period between the two kinds of system."""
+
+    cooling_off_days: Annotated[int, Field(ge=0, le=3660)]
 
 
 class ServerTable(_Table):
@@ -107,6 +128,7 @@ class ModuleTable(_Table):
     library: Text
     token_label: Text
     token_serial: Text
+    site: Name
     sessions: Annotated[int, Field(ge=1, le=256)]
     pin: PinTable
     environment: dict[str, str] = {}
@@ -127,6 +149,36 @@ class AnchorsTable(_Table):
 
 class PoliciesTable(_Table):
     directory: Text
+
+
+class TimeTable(_Table):
+    """SEC G2.46, G2.47. ``source`` is the Independent Time Source where ``network_time`` is compared with it."""
+
+    source: Text
+    network_time: Text | None = None
+    largest_difference_seconds: Annotated[Seconds, Field(le=60)]
+    read_every_seconds: Annotated[Seconds, Field(ge=1, le=3600)]
+    reading_counts_seconds: Annotated[Seconds, Field(le=86400)]
+    timeout_seconds: Annotated[Seconds, Field(le=5)]
+
+    @field_validator("source", "network_time")
+    @classmethod
+    def _is_a_place(cls, place: str | None) -> str | None:
+        found = None if place is None else _PLACE.fullmatch(place)
+        if place is not None and (found is None or not 0 < int(found["port"]) < 1 << 16):
+            raise ValueError('expected "host:port", an IPv6 address in brackets')
+        return place
+
+    @model_validator(mode="after")
+    def _compares_two_things_in_time(self) -> Self:
+        if self.network_time is not None and host_of(self.network_time) == host_of(self.source):
+            raise ValueError("time.network_time and time.source are one host: it would be compared with itself (G2.46)")
+        if self.reading_counts_seconds <= self.read_every_seconds + self.timeout_seconds:
+            raise ValueError(
+                "time.reading_counts_seconds is not longer than read_every_seconds and timeout_seconds together: the"
+                " gates would shut between two readings"
+            )
+        return self
 
 
 class CallerTable(_Table):
@@ -177,12 +229,15 @@ class ConfigurationFile(_Table):
     """keybroker.toml, whole."""
 
     deployment: DeploymentTable
+    node: NodeTable
+    people: PeopleTable
     server: ServerTable
     limits: LimitsTable
     module: ModuleTable
     ledger: LedgerTable
     anchors: AnchorsTable
     policies: PoliciesTable | None = None
+    time: TimeTable | None = None
     caller: list[CallerTable]
 
     @model_validator(mode="after")
@@ -200,6 +255,26 @@ class ConfigurationFile(_Table):
             if identities.count(identity) > 1:
                 raise ValueError(f"caller: identity {identity} stands twice")
         return self
+
+    @model_validator(mode="after")
+    def _clock_is_compared(self) -> Self:
+        if self.deployment.kind is DeploymentKind.LIVE and self.time is None:
+            raise ValueError(
+                "time: a live deployment compares its clock with a source other than the one that disciplines it: name"
+                " it in [time] (G2.46-G2.47)"
+            )
+        if self.deployment.fixed_clock is not None and self.time is not None:
+            raise ValueError("deployment.fixed_clock and [time]: a clock that stands still is compared with nothing")
+        return self
+
+
+def host_of(place: str) -> str:
+    """The host of ``host:port``, as it is compared: lower case, without brackets and without the dot of the root."""
+    return place.rpartition(":")[0].strip("[]").rstrip(".").lower()
+
+
+def port_of(place: str) -> int:
+    return int(place.rpartition(":")[2])
 
 
 def read_file(octets: bytes, *, name: str) -> ConfigurationFile:

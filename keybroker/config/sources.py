@@ -11,11 +11,13 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from keybroker.config.file import ConfigurationFile, read_file
 from keybroker.config.packaged import packaged_policies, policy_files
 from keybroker.errors import ConfigurationInvalid
+from keybroker.ledger.record import encode
 
 _NAME = "accepted-configuration"
 
@@ -31,6 +33,22 @@ class Sources:
     octets: bytes
     policies: Mapping[str, bytes]
     anchors: Mapping[str, bytes]
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 over canonical JSON (RFC 8785) of SHA-256 of every file: what an order for a reload names.
+
+        ``path`` is not in it: the same files elsewhere are the same configuration.
+        """
+        return sha256(
+            encode(
+                {
+                    "anchors": {name: _sha256(octets) for name, octets in self.anchors.items()},
+                    "configuration": _sha256(self.octets),
+                    "policies": {name: _sha256(octets) for name, octets in self.policies.items()},
+                }
+            )
+        ).digest()
 
 
 def read_sources(path: Path | str) -> tuple[Sources, ConfigurationFile]:
@@ -80,6 +98,10 @@ def read_accepted(file: Path) -> tuple[Sources, ConfigurationFile]:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigurationInvalid(f"{file} is not as the supervisor wrote it", where="data_directory") from error
     return sources, read_file(sources.octets, name=str(sources.path))
+
+
+def _sha256(octets: bytes) -> str:
+    return sha256(octets).hexdigest()
 
 
 def _text(octets: bytes) -> str:

@@ -54,6 +54,7 @@ class InnerCommand:
     supplementary_counter: int | None
     supplementary_certificate: bytes
     payload_family: PayloadFamily
+    content_offset: int
     peer: bytes
     device_chain: tuple[bytes, ...]
     originator_chain: tuple[bytes, ...]
@@ -102,6 +103,7 @@ def decode_inner_command(kind: ContentKind, octets: bytes, accompanying: Sequenc
         supplementary_counter=header.supplementary_counter,
         supplementary_certificate=header.certificate,
         payload_family=family,
+        content_offset=header.content,
         peer=device_public_point(device_chain[0]),
         device_chain=device_chain,
         originator_chain=originator_chain,

@@ -1,62 +1,139 @@
 """Has what must happen outside happened? Decision and evidence to Permit, or GateShut.
 
-A policy names its gates, each with its clause (``policies/<key-purpose>.toml``). A gate that is named but not built yet
-shuts in a live deployment: no purpose is served on the promise of a check. In a test deployment its finding says so and
-passes. The gates that are built stand in every deployment. Only ``open_gates`` makes a Permit.
+A policy names its gates, each with its clause (``policies/<key-purpose>.toml``). Every gate that is built stands in
+every deployment; a test deployment relaxes ``validated-module`` alone, and its finding says so. A gate that is named
+but not built yet shuts in a live deployment: no purpose is served on the promise of a check. Only ``open_gates`` makes
+a Permit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from keybroker.errors import GateNotEnforceable, GateShut, KeyNotServed
+from keybroker.errors import (
+    CheckNotShown,
+    ClockUnreliable,
+    GateNotEnforceable,
+    GateShut,
+    KeyNotServed,
+    LedgerNotRemembered,
+    LocationNotShown,
+    ModuleNotShown,
+    ThresholdNotSet,
+)
+from keybroker.gates.anomaly_threshold import anomaly_threshold
+from keybroker.gates.classified_module import classified_module
 from keybroker.gates.key_served import key_served
-from keybroker.gates.model import GateEvidence, Permit
+from keybroker.gates.look import Judge, Look
+from keybroker.gates.model import GateEvidence, Looked, Permit
+from keybroker.gates.supply_sensitive_check import supply_sensitive_check
+from keybroker.gates.uk_location import uk_location
+from keybroker.gates.validated_module import validated_module
 from keybroker.policy.model import Decision, GateRequirement
 from keybroker.policy.smets1_circumstance import why_not_demanded
 from keybroker.terms import DeploymentKind, Finding, RuleName
 
-__all__ = ["EXISTING_GATES", "Gate", "open_gates"]
+__all__ = ["EXISTING_GATES", "Gate", "came_too_late", "look_at", "open_gates"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """A gate that is built: how it judges, and which refusal it raises when it is shut."""
+    """A gate that is built: how it judges, and which refusal it raises when it is shut.
 
-    judge: Callable[[Decision, GateEvidence, GateRequirement], Finding]
+    ``relies_on_time``: what it looks at is valid for a time; ``spends``: what it lets through is used once, or counted.
+    """
+
+    judge: Judge
     shut: type[GateShut]
+    relies_on_time: bool = False
+    spends: bool = False
 
 
 EXISTING_GATES: Mapping[str, Gate] = {
     "key-served": Gate(judge=key_served, shut=KeyNotServed),
+    "validated-module": Gate(judge=validated_module, shut=ModuleNotShown, relies_on_time=True),
+    "information-classification-module": Gate(judge=classified_module, shut=ModuleNotShown, relies_on_time=True),
+    "uk-location": Gate(judge=uk_location, shut=LocationNotShown, relies_on_time=True),
+    "supply-sensitive-check": Gate(judge=supply_sensitive_check, shut=CheckNotShown, relies_on_time=True, spends=True),
+    "anomaly-threshold": Gate(judge=anomaly_threshold, shut=ThresholdNotSet, relies_on_time=True, spends=True),
 }
 """The gates that are built, by the name that policies give them."""
 
+_CLOCK, _HEAD, _UNASKED = "CLOCK_UNRELIABLE", "LEDGER_NOT_REMEMBERED", "STATEMENT_NOT_ASKED_FOR"
+_TOO_LATE = frozenset({"CHECK_TOO_OLD", "STATEMENT_LAPSED"})
+_SHUT_BY_ANY: Mapping[str, type[GateShut]] = {_CLOCK: ClockUnreliable, _HEAD: LedgerNotRemembered}
 
-def open_gates(decision: Decision, evidence: GateEvidence) -> Permit:
+
+def open_gates(decision: Decision, evidence: GateEvidence, offered: tuple[bytes, ...] = ()) -> Permit:
     """Look at every gate that the policy names, collect every finding, and refuse once or permit.
 
-    Raises: the leaf of GateShut that belongs to the first shut gate, holding the rules' and all gates' findings.
+    ``offered`` are the statements that came with the request. Raises: the leaf of GateShut that belongs to the first
+    shut gate, holding the rules' and all gates' findings.
     """
     gates = decision.policy.gates
-    looked = tuple(_look(gate, decision, evidence) for gate in gates)
-    findings = decision.findings + looked
-    for gate, finding in zip(gates, looked, strict=True):
-        if not finding.passed:
-            raise _refusal(gate, finding, findings)
-    return Permit(decision=decision, findings=findings)
+    looked = tuple(
+        _look(Look(decision=decision, requirement=gate, evidence=evidence, offered=offered)) for gate in gates
+    )
+    findings = decision.findings + tuple(each.finding for each in looked)
+    for gate, each in zip(gates, looked, strict=True):
+        if not each.finding.passed:
+            raise _refusal(gate, each.finding, findings)
+    used = tuple(statement for each in looked for statement in each.used)
+    if len(used) < len(offered):
+        raise _unasked(gates[0], findings)
+    return Permit(
+        decision=decision,
+        findings=findings,
+        claims=decision.claims + tuple(claim for each in looked for claim in each.claims),
+        counts=tuple(count for each in looked for count in each.counts),
+        used=used,
+    )
 
 
-def _look(gate: GateRequirement, decision: Decision, evidence: GateEvidence) -> Finding:
+def came_too_late(shut: GateShut) -> bool:
+    """Is all that is wrong that the time of a statement that came with the request has run out? Whoever asks the same
+    again may then still be given what was made in time.
+    """
+    return all(finding.passed or finding.reason in _TOO_LATE for finding in shut.findings)
+
+
+def look_at(look: Look) -> Finding:
+    """What one gate finds; for whoever tells an operator how the gates of a key stand."""
+    return _look(look).finding
+
+
+def _look(look: Look) -> Looked:
+    gate, decision = look.requirement, look.decision
     # SEC G2.44A: where Level 3 is not demanded of a SMETS1 use, G2.45 says which module, and the other way about.
     if decision.policy.settings.smets1 is not None and (not_demanded := why_not_demanded(gate.gate, decision)):
-        return Finding(rule=RuleName(gate.gate), clause=gate.clause, passed=True, found=not_demanded)
+        return Looked(finding=look.passed(not_demanded))
     existing = EXISTING_GATES.get(gate.gate)
-    if existing is not None:
-        return existing.judge(decision, evidence, gate)
-    return _not_yet_enforceable(gate.gate, gate.clause, decision.situation.deployment)
+    if existing is None:
+        return Looked(finding=_not_yet_enforceable(gate.gate, gate.clause, decision.situation.deployment))
+    outside = _outside(look, existing)
+    return existing.judge(look) if outside is None else Looked(finding=outside)
+
+
+def _outside(look: Look, gate: Gate) -> Finding | None:
+    """What shuts a gate whatever it would find: a clock that may be wrong, a ledger that may have forgotten."""
+    around = look.evidence.surroundings
+    if gate.relies_on_time and around.clock.why_not:
+        return look.refused(
+            expected="a clock that agrees with its source",
+            found=around.clock.why_not,
+            reason=_CLOCK,
+            remedy="mend the clock or its source; the gate opens with the next reading that agrees",
+        )
+    if around.rolled_back and (gate.spends or look.decision.claims):
+        return look.refused(
+            expected="a ledger that extends what is remembered outside it",
+            found=around.rolled_back,
+            reason=_HEAD,
+            remedy="put the newest ledger back; or two people record a restore: keybroker ledger restore",
+        )
+    return None
 
 
 @cache
@@ -71,12 +148,28 @@ def _not_yet_enforceable(gate: str, clause: str, deployment: DeploymentKind) -> 
         passed=False,
         expected="a gate that stands open",
         found="not yet enforceable",
+        remedy="no live deployment can serve this purpose yet",
     )
 
 
 def _refusal(gate: GateRequirement, finding: Finding, findings: tuple[Finding, ...]) -> GateShut:
     existing = EXISTING_GATES.get(gate.gate)
-    leaf = GateNotEnforceable if existing is None else existing.shut
-    remedy = "no live deployment can serve this purpose yet" if existing is None else "tell the operator"
-    told = f"{gate.gate}: expected {finding.expected}, found {finding.found} ({gate.clause}); {remedy}"
-    return leaf(told, gate=gate.gate, clause=gate.clause, findings=findings)
+    leaf = GateNotEnforceable if existing is None else _SHUT_BY_ANY.get(finding.reason, existing.shut)
+    remedy = finding.remedy or "tell the operator"
+    told = f"{gate.gate}: expected {finding.expected}, found {finding.found} ({finding.clause}); {remedy}"
+    return leaf(told, gate=gate.gate, clause=finding.clause, findings=findings)
+
+
+def _unasked(first: GateRequirement, findings: tuple[Finding, ...]) -> GateShut:
+    """A statement that nobody looks at would be neither checked nor spent."""
+    finding = Finding(
+        rule=RuleName("statement-asked-for"),
+        clause="G3.25",
+        passed=False,
+        expected="as many statements as the gates of this purpose ask for",
+        found="more",
+        reason=_UNASKED,
+        remedy="leave out what no gate asks for",
+    )
+    told = f"statement-asked-for: expected {finding.expected}, found more (G3.25); {finding.remedy}"
+    return CheckNotShown(told, gate=first.gate, clause="G3.25", findings=(*findings, finding))

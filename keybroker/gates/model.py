@@ -1,11 +1,16 @@
-"""The Permit: what gates make, and the ledger takes."""
+"""The Permit: what gates make, and the ledger takes; and what gates look at."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 
+from keybroker.policy.claim import Claim, Counted
 from keybroker.policy.model import Decision
+from keybroker.statement.standing import Standing
+from keybroker.statement.statement import Statement
 from keybroker.terms import Finding, KeyLabel
 
 
@@ -13,18 +18,85 @@ from keybroker.terms import Finding, KeyLabel
 class Permit:
     """Every rule and every gate allows this one use of this one key. Made only by ``gates.open_gates``.
 
-    ``findings`` are the rules' findings followed by the gates'.
+    ``findings`` are the rules' findings followed by the gates'. ``claims`` and ``counts`` are what rules and gates take
+    from the ledger with the intent; ``used`` are the statements that came with the request.
     """
 
     decision: Decision
     findings: tuple[Finding, ...]
+    claims: tuple[Claim, ...] = ()
+    counts: tuple[Counted, ...] = ()
+    used: tuple[Statement, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """What one gate found, and what the use takes on its account."""
+
+    finding: Finding
+    claims: tuple[Claim, ...] = ()
+    counts: tuple[Counted, ...] = ()
+    used: tuple[Statement, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleIdentity:
+    """What C_GetInfo and C_GetTokenInfo report now, white space stripped; ``site`` is the configuration's word.
+
+    ``level`` is what the device's profile claims at most (0 for a software token).
+    """
+
+    manufacturer: str
+    model: str
+    serial: str
+    firmware_version: str
+    hardware_version: str
+    library: str
+    level: int
+    site: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """This machine: ``name`` and ``site`` as configured, ``identity`` = name and what the machine says of itself."""
+
+    name: str
+    site: str
+    identity: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockStand:
+    """Does the clock agree with its source? ``why_not`` is empty where it does; ``told`` says what was compared."""
+
+    why_not: str
+    told: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the broker sees around itself: the node, its clock, and whether what is remembered outside the ledger is
+    extended by it (``rolled_back`` is empty where it is)."""
+
+    node: Node
+    clock: ClockStand
+    rolled_back: str = ""
+    part: str = ""
+    """The part of the DCC Live Systems, or the User System, that this deployment is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateEvidence:
     """What the gates look at, as it stood when the batch began.
 
-    ``served`` is the module's own finding per key (``CryptographicModule.served``).
+    ``served`` is the module's own finding per key (``CryptographicModule.served``), ``module`` what it reports of
+    itself. ``standing`` is the evidence that is held, ``at`` the moment of the batch. ``kept`` is what was found
+    for the whole batch, by whatever names it: it is looked for once.
     """
 
     served: Mapping[KeyLabel, Finding]
+    module: ModuleIdentity
+    surroundings: Surroundings
+    standing: Standing
+    at: datetime
+    kept: dict[tuple[str, ...], Any] = field(default_factory=dict, compare=False)

@@ -1,7 +1,8 @@
 """Where the ledger stood last, kept outside it: the newest Head in private data objects of the token (invariant 5).
 
-Several workers write. Each adds its Head and then destroys those that are smaller, and a reader takes the greatest: so
-whatever the order, and wherever a worker dies between, what is kept never goes backwards.
+Several workers write, one at a time (``Journal.keeping_head``). Each adds its Head and then destroys those that are
+smaller, and a reader takes the greatest: so wherever a worker dies between, what is kept never goes backwards. Only a
+restore that two people ordered makes it (``keys/restore.py``).
 
 An object's value is four lines of ASCII ended by LF: origin, tree size, root hash (hex), moment (ISO 8601, UTC).
 """
@@ -47,12 +48,17 @@ def read_head(connection: Connection) -> Head | None:
     return max(heads, key=lambda head: head.tree_size, default=None)
 
 
-def write_head(connection: Connection, head: Head) -> None:
-    """Keep this head unless a greater one is kept. Raises: CallFailed; ModuleDisagrees for a head of another ledger
-    or history."""
+def write_head(connection: Connection, head: Head, *, kept_before: bool = False) -> None:
+    """Keep this head, and no smaller one. ``kept_before``: this process has seen one kept.
+
+    Raises: CallFailed; ModuleDisagrees: what is kept is of another ledger or history, or greater; or none is kept any
+    more.
+    """
     kept = read_head(connection)
+    if kept is None and kept_before:
+        raise ModuleDisagrees("the module keeps no head of this ledger any more: it was taken away")
     if kept is not None:
-        _check_same_history(kept, head)
+        _check_extends(kept, head)
     if kept is None or kept.tree_size < head.tree_size:
         connection.create_data(LABEL, encode_head(head))
     for data in connection.find_data(LABEL):
@@ -60,8 +66,41 @@ def write_head(connection: Connection, head: Head) -> None:
             connection.destroy_data(data.handle)
 
 
-def _check_same_history(kept: Head, head: Head) -> None:
+def replace_head(connection: Connection, head: Head, *, instead_of: Head | None) -> None:
+    """After a restore: keep the restored ledger's head and no other, in the place of the one that it does not extend.
+
+    The new one is made before the old is destroyed: whoever dies between leaves both, and does it again. Raises:
+    CallFailed; ModuleDisagrees where something else is kept.
+    """
+    kept = [decode_head(data.octets) for data in connection.find_data(LABEL)]
+    if not all(_may_go(each, head, instead_of) for each in kept):
+        raise ModuleDisagrees("the module keeps another head than the one that the restore was ordered for")
+    if not any(is_same(each, head) for each in kept):
+        connection.create_data(LABEL, encode_head(head))
+    for data in connection.find_data(LABEL):
+        if not is_same(decode_head(data.octets), head):
+            connection.destroy_data(data.handle)
+
+
+def is_same(one: Head, other: Head) -> bool:
+    """The same tree of the same ledger, whenever it was looked at."""
+    return (one.origin, one.tree_size, one.root_hash) == (other.origin, other.tree_size, other.root_hash)
+
+
+def _may_go(kept: Head, head: Head, instead_of: Head | None) -> bool:
+    """Is it one of the two, or one that a dying worker left of the same ledger?"""
+    if is_same(kept, head) or (instead_of is not None and is_same(kept, instead_of)):
+        return True
+    return instead_of is not None and kept.origin == head.origin and kept.tree_size < instead_of.tree_size
+
+
+def _check_extends(kept: Head, head: Head) -> None:
     if kept.origin != head.origin:
         raise ModuleDisagrees("the module keeps the head of another ledger")
+    if kept.tree_size > head.tree_size:
+        raise ModuleDisagrees(
+            f"the ledger has {head.tree_size} records, the module remembers {kept.tree_size}: an earlier ledger was put"
+            " back"
+        )
     if kept.tree_size == head.tree_size and kept.root_hash != head.root_hash:
         raise ModuleDisagrees("the module keeps another root for a ledger of this size")

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import final
 
 from keybroker.errors import ModuleFault, ModuleUnavailable
+from keybroker.gates.model import ModuleIdentity
 from keybroker.hsm.module import CryptographicModule
 from keybroker.ledger.model import Failure, Head, Intent, Result
 from keybroker.policy.model import KeyRegister
@@ -30,6 +31,10 @@ class AnchoredModule:
     @property
     def serial(self) -> str:
         return self._module.serial
+
+    @property
+    def identity(self) -> ModuleIdentity:
+        return self._module.identity
 
     def use(self, intents: Sequence[Intent]) -> list[Result | Failure]:
         return self._module.use(intents)

@@ -72,6 +72,7 @@ class TokenDescription:
     serial: str
     label: str
     firmware_version: str
+    hardware_version: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

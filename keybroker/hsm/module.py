@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from keybroker.gates.model import ModuleIdentity
 from keybroker.ledger.model import Failure, Head, Intent, Result
 from keybroker.policy.model import KeyRegister
 from keybroker.terms import Finding, KeyLabel
@@ -21,6 +22,11 @@ class CryptographicModule(Protocol):
 
     @property
     def serial(self) -> str: ...
+
+    @property
+    def identity(self) -> ModuleIdentity:
+        """What the module reports of itself now, and the site that the configuration says it is at."""
+        ...
 
     def use(self, intents: Sequence[Intent]) -> list[Result | Failure]: ...
 

@@ -23,9 +23,11 @@ def open_token(
     sessions: int,
     policies: Mapping[KeyPurpose, Policy],
     deployment: DeploymentKind,
+    site: str = "",
 ) -> Token:
     """Load the library, find the token, log in, and give the module; ``pin`` is asked at each login and not kept.
 
+    ``site`` is where the configuration says that the module stands (SEC G3.23).
     Raises: PinWrong (never tried again by itself); ConfigurationInvalid; ModuleUnavailable when the token is away.
     """
     if not 1 <= sessions <= profile.sessions.signing:
@@ -33,4 +35,6 @@ def open_token(
             f"module.sessions: expected 1 to {profile.sessions.signing} for {profile.name}, found {sessions}"
         )
     connection = Pkcs11Connection(profile, library=library, label=token_label, serial=token_serial, pin=pin)
-    return Token.open(connection, profile=profile, sessions=sessions, policies=policies, deployment=deployment)
+    return Token.open(
+        connection, profile=profile, sessions=sessions, policies=policies, deployment=deployment, site=site
+    )

@@ -89,6 +89,7 @@ class Pkcs11Connection:
             serial=_serial(token),
             label=token.label,
             firmware_version="{}.{}".format(*token.firmware_version),
+            hardware_version="{}.{}".format(*token.hardware_version),
         )
 
     def connect(self) -> None:

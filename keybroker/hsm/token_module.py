@@ -13,7 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from keybroker.errors import ModuleFault, ModuleUnavailable
-from keybroker.hsm.anchor import read_head, write_head
+from keybroker.gates.model import ModuleIdentity
+from keybroker.hsm.anchor import read_head, replace_head, write_head
 from keybroker.hsm.attributes import key_identifier
 from keybroker.hsm.batch import Batch
 from keybroker.hsm.connection import Connection, TokenDescription
@@ -42,15 +43,17 @@ _OPENING_TRIES = 3
 class Token:
     """A token whose keys are used under Intents. Safe for many threads: one lock around finding, making, recovering."""
 
-    def __init__(self, connection: Connection, *, sessions: int, demands: Demands) -> None:
+    def __init__(self, connection: Connection, *, sessions: int, demands: Demands, site: str = "") -> None:
         """``connection`` is connected already; use ``Token.open``."""
         self._connection = connection
         self._demands = demands
+        self._site = site
         self._sessions = sessions
         self._lock = threading.RLock()
         self._held: HeldKeys | None = None
         self._register: KeyRegister | None = None
         self._looked_at = time.monotonic()
+        self._head_seen = False
         self._description = connection.description
         self._pool: SessionPool[KeyUses] = self._open_pool()
         self._executor = ThreadPoolExecutor(sessions, thread_name_prefix="module") if sessions > 1 else None
@@ -74,6 +77,7 @@ class Token:
         sessions: int,
         policies: Mapping[KeyPurpose, Policy],
         deployment: DeploymentKind,
+        site: str = "",
     ) -> Token:
         """Connect, with a few tries where the token does not show at once.
 
@@ -87,7 +91,7 @@ class Token:
                     time.sleep(0.1 * attempt)
                     connection.restart_library()
                 connection.connect()
-                return cls(connection, sessions=sessions, demands=demands)
+                return cls(connection, sessions=sessions, demands=demands, site=site)
             except (CallFailed, ModuleUnavailable) as error:
                 connection.disconnect()
                 last = error
@@ -98,6 +102,21 @@ class Token:
     @property
     def serial(self) -> str:
         return self._description.serial
+
+    @property
+    def identity(self) -> ModuleIdentity:
+        """As the token told when it was last connected: a token that comes back with another firmware tells so."""
+        told = self._description
+        return ModuleIdentity(
+            manufacturer=told.manufacturer.strip(),
+            model=told.model.strip(),
+            serial=told.serial,
+            firmware_version=told.firmware_version,
+            hardware_version=told.hardware_version,
+            library=" ".join(filter(None, (told.library_manufacturer, told.library_description, told.library_version))),
+            level=self.profile.validation.level,
+            site=self._site,
+        )
 
     def use(self, intents: Sequence[Intent]) -> list[Result | Failure]:
         """See ``CryptographicModule``. Raises: ModuleUnavailable, ModuleBusy before any intent is spent."""
@@ -154,14 +173,23 @@ class Token:
         if not self.keeps_anchor:
             return None
         with self.exclusively() as connection:
-            return read_head(connection)
+            kept = read_head(connection)
+        self._head_seen |= kept is not None
+        return kept
 
     def write_anchor(self, head: Head) -> None:
-        """Keep a head; never an older one over a newer. A token that keeps no data objects keeps nothing. Raises:
-        ModuleFault."""
+        """Keep a head. A token that keeps no data objects keeps nothing. Raises: ModuleFault, ModuleDisagrees among
+        them where an older one would take the place of a newer, or what was kept is not there any more."""
         if self.keeps_anchor:
             with self.exclusively() as connection:
-                write_head(connection, head)
+                write_head(connection, head, kept_before=self._head_seen)
+            self._head_seen = True
+
+    def replace_anchor(self, head: Head, *, instead_of: Head | None) -> None:
+        """After a restore, by its command alone (``hsm/anchor.py``). Raises: ModuleFault."""
+        with self.exclusively() as connection:
+            replace_head(connection, head, instead_of=instead_of)
+        self._head_seen = True
 
     # --- for administration, check and supervision
 
@@ -261,14 +289,18 @@ class Token:
     def _renew_login(self) -> None:
         self._forget_handles()
         self._connection.disconnect()
-        self._connection.connect()
+        self._connect_again()
         self._pool = self._open_pool()
 
     def _renew_library(self) -> None:
         self._forget_handles()
         self._connection.restart_library()
-        self._connection.connect()
+        self._connect_again()
         self._pool = self._open_pool()
+
+    def _connect_again(self) -> None:
+        self._connection.connect()
+        self._description = self._connection.description
 
     def _check_recovered(self) -> None:
         """Logged in, the token there, and the keys found again: each with its identifier, public key and attributes.

@@ -9,7 +9,7 @@ from typing import Any, assert_never
 
 from sqlalchemy import delete, insert, select, update
 
-from keybroker.errors import NotPermitted
+from keybroker.errors import NotPermitted, PersonMayNotAct, StatementRefused
 from keybroker.keys import session_acts
 from keybroker.keys.acts import (
     BOUND_BY_PUBLIC_KEY,
@@ -30,6 +30,7 @@ from keybroker.keys.acts import (
     SessionKeyMade,
     SuspendKey,
 )
+from keybroker.keys.orders import Ordered, check_order, settle_order, told_order, without_order
 from keybroker.ledger import tables
 from keybroker.ledger.journal import Entry, Journal, RecordKind
 from keybroker.ledger.merkle import leaf_hash
@@ -40,6 +41,7 @@ from keybroker.policy.certificate_chain import read_chain
 from keybroker.policy.certificates import CertificateUnfit, certificate_identity, public_point
 from keybroker.policy.obligations import OBLIGATIONS
 from keybroker.policy.published_test_keys import is_published_test_key
+from keybroker.statement.statement import Statement
 from keybroker.terms import DeploymentKind, KeyAlgorithm, KeyLabel, KeyPurpose, KeyState, PartyName, Provenance
 
 __all__ = [
@@ -65,15 +67,18 @@ _SECRET_IDENTIFIER_OCTETS = 20
 _is_name = re.compile(r"[a-z0-9-]{1,63}").fullmatch
 
 
-def administer(journal: Journal, actor: Actor, act: Act, at: datetime) -> Receipt:
+def administer(journal: Journal, actor: Actor, act: Act, at: datetime, ordered: Ordered | None = None) -> Receipt:
     """Do one act: check it, change the register, count its version and write the record, in one transaction.
 
+    ``ordered``: the order of a person, which an act on a key in scope of SEC G3.23 needs (``needs_order``).
+
     Raises: NotPermitted when the act does not fit the key's state, deployment or party (the refusal is recorded),
-    CertificateUnfit for a chain that does not verify (recorded too), LedgerFault.
+    CertificateUnfit for a chain that does not verify, PersonMayNotAct and StatementRefused for an order that is
+    missing, another's or not to be relied on (recorded too), LedgerFault.
     """
     try:
-        return journal.ledger.transact(lambda turn: _administer(journal, turn, actor, act, at))
-    except (NotPermitted, CertificateUnfit) as refusal:
+        return journal.ledger.transact(lambda turn: _administer(journal, turn, actor, act, at, ordered))
+    except (NotPermitted, CertificateUnfit, PersonMayNotAct, StatementRefused) as refusal:
         body: dict[str, Json] = {
             "actor": _actor(actor),
             **_told(act),
@@ -84,11 +89,30 @@ def administer(journal: Journal, actor: Actor, act: Act, at: datetime) -> Receip
         raise
 
 
-def _administer(journal: Journal, turn: Turn, actor: Actor, act: Act, at: datetime) -> Receipt:
+# SEC G3.23: the module in which such a key is held "is located, operated, configured, tested and maintained in the
+# United Kingdom by User Personnel who are located in the United Kingdom". What follows from an act that was ordered
+# (the module made the key, enrolment began) needs no order of its own.
+def needs_order(act: Act, purpose: KeyPurpose) -> bool:
+    """Does this act on a key of this purpose need the order of a person?"""
+    match act:
+        case KeyGenerated() | BeginEnrolment() | BeginSession() | SessionKeyMade() | SessionKeyDestroyed():
+            return False
+        case _:
+            return OBLIGATIONS[purpose].location == "united-kingdom"
+
+
+def told_act(act: Act) -> dict[str, Json]:
+    """What records say of an act, and what an order for it names (``orders.order_target``)."""
+    return _told(act)
+
+
+def _administer(journal: Journal, turn: Turn, actor: Actor, act: Act, at: datetime, ordered: Ordered | None) -> Receipt:
     row: Any = turn.connection.execute(select(tables.key).where(tables.key.c.label == act.label)).one_or_none()
     before = None if row is None else KeyState(row.state)
     after = _after(act, before)
     _check(act, row, actor, turn, journal.ledger.deployment)
+    purpose = act.purpose if isinstance(act, OrderKey) else KeyPurpose.S1SP_SMETS1 if row is None else row.purpose
+    order = _order(turn, act, KeyPurpose(purpose), at, ordered)
     party = act.party if isinstance(act, OrderKey | BeginSession) else PartyName(row.party)
     _change(turn, act, after)
     if isinstance(act, BeginSession):
@@ -100,11 +124,25 @@ def _administer(journal: Journal, turn: Turn, actor: Actor, act: Act, at: dateti
         "to": after.value,
         "register_version": turn.move_register(),
     }
+    if order is not None:
+        body |= told_order(order)
     octets = encode(journal.writer.entry(Entry(kind=RecordKind.ADMINISTRATIVE, party=party, body=body), at))
     hashed = leaf_hash(octets)
     receipt = turn.append(kind=RecordKind.ADMINISTRATIVE.value, party=party, octets=octets, leaf_hash=hashed)
     session_acts.settle(turn, act, receipt)
+    if order is not None:
+        settle_order(turn, order, receipt, [f"key:{act.label}"], at)
     return receipt
+
+
+def _order(turn: Turn, act: Act, purpose: KeyPurpose, at: datetime, ordered: Ordered | None) -> Statement | None:
+    """The order of the act, checked; None where none is needed and none was given."""
+    if ordered is not None:
+        demanded = needs_order(act, purpose)
+        return check_order(turn, ordered, _told(act), at, in_united_kingdom=demanded)
+    if needs_order(act, purpose):
+        raise without_order(_told(act))
+    return None
 
 
 def _after(act: Act, before: KeyState | None) -> KeyState:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from keybroker.keys.sessions import facts_of_sessions, keys_but_ended_sessions
+from keybroker.keys.standing import read_standing
 from keybroker.keys.trust import read_lists
 from keybroker.ledger import tables
 from keybroker.ledger.reading import Reader
@@ -64,8 +65,12 @@ class Register:
         ]
         self._unfit = unfit
         # A key that was only ordered has no public key: it cannot be judged, and is not in this register.
-        lists = read_lists(connection, self._anchors)
-        return KeyRegister(version=version, keys={key.label: key for key in keys if key.public_key}, lists=lists)
+        return KeyRegister(
+            version=version,
+            keys={key.label: key for key in keys if key.public_key},
+            lists=read_lists(connection, self._anchors),
+            standing=read_standing(connection),
+        )
 
     def _key(
         self, row: Any, chain: Sequence[bytes], unfit: dict[KeyLabel, str], session: SessionFacts | None

@@ -1,15 +1,17 @@
 """Does this ledger extend what is remembered outside it? Invariant 5: nothing can be rolled back unnoticed.
 
 The last head is kept outside the database, in the token. At start the tree over the first ``tree_size`` records must
-have its root, and the whole must have the root that the head row claims; otherwise there is no journal, and no line.
+have its root, and the whole must have the root that the head row claims; otherwise there is no journal, and no line,
+until two people have ordered a restore and it is finished (``keys/restore.py``).
 """
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from keybroker.errors import LedgerBroken
 from keybroker.ledger import tables
+from keybroker.ledger.behind import find_restore
 from keybroker.ledger.merkle import Frontier
 from keybroker.ledger.model import Head, RecordKind
 from keybroker.ledger.reading import Reader
@@ -26,6 +28,7 @@ def check_anchor(ledger: Reader, anchor: Head | None) -> None:
     frontier = Frontier()
     with ledger.read() as connection:
         head = connection.execute(select(tables.head.c.tree_size, tables.head.c.root_hash)).one()
+        _check_not_restored_by_half(connection, anchor)
         if anchor is not None and head.tree_size < anchor.tree_size:
             raise LedgerBroken(
                 f"the ledger was rolled back: expected at least {anchor.tree_size} records (the head kept outside,"
@@ -58,6 +61,16 @@ def check_never_served(ledger: Reader) -> None:
                 "this ledger was served before, and its head is not in the token any more: expected the head kept"
                 " outside, found none; it was taken away, or this is another token"
             )
+
+
+def _check_not_restored_by_half(connection: Connection, anchor: Head | None) -> None:
+    """A restore instead of exactly this head is recorded, and the head is still there: whoever made it died between."""
+    restored = None if anchor is None else find_restore(connection, anchor)
+    if restored is not None:
+        raise LedgerBroken(
+            f"record {restored[0]} says that the ledger was restored, and the head kept outside was not replaced yet:"
+            " finish it, keybroker ledger restore with the same two orders"
+        )
 
 
 def _check_root(frontier: Frontier, anchor: Head | None) -> None:

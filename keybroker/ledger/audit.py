@@ -7,16 +7,18 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, select
+from sqlalchemy import Connection, Table, delete, select, update
 
 from keybroker.errors import LedgerBroken
 from keybroker.ledger import tables
+from keybroker.ledger.audit_evidence import evidence_rows
 from keybroker.ledger.merkle import Frontier
 from keybroker.ledger.model import Head, StoredRecord
 from keybroker.ledger.reading import Reader
 from keybroker.ledger.store import Ledger
 from keybroker.ledger.verify import RequestRow, Verified, verify_ledger
 from keybroker.ledger.verify_claims import ListRow
+from keybroker.ledger.verify_counts import CheckRow, QuarantineRow
 from keybroker.terms import PartyName
 
 _PAGE = 2000
@@ -46,6 +48,10 @@ def verify(
             octets=_octets(connection),
             taken=_taken(connection),
             lists=_lists(connection),
+            counts=_counts(connection),
+            quarantine=_quarantine(connection),
+            checks=_checks(connection),
+            evidence=evidence_rows(connection),
             anchor=anchor,
         )
         _check_frontier(row)
@@ -61,12 +67,15 @@ def read_records(ledger: Reader, first: int, count: int) -> list[StoredRecord]:
 
 
 def erase_octets(ledger: Ledger, digest: bytes) -> int:
-    """Erase the kept octets with this digest; answers how many copies. Their records stay, and the tree with them.
+    """Erase the kept octets with this digest, those in quarantine too; answers how many copies. Their records stay, and
+    the tree with them.
 
     Raises: LedgerUnavailable, OutcomeUnknown, LedgerBroken.
     """
-    table = tables.octets
-    return ledger.transact(lambda turn: turn.connection.execute(delete(table).where(table.c.sha256 == digest)).rowcount)
+    kept, held = tables.octets, tables.quarantine
+    of_it = (held.c.sha256 == digest) & held.c.octets.is_not(None)
+    erasures = (delete(kept).where(kept.c.sha256 == digest), update(held).where(of_it).values(octets=None))
+    return ledger.transact(lambda turn: sum(turn.connection.execute(each).rowcount for each in erasures))
 
 
 def find_octets(ledger: Reader, leaf_index: int) -> bytes | None:
@@ -159,3 +168,25 @@ def _lists(connection: Connection) -> Iterator[ListRow]:
     for row in connection.execute(select(tables.revocation_list)):
         number, digest = int.from_bytes(row.number, "big"), sha256(row.der).digest()
         yield ListRow(issuer=row.issuer, number=number, sha256=digest)
+
+
+def _counts(connection: Connection) -> Iterator[tuple[bytes, bytes]]:
+    for row in connection.execute(select(tables.anomaly_count), execution_options={"yield_per": _PAGE}):
+        yield row.name, row.buckets
+
+
+def _quarantine(connection: Connection) -> Iterator[QuarantineRow]:
+    for row in _pages(connection, tables.quarantine):
+        yield QuarantineRow(
+            leaf_index=row.leaf_index,
+            party=row.party,
+            key=row.key,
+            sha256=row.sha256.hex(),
+            state=row.state,
+            kept=None if row.octets is None else sha256(row.octets).hexdigest(),
+        )
+
+
+def _checks(connection: Connection) -> Iterator[CheckRow]:
+    for row in connection.execute(select(tables.threshold_check)):
+        yield CheckRow(part=row.part, sha256=row.sha256, leaf_index=row.leaf_index)

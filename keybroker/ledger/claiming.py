@@ -16,6 +16,7 @@ from sqlalchemy.sql.expression import bindparam
 from keybroker.errors import EvidenceSpent
 from keybroker.ledger import record, tables
 from keybroker.ledger.model import Json
+from keybroker.ledger.restores import growth, read_losses
 from keybroker.ledger.statements import Insert, Lookup, Write
 from keybroker.policy.claim import Allocated, Bound, Claim, Increasing, IncreasingOnSuccess, Known, Once, Succession
 from keybroker.terms import Finding, RuleName
@@ -86,7 +87,7 @@ class Claiming:
         Nothing is taken by this alone, and nothing where one of them is refused. Raises: EvidenceSpent.
         """
         # Nothing is taken twice within one use either: a later claim sees what an earlier one took.
-        seen = _Seen(self._held, own, self._ended)
+        seen = _Seen(self._held, own, self._ended, lambda: growth(read_losses(self._connection)))
         told: dict[bytes, dict[str, Json]] = {}
         counter: int | None = None
         for claim in claims:
@@ -137,7 +138,14 @@ class Claiming:
 class _Seen:
     """What one use sees: what was taken before it, and what it takes itself."""
 
-    def __init__(self, before: Callable[[bytes], Held | None], own: int | None, ended: Mapping[int, str]) -> None:
+    def __init__(
+        self,
+        before: Callable[[bytes], Held | None],
+        own: int | None,
+        ended: Mapping[int, str],
+        grown: Callable[[], int],
+    ) -> None:
+        self.grown = grown
         self._before = before
         self._own = own
         self._ended = ended
@@ -196,7 +204,9 @@ def _value(claim: _Taking, before: Held | None, seen: _Seen) -> bytes:
             return _increased_on_success(claim, before, seen)
         case Allocated():
             # Whatever became of the use: a number that was given once may have been used with a key.
-            number = claim.first if before is None else max(claim.first, int.from_bytes(before.value, "big") + 1)
+            # One that is not known here may have been given in a part of the ledger that was lost.
+            last = int.from_bytes(before.value, "big") if before is not None else claim.first + seen.grown() - 1
+            number = max(claim.first, last + 1)
             if number > claim.last:
                 raise _spent(claim, f"a number of at most {claim.last}", "that all are used")
             return number.to_bytes(NUMBER_OCTETS, "big")

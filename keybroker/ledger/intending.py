@@ -5,18 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from typing import NamedTuple
 
 from sqlalchemy import bindparam, delete, select
 
-from keybroker.errors import EvidenceSpent, KeybrokerError, LedgerBroken, OutcomeUnknown, RequestRepeated
-from keybroker.gates.model import Permit
+from keybroker.errors import (
+    EvidenceSpent,
+    KeybrokerError,
+    LedgerBroken,
+    OutcomeUnknown,
+    RequestRepeated,
+    ThresholdExceeded,
+)
 from keybroker.ledger import record, tables
 from keybroker.ledger.claiming import IN_PROGRESS, Claiming, Granted
+from keybroker.ledger.counting import COUNTS_NOTHING, Counting, Tallied
+from keybroker.ledger.drafting import Draft, communication_of, refused_in_turn
 from keybroker.ledger.intent_form import IntentForms
 from keybroker.ledger.merkle import leaf_hash
 from keybroker.ledger.model import GivenAgain, Intent, Json, Receipt, Refused, RequestIdentity
+from keybroker.ledger.quarantining import Quarantining, why_not
+from keybroker.ledger.record import Takes
 from keybroker.ledger.statements import Insert, Lookup, Update, Write
 from keybroker.ledger.turn import Turn
 
@@ -61,43 +70,24 @@ _KEEP = Insert(tables.octets, "leaf_index", "sha256", "octets", "at")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
-    """A permitted use, made ready before the turn: the shorter the turn, the sooner the next worker has its own.
+class _Takes:
+    """What a use takes and counts in this turn; ``released`` is the record of the refusal whose quarantine it ends."""
 
-    ``octets_sha256`` is in hex; ``record`` says that the counter was never used before. Of a use that takes something
-    it is empty: what is taken is known in the turn alone.
-    """
+    granted: Granted | None = None
+    tallied: Tallied = COUNTS_NOTHING
+    released: int | None = None
 
-    identity: RequestIdentity
-    permit: Permit
-    name: str
-    relation: bytes | None
-    octets_sha256: str
-    digest: bytes
-    at: str
-    record: bytes
-    leaf_hash: bytes
+    @property
+    def told(self) -> Takes:
+        return Takes(
+            taken=() if self.granted is None else self.granted.told,
+            counted=self.tallied.told,
+            warned=self.tallied.warned,
+            released=self.released,
+        )
 
 
-def draft(forms: IntentForms, identity: RequestIdentity, permit: Permit, at: str) -> Draft:
-    """Hash and write down one permitted use, outside the turn."""
-    content = permit.decision.content
-    octets_sha256 = sha256(content.octets).hexdigest()
-    octets = b""
-    if not permit.decision.claims:
-        # ``content.sha256`` is over what the signature covers: a GBCS message from its second octet (handbook 1.5).
-        octets = forms.encode(identity, permit, octets=octets_sha256, digest=content.sha256.hex(), reused=0, at=at)
-    return Draft(
-        identity=identity,
-        permit=permit,
-        name=f"{identity.operation} {identity.key} {identity.request_id}",
-        relation=record.relation(content),
-        octets_sha256=octets_sha256,
-        digest=content.sha256,
-        at=at,
-        record=octets,
-        leaf_hash=leaf_hash(octets),
-    )
+_NOTHING = _Takes()
 
 
 class Before(NamedTuple):
@@ -125,15 +115,18 @@ class Intending:
         permitted = [item for item in drafts if isinstance(item, Draft)]
         connection = turn.connection
         self._requests = {
-            name: Before(*rest) for name, *rest in _REQUESTS.run(connection, [it.name for it in permitted])
+            name: Before(*rest) for name, *rest in _REQUESTS.run(connection, [*map(_name, filter(_is_asked, drafts))])
         }
         relations = [item.relation for item in permitted if item.relation is not None]
         self._uses: dict[bytes, int] = dict(_USES.run(connection, relations))
         self._used_before = frozenset(self._uses)
-        self._counted: set[bytes] = set()
+        self._used: set[bytes] = set()
         self._kept: list[tuple[int, bytes, bytes, int]] = []
         self._remembered: dict[str, tuple[RequestIdentity, int]] = {}
-        self._claiming = Claiming(connection, [claim for it in permitted for claim in it.permit.decision.claims])
+        self._claiming = Claiming(connection, [claim for it in permitted for claim in it.permit.claims])
+        self._counting = Counting(connection, [each for it in permitted for each in it.permit.counts], self._seconds)
+        digests = [bytes.fromhex(item.octets_sha256) for item in permitted if item.permit.counts]
+        self._quarantining = Quarantining(connection, digests, self._seconds)
         given = [before.outcome for before in self._requests.values() if before.state in _GIVEN_AGAIN]
         self._signed: dict[int, tuple[bytes, bytes]] = {
             index: (hashed, octets) for index, hashed, octets in _RECORDS.run(connection, given)
@@ -147,14 +140,23 @@ class Intending:
 
         Raises: LedgerBroken when a recorded signature is not as it was hashed.
         """
-        answers = [self._refused(item) if isinstance(item, Refused) else self._permitted(item) for item in self._drafts]
+        answers = [self._too_late(it) if isinstance(it, Refused) else self._permitted(it) for it in self._drafts]
         if self._remembered:
             self._remember()
             self._count()
             self._claiming.write()
+            self._counting.write()
+        self._quarantining.write()
         if self._kept:
             _KEEP.run(self._turn.connection, self._kept)
         return answers
+
+    def _too_late(self, item: Refused) -> Answer:
+        """Refused, unless the very same was served while its evidence counted."""
+        before = self._requests.get(item.identity.name) if item.decision is not None else None
+        if before is None or before.state not in _GIVEN_AGAIN or not _is_same(item, before):
+            return self._refused(item)
+        return self._given_again(item, before)
 
     def _permitted(self, item: Draft) -> Answer:
         if item.name in self._remembered:
@@ -170,46 +172,80 @@ class Intending:
         return self._intent(item, before)
 
     def _intent(self, item: Draft, before: Before | None = None) -> Intent | Refused:
-        claims = item.permit.decision.claims
-        if not claims:
-            return self._begun(item, None)
+        permit = item.permit
+        if not permit.claims and not permit.counts:
+            return self._begun(item, _NOTHING)
         own = before.intent if before is not None and before.state in record.MAY_TAKE_AGAIN else None
         try:
-            return self._begun(item, self._claiming.grant(claims, own=own))
+            granted = self._claiming.grant(permit.claims, own=own) if permit.claims else None
         except EvidenceSpent as spent:
-            findings = item.permit.findings + spent.findings
-            digest = bytes.fromhex(item.octets_sha256)
-            return self._refused(Refused(identity=item.identity, error=spent, findings=findings, octets_sha256=digest))
+            return self._refused(refused_in_turn(item, spent, spent.findings))
+        if not permit.counts:
+            return self._begun(item, _Takes(granted=granted))
+        tallied, held = self._counting.tally(permit.counts), self._quarantining.find(communication_of(item))
+        if error := why_not(tallied, held):
+            return self._quarantined(item, tallied, error)
+        released = None if held is None else held.leaf_index
+        return self._begun(item, _Takes(granted=granted, tallied=tallied, released=released))
 
-    def _begun(self, item: Draft, granted: Granted | None) -> Intent:
-        octets, hashed, reused = item.record, item.leaf_hash, 0
+    def _begun(self, item: Draft, takes: _Takes) -> Intent:
+        reused = 0
         if item.relation is not None:
             reused = self._uses.get(item.relation, 0)
             self._uses[item.relation] = reused + 1
-            self._counted.add(item.relation)
-        if reused or granted is not None:
-            digests = {"octets": item.octets_sha256, "digest": item.digest.hex()}
-            taken = () if granted is None else granted.told
-            octets = self._forms.encode(item.identity, item.permit, **digests, reused=reused, at=item.at, taken=taken)
-            hashed = leaf_hash(octets)
+            self._used.add(item.relation)
+        octets, hashed = self._written(item, takes, reused)
         caller = item.identity.caller
         receipt = self._turn.append(kind="intent", party=caller.party, octets=octets, leaf_hash=hashed)
         self._remembered[item.name] = (item.identity, receipt.leaf_index)
         content = item.permit.decision.content
         if record.may_keep(content):
             self._kept.append((receipt.leaf_index, bytes.fromhex(item.octets_sha256), content.octets, self._seconds))
-        if granted is not None:
-            self._claiming.take(granted, receipt.leaf_index)
+        if takes.granted is not None:
+            self._claiming.take(takes.granted, receipt.leaf_index)
+        self._counting.take(takes.tallied)
+        if takes.released is not None:
+            self._quarantining.process(communication_of(item))
         return Intent(
             identity=item.identity,
             receipt=receipt,
             digest=item.digest,
             _permit=item.permit,
             reused=reused,
-            counter=None if granted is None else granted.counter,
+            counter=None if takes.granted is None else takes.granted.counter,
+            warned=takes.tallied.warned,
         )
 
-    def _given_again(self, item: Draft, before: Before) -> GivenAgain:
+    def _written(self, item: Draft, takes: _Takes, reused: int) -> tuple[bytes, bytes]:
+        """The record and its leaf hash: what was made ready before the turn, where that is all."""
+        if item.record and not reused:
+            return item.record, item.leaf_hash
+        told = takes.told
+        if item.halves is not None and not reused and not told.warned and told.released is None:
+            octets = record.text(list(told.counted)).encode().join(item.halves)
+        else:
+            digests = {"octets": item.octets_sha256, "digest": item.digest.hex()}
+            octets = self._forms.encode(item.identity, item.permit, **digests, reused=reused, at=item.at, takes=told)
+        return octets, leaf_hash(octets)
+
+    def _quarantined(self, item: Draft, tallied: Tallied, error: ThresholdExceeded) -> Refused:
+        """Nothing is counted or taken for it; it is kept until its User says what becomes of it."""
+        which = communication_of(item)
+        refused = refused_in_turn(item, error, error.findings)
+        told = self._quarantining.told(which, tallied.exceeded)
+        body = self._writer.refusal(refused, self._at, quarantine=told)
+        receipt = self._append("refusal", item.identity, record.encode(body))
+        content = item.permit.decision.content
+        self._quarantining.put(
+            which,
+            item.identity,
+            tallied.exceeded,
+            leaf_index=receipt.leaf_index,
+            octets=content.octets if record.may_keep(content) else None,
+        )
+        return refused
+
+    def _given_again(self, item: Draft | Refused, before: Before) -> GivenAgain:
         outcome = before.outcome
         # The signature comes from the record itself, checked against its hash: the request table is not evidence.
         hashed, octets = (b"", b"") if outcome is None else self._signed.get(outcome, (b"", b""))
@@ -239,10 +275,7 @@ class Intending:
                 f"this request_id was used for another request: expected SHA-256 {before.sha256.hex()},"
                 f" found {item.identity.sha256.hex()}; choose another one"
             )
-        digest = bytes.fromhex(item.octets_sha256)
-        return self._refused(
-            Refused(identity=item.identity, error=error, findings=item.permit.findings, octets_sha256=digest)
-        )
+        return self._refused(refused_in_turn(item, error))
 
     def _refused(self, refused: Refused) -> Refused:
         self._append("refusal", refused.identity, record.encode(self._writer.refusal(refused, self._at)))
@@ -272,8 +305,8 @@ class Intending:
         _REMEMBER.run(self._turn.connection, rows)
 
     def _count(self) -> None:
-        first = [(it, self._uses[it]) for it in self._counted if it not in self._used_before]
-        again = [(it, self._uses[it]) for it in self._counted & self._used_before]
+        first = [(it, self._uses[it]) for it in self._used if it not in self._used_before]
+        again = [(it, self._uses[it]) for it in self._used & self._used_before]
         if first:
             _FIRST_USE.run(self._turn.connection, first)
         if again:
@@ -291,5 +324,14 @@ def _outputs(result: Mapping[str, Json]) -> tuple[bytes, ...]:
             return ()
 
 
-def _is_same(item: Draft, before: Before) -> bool:
+def _is_asked(item: Draft | Refused) -> bool:
+    """May something be given again for it?"""
+    return isinstance(item, Draft) or item.decision is not None
+
+
+def _name(item: Draft | Refused) -> str:
+    return item.identity.name
+
+
+def _is_same(item: Draft | Refused, before: Before) -> bool:
     return item.identity.sha256 == before.sha256 and item.identity.caller.identity == before.caller

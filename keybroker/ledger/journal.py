@@ -14,10 +14,11 @@ from datetime import datetime
 
 from sqlalchemy import delete, func, select
 
-from keybroker.errors import KeybrokerError, LedgerUnavailable, OutcomeUnknown
+from keybroker.errors import EvidenceSpent, KeybrokerError, LedgerUnavailable, OutcomeUnknown, ThresholdExceeded
 from keybroker.gates.model import Permit
-from keybroker.ledger import concluding, intending, record, sqlite, tables
-from keybroker.ledger.claiming import ON_SUCCESS_OCTETS
+from keybroker.ledger import concluding, drafting, intending, record, sqlite, tables
+from keybroker.ledger.claiming import ON_SUCCESS_OCTETS, Claiming
+from keybroker.ledger.counting import Counting
 from keybroker.ledger.intending import OPEN, Answer
 from keybroker.ledger.intent_form import IntentForms
 from keybroker.ledger.merkle import leaf_hash
@@ -35,6 +36,7 @@ from keybroker.ledger.model import (
     Result,
     StoredRecord,
 )
+from keybroker.ledger.quarantining import Quarantining, why_not
 from keybroker.ledger.store import Ledger
 from keybroker.ledger.turn import Turn
 
@@ -85,7 +87,7 @@ class Journal:
         """
         moment = record.moment(at)
         ready = [concluding.draft(self.writer, result, moment) for result in results]
-        drafts = [it if isinstance(it, Refused) else intending.draft(self._forms, *it, moment) for it in judged]
+        drafts = [it if isinstance(it, Refused) else drafting.draft(self._forms, *it, moment) for it in judged]
         taken: list[int] = []
 
         def work(turn: Turn) -> tuple[list[Concluded | KeybrokerError], list[Answer]]:
@@ -133,6 +135,25 @@ class Journal:
             ) from fault
         finally:
             self._held.difference_update(indexes)
+
+    def check_takes(self, permit: Permit, at: datetime) -> None:
+        """Could the use take now what it would take? Reads, and takes nothing.
+
+        Raises: EvidenceSpent, ThresholdExceeded, holding the permit's findings too; LedgerUnavailable, LedgerBroken.
+        """
+        if not permit.claims and not permit.counts:
+            return
+        with self.ledger.read() as connection:
+            try:
+                Claiming(connection, permit.claims).grant(permit.claims, own=None)
+                tallied = Counting(connection, permit.counts, int(at.timestamp())).tally(permit.counts)
+                which = drafting.communication_in(permit)
+                refusal = why_not(tallied, Quarantining(connection, [which.sha256], int(at.timestamp())).find(which))
+                if permit.counts and refusal is not None:
+                    raise refusal
+            except (EvidenceSpent, ThresholdExceeded) as shut:
+                findings = permit.findings + shut.findings
+                raise type(shut)(shut.sentence, gate=shut.gate, clause=shut.clause, findings=findings) from shut
 
     def write(self, entries: Sequence[Entry], *, at: datetime) -> list[Receipt]:
         """Write reads, starts and stops, administrative acts: one transaction.

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from keybroker.errors import KeybrokerError
 from keybroker.gates.model import Permit
+from keybroker.policy.model import Decision
 from keybroker.terms import Caller, Finding, KeyLabel, KeyPurpose, Operation, PartyName, RequestId
 
 
@@ -41,6 +42,11 @@ class RequestIdentity:
     request_id: RequestId
     sha256: bytes
 
+    @property
+    def name(self) -> str:
+        """Under which the ledger remembers it."""
+        return f"{self.operation} {self.key} {self.request_id}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
@@ -57,7 +63,8 @@ class Intent:
 
     ``digest`` is the exact 32 octets that the module will sign (for other uses SHA-256 of what the key is used on), as
     written in the intent record; ``reused`` counts earlier intents with the same originator, Device and Originator
-    Counter; ``counter`` is the number that the ledger gave, where the use claimed one.
+    Counter; ``counter`` is the number that the ledger gave, where the use claimed one; ``warned`` names what is above
+    the warning level of an Anomaly Detection Threshold with this use.
     """
 
     identity: RequestIdentity
@@ -66,6 +73,7 @@ class Intent:
     _permit: Permit
     reused: int = 0
     counter: int | None = None
+    warned: tuple[str, ...] = ()
     _spent: bool = field(default=False)
 
     @property
@@ -140,13 +148,15 @@ class GivenAgain:
 class Refused:
     """A request that will not be served, to be written down before it is answered.
 
-    ``octets_sha256`` is of the content offered.
+    ``octets_sha256`` is of the content offered. ``decision`` stands where all that is wrong is that the time of its
+    evidence has run out: what was recorded for the very same request is then given again.
     """
 
     identity: RequestIdentity
     error: KeybrokerError
     findings: tuple[Finding, ...]
     octets_sha256: bytes
+    decision: Decision | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

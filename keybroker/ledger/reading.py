@@ -146,8 +146,12 @@ def why_not_this_version(current: str | None, *, newest: str | None, known: Coll
     return "the ledger was made by a later keybroker; use that version"
 
 
-def check_birth(connection: Connection, *, origin: str, deployment: DeploymentKind) -> None:
-    """Raises: LedgerBroken for another origin or none, ConfigurationInvalid for the other kind of deployment."""
+def check_birth(connection: Connection, *, origin: str, deployment: DeploymentKind, party: str | None = None) -> None:
+    """``party``: whose ledger a live deployment expects; None where whoever reads it is of no party.
+
+    Raises: LedgerBroken for another origin or none, ConfigurationInvalid for the other kind of deployment and for
+    another party's ledger (SEC G2.20(c), G2.25, G3.14).
+    """
     row = connection.execute(select(tables.head.c.origin, tables.head.c.deployment)).one_or_none()
     if row is None:
         raise LedgerBroken("the ledger has no head")
@@ -158,6 +162,19 @@ def check_birth(connection: Connection, *, origin: str, deployment: DeploymentKi
             f"the ledger was born in a {row.deployment} deployment and cannot be opened as {deployment.value}",
             where="deployment.kind",
         )
+    if party is not None and (born := _party(connection)) != party:
+        raise ConfigurationInvalid(
+            f"the ledger was born as {born or 'nobody'}'s, this deployment is {party or 'nobody'}'s; a live deployment"
+            " and all that it holds is one party's (SEC G2.20(c), G2.25, G3.14)",
+            where="deployment.party",
+        )
+
+
+def _party(connection: Connection) -> str:
+    """Whose ledger it is from birth: its origin record says so. Empty in a test deployment."""
+    first = select(tables.record.c.party).where(tables.record.c.leaf_index == 0)
+    party: str | None = connection.execute(first).scalar()
+    return party or ""
 
 
 def _identity(file: Path) -> tuple[int, int] | None:

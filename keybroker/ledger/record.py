@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 
@@ -33,7 +34,23 @@ from keybroker.ledger.model import (
     Result,
     Signature,
 )
+from keybroker.statement.statement import Statement
 from keybroker.terms import Caller, DeploymentKind, Finding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Takes:
+    """What an intent's record says of what the use takes: claims, counts (name, period, number, most), the names that
+    are above their warning level, and the record of a quarantined communication whose release let it through.
+    """
+
+    taken: Sequence[Mapping[str, Json]] = ()
+    counted: Sequence[Json] = ()
+    warned: Sequence[str] = ()
+    released: int | None = None
+
+
+TAKES_NOTHING = Takes()
 
 VERSION = 1
 """The version of the record format, ``v`` in every record."""
@@ -62,6 +79,11 @@ def encode(body: Mapping[str, Json]) -> bytes:
     Raises: UnicodeEncodeError (a ValueError) for a lone surrogate.
     """
     return _encode(body).encode()
+
+
+def text(value: Json) -> str:
+    """A part of a body as it stands in the record."""
+    return _encode(value)
 
 
 def check_json(value: object, where: str = "body") -> None:
@@ -126,9 +148,9 @@ class Writer:
             "policies": {purpose.value: sha256.hex() for purpose, sha256 in in_force.policies.items()},
         }
 
-    def origin(self, origin: str, at: datetime) -> dict[str, Json]:
-        """The first record of a ledger: its name. It carries the mark of a test deployment, from birth."""
-        return {**self._mark, "at": moment(at), "kind": RecordKind.ORIGIN, "party": "", "origin": origin}
+    def origin(self, origin: str, at: datetime, party: str = "") -> dict[str, Json]:
+        """The first record of a ledger: its name, and the mark of a test deployment or the party of a live one."""
+        return {**self._mark, "at": moment(at), "kind": RecordKind.ORIGIN, "party": party, "origin": origin}
 
     def intent(
         self,
@@ -140,7 +162,7 @@ class Writer:
         reused: int,
         at: str,
         accompanying: Sequence[Accompanying] = (),
-        taken: Sequence[Mapping[str, Json]] = (),
+        takes: Takes = TAKES_NOTHING,
     ) -> dict[str, Json]:
         """A use of a key that is about to happen. ``octets`` and ``digest`` are SHA-256 in hex."""
         decision = permit.decision
@@ -167,8 +189,9 @@ class Writer:
             body["accompanying"] = [
                 {"kind": each.kind.value, "sha256": sha256(each.octets).hexdigest()} for each in accompanying
             ]
-        if taken:
-            body["taken"] = [dict(claim) for claim in taken]
+        if permit.used:
+            body["evidence"] = [_statement(statement) for statement in permit.used]
+        body |= _taken(takes)
         if decision.content.use_kind is not UseKind.SIGNATURE:
             body["use"] = decision.content.use_kind.value
         return body
@@ -206,8 +229,10 @@ class Writer:
             "state": UNKNOWN,
         }
 
-    def refusal(self, refused: Refused, at: datetime) -> dict[str, Json]:
-        """A request that is not served, with every finding there is."""
+    def refusal(self, refused: Refused, at: datetime, quarantine: Mapping[str, Json] | None = None) -> dict[str, Json]:
+        """A request that is not served, with every finding there is; and what became of a communication that exceeded
+        an Anomaly Detection Threshold.
+        """
         body: dict[str, Json] = {
             **self._mark,
             **self._request(refused.identity),
@@ -222,6 +247,8 @@ class Writer:
         }
         if isinstance(refused.error, ContentMalformed):
             body["offset"] = refused.error.offset
+        if quarantine is not None:
+            body["quarantine"] = dict(quarantine)
         return body
 
     def release(
@@ -302,6 +329,26 @@ def _product(product: Product) -> dict[str, Json]:
     return {"result_octets": [len(each) for each in product.outputs], "state": DONE}
 
 
+def _taken(takes: Takes) -> dict[str, Json]:
+    told: dict[str, Json] = {
+        "taken": [dict(claim) for claim in takes.taken],
+        "counted": list(takes.counted),
+        "warned": list(takes.warned),
+    }
+    told = {name: value for name, value in told.items() if value}
+    return told if takes.released is None else told | {"released": takes.released}
+
+
+def _statement(statement: Statement) -> Json:
+    """Whole, so that a stranger can verify it again."""
+    return {
+        "attester": statement.attester,
+        "kind": statement.kind.value,
+        "sha256": statement.sha256.hex(),
+        "statement": statement.compact,
+    }
+
+
 def _finding(finding: Finding) -> Json:
     if finding.passed:
         # ``found`` says where a test deployment passed what a live one would refuse.
@@ -314,6 +361,8 @@ def _finding(finding: Finding) -> Json:
     }
     if finding.offset is not None:
         written["offset"] = finding.offset
+    if finding.reason:
+        written["reason"] = finding.reason
     return written
 
 

@@ -138,12 +138,12 @@ class Ledger(Reader):
         self._turns.close()
 
 
-def open_ledger(url: str, *, origin: str, deployment: DeploymentKind, at: datetime) -> Ledger:
+def open_ledger(url: str, *, origin: str, deployment: DeploymentKind, at: datetime, party: str = "") -> Ledger:
     """Open the ledger that the URL names; make it where there is none, and bring its tables up to this version.
 
-    Raises: ConfigurationInvalid: an origin that is none, or that hides a test deployment; not a ledger for this
-    version, or of the other deployment kind. LedgerBroken: of another origin, or damaged. LedgerUnavailable: it cannot
-    be opened now.
+    ``party``: whose a live deployment is. Raises: ConfigurationInvalid: an origin that is none, or that hides a test
+    deployment; not a ledger for this version, of the other deployment kind, or of another party (SEC G2.25, G3.14).
+    LedgerBroken: of another origin, or damaged. LedgerUnavailable: it cannot be opened now.
     """
     _check_origin(origin, deployment)
     file = sqlite.database_file(url)
@@ -160,9 +160,9 @@ def open_ledger(url: str, *, origin: str, deployment: DeploymentKind, at: dateti
     try:
         with ledger._turns.take(), sqlite.for_turn(engine.connect()) as connection:
             connection.begin()
-            create_ledger(connection, origin=origin, deployment=deployment, at=at)
+            create_ledger(connection, origin=origin, deployment=deployment, at=at, party=party)
             connection.commit()
-            check_birth(connection, origin=origin, deployment=deployment)
+            check_birth(connection, origin=origin, deployment=deployment, party=party)
     except (DBAPIError, sqlite3.Error) as error:
         ledger.close()
         raise sqlite.fault(error) from error
@@ -185,8 +185,10 @@ def _check_origin(origin: str, deployment: DeploymentKind) -> None:
         )
 
 
-def create_ledger(connection: Connection, *, origin: str, deployment: DeploymentKind, at: datetime) -> None:
-    """Make or migrate the tables; into a new ledger write its first record: name and kind of deployment, from birth.
+def create_ledger(
+    connection: Connection, *, origin: str, deployment: DeploymentKind, at: datetime, party: str = ""
+) -> None:
+    """Make or migrate the tables; into a new ledger write its first record: name, kind of deployment, party.
 
     Raises: ConfigurationInvalid when the ledger was made by a later keybroker.
     """
@@ -194,7 +196,7 @@ def create_ledger(connection: Connection, *, origin: str, deployment: Deployment
     if connection.execute(select(func.count()).select_from(tables.head)).scalar_one():
         return
     nothing = InForce(configuration=b"", profile=b"", policies={})
-    octets = encode(Writer(deployment=deployment, in_force=nothing, worker="").origin(origin, at))
+    octets = encode(Writer(deployment=deployment, in_force=nothing, worker="").origin(origin, at, party))
     connection.execute(
         insert(tables.head).values(
             id=1,
@@ -207,7 +209,7 @@ def create_ledger(connection: Connection, *, origin: str, deployment: Deployment
         )
     )
     turn = Turn(connection, origin=origin)
-    turn.append(kind="origin", party="", octets=octets, leaf_hash=merkle.leaf_hash(octets))
+    turn.append(kind="origin", party=party, octets=octets, leaf_hash=merkle.leaf_hash(octets))
     turn.finish()
 
 

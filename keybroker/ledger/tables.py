@@ -157,3 +157,109 @@ revocation_list = Table(
 ``chain`` is a SEQUENCE of the issuer's certificate and its issuers' (DER), for a CA that stands in no key's chain;
 empty where none came with the list.
 """
+
+attester = Table(
+    "attester",
+    metadata,
+    Column("kid", String(64), primary_key=True),
+    Column("name", String(128), nullable=False),
+    Column("party", String(64), nullable=False),
+    Column("certificate", LargeBinary, nullable=False),
+    Column("kinds", String(512), nullable=False),
+    Column("since", LEAF, nullable=False),
+    Column("until", LEAF, nullable=False),
+    Column("withdrawn_at", LEAF),
+)
+"""Who may state what (``statement/attester.py``); ``kinds`` are joined by spaces, moments in seconds."""
+
+statement = Table(
+    "statement",
+    metadata,
+    Column("leaf_index", LEAF, primary_key=True, autoincrement=False),
+    Column("kind", String(64), nullable=False),
+    Column("attester", String(128), nullable=False),
+    Column("sha256", LargeBinary, nullable=False, unique=True),
+    Column("compact", LargeBinary, nullable=False),
+    Column("withdrawn_index", LEAF),
+)
+"""Statements that are held, by the leaf index of the record that took each in; ``sha256`` is of the payload."""
+
+statement_used = Table(
+    "statement_used",
+    metadata,
+    Column("identity", String(256), primary_key=True),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("leaf_index", LEAF, nullable=False),
+)
+"""Statements that were taken in or acted on, by attester and nonce: none of them is taken a second time. Those that
+come with requests are spent in ``taken``.
+"""
+
+person_act = Table(
+    "person_act",
+    metadata,
+    Column("leaf_index", LEAF, primary_key=True, autoincrement=False),
+    Column("subject", String(128), primary_key=True),
+    Column("person", String(128), nullable=False),
+    Column("at", LEAF, nullable=False),
+)
+"""Which person acted, by order, on which key, module, node or configuration (SEC G3.23). ``at`` is in seconds."""
+
+restore = Table(
+    "restore",
+    metadata,
+    Column("leaf_index", LEAF, primary_key=True, autoincrement=False),
+    Column("at", LEAF, nullable=False),
+    Column("lost", LEAF, nullable=False),
+)
+"""When the ledger was put back from a back-up, and how many records were lost: evidence issued before the last one is
+void. ``at`` is in seconds, rounded up.
+"""
+
+anomaly_count = Table(
+    "anomaly_count",
+    metadata,
+    Column("name", LargeBinary, primary_key=True),
+    Column("buckets", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""How often something was used lately (SEC G6.3, G6.6), by what is counted; ``buckets`` as in ``ledger/window.py``."""
+
+HELD = "state IN ('quarantined', 'released')"
+"""Of a quarantined communication: nothing was decided for ever."""
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("leaf_index", LEAF, primary_key=True, autoincrement=False),
+    Column("party", String(64), nullable=False),
+    Column("caller", String(512), nullable=False),
+    Column("user_id", String(23), nullable=False),
+    Column("key", String(63), nullable=False),
+    Column("name", String(256), nullable=False),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("octets", LargeBinary),
+    Column("counts", String(4096), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("at", LEAF, nullable=False),
+    Index("quarantine_held", "sha256", sqlite_where=text(HELD), postgresql_where=text(HELD)),
+)
+"""Communications that exceeded an Anomaly Detection Threshold (SEC G6.1), by the leaf index of their refusal.
+
+``user_id`` is the User ID in them, ``name`` the request's, ``counts`` which thresholds were exceeded (a line each);
+``octets`` are there while it is quarantined or released, and never those that disclose Secret Key Material. ``at`` is
+in seconds.
+"""
+
+threshold_check = Table(
+    "threshold_check",
+    metadata,
+    Column("part", String(63), primary_key=True),
+    Column("sha256", LargeBinary, primary_key=True),
+    Column("attester", String(128), nullable=False),
+    Column("sequence", LEAF, nullable=False),
+    Column("leaf_index", LEAF, nullable=False),
+)
+"""Notifications of thresholds whose cryptographic protection was checked with success, per part of the systems: each
+once, whether it was then applied or not (SEC G6.6A). ``sha256`` is of the payload.
+"""

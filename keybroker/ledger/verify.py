@@ -3,8 +3,11 @@
 What it recomputes: canonical form and fields of every record, its leaf hash, the tree's root, that every intent ends at
 most once and only after it began, that every signature verifies with its intent's public key over its intent's digest,
 that every signature given again is the one recorded for that request, that nothing was taken twice
-(``verify_claims``), that session keys were made and used as they may be (``verify_sessions``), and that what the tables
-beside the records say (requests, counters, octets, what was taken, revocation lists) is what the records say.
+(``verify_claims``), that whatever counts was counted (``verify_counts``), that two people ordered each restore
+(``verify_restores``), that session keys were made and used as they may be (``verify_sessions``), that every statement
+verifies and was used once (``verify_evidence``), and that what the tables beside the records say (requests, counters,
+octets, what was taken, revocation lists, counts, quarantine, notifications of thresholds, evidence) is what the records
+say.
 ``ledger.audit`` reads it all in.
 """
 
@@ -22,7 +25,11 @@ from keybroker.ledger.merkle import Frontier
 from keybroker.ledger.model import Head, Json, RecordKind, StoredRecord
 from keybroker.ledger.signatures import is_signature, verifies
 from keybroker.ledger.verify_claims import SAME_REQUEST, Claims, ListRow, takes_something
+from keybroker.ledger.verify_counts import CheckRow, Counts, QuarantineRow, counts_something
+from keybroker.ledger.verify_evidence import Evidence, concerns_statements
 from keybroker.ledger.verify_form import expect, read_body
+from keybroker.ledger.verify_restores import check_restore
+from keybroker.ledger.verify_rows import EvidenceRows
 from keybroker.ledger.verify_sessions import SessionActs
 from keybroker.terms import ContentKind, DeploymentKind
 
@@ -87,6 +94,7 @@ class _Seen:
     """What is remembered between records; it grows with the intents that are open, not with every record."""
 
     find: Callable[[int], bytes]
+    origin: str
 
     frontier: Frontier = field(default_factory=Frontier)
     kinds: dict[str, int] = field(default_factory=dict)
@@ -94,10 +102,14 @@ class _Seen:
     signatures: int = 0
     uses: int = 0
     claims: Claims = field(init=False)
+    counts: Counts = field(init=False)
+    evidence: Evidence = field(init=False)
     sessions: SessionActs = field(init=False)
 
     def __post_init__(self) -> None:
         self.claims = Claims(find=lambda index, earlier: _before(self, index, earlier))
+        self.counts = Counts(find=lambda index, earlier: _before(self, index, earlier))
+        self.evidence = Evidence(origin=self.origin, find=lambda index, earlier: _before(self, index, earlier))
         self.sessions = SessionActs(find=lambda index, earlier: _before(self, index, earlier))
 
 
@@ -112,6 +124,10 @@ def verify_ledger(
     octets: Iterable[tuple[int, bytes, bytes]] | None = None,
     taken: Iterable[tuple[bytes, bytes, int]] | None = None,
     lists: Iterable[ListRow] | None = None,
+    counts: Iterable[tuple[bytes, bytes]] | None = None,
+    quarantine: Iterable[QuarantineRow] | None = None,
+    checks: Iterable[CheckRow] | None = None,
+    evidence: EvidenceRows | None = None,
     anchor: Head | None = None,
 ) -> Verified:
     """Recompute everything. Tables that are not given are not looked at.
@@ -122,7 +138,7 @@ def verify_ledger(
     nobody is told whether two intents took one name that knew nothing of each other.
     Raises: LedgerBroken, which names the first thing wrong: the record, what was expected and what was found.
     """
-    seen = _Seen(find=find)
+    seen = _Seen(find=find, origin=head.origin)
     rows, kept = _Merged(requests), _Merged(octets)
     for stored in records:
         index = seen.frontier.size
@@ -138,6 +154,8 @@ def verify_ledger(
     _check_left_over(rows, kept)
     _check_counters(seen, counters)
     seen.claims.check_tables(taken, lists)
+    seen.counts.check_tables(counts, quarantine, checks)
+    seen.evidence.check_tables(evidence)
     _check_end(seen, head, anchor)
     return Verified(
         origin=head.origin,
@@ -182,8 +200,13 @@ def _follow(seen: _Seen, index: int, body: dict[str, Json], row: RequestRow | No
     elif kind == RecordKind.RELEASE:
         _release(seen, index, body)
     elif kind == RecordKind.ADMINISTRATIVE:
+        check_restore(index, body)
         seen.claims.administer(index, body)
         seen.sessions.administer(index, body)
+        seen.counts.administer(index, body)
+        seen.evidence.administer(index, body)
+    elif kind == RecordKind.REFUSAL:
+        seen.counts.refuse(index, body)
 
 
 def _release(seen: _Seen, index: int, body: dict[str, Json]) -> None:
@@ -241,6 +264,10 @@ def _begin(seen: _Seen, index: int, body: dict[str, Json], row: RequestRow | Non
     seen.uses += _use(index, body)
     if takes_something(body):
         seen.claims.begin(index, body)
+    if counts_something(body):
+        seen.counts.begin(index, body)
+    if concerns_statements(body):
+        seen.evidence.begin(index, body)
     seen.sessions.use(index, body)
 
 

@@ -2,7 +2,8 @@
 
 Each claim in an intent says which intent it took its name over from (``after``), or that nobody had it. So every take
 adds one state (name, value, intent) to a sum and takes the one before it away: what is left is what the table must
-say. Two takers of one name that know nothing of each other leave two states, and the table has one row.
+say. Two takers of one name that know nothing of each other leave two states, and the table has one row. A restore
+advances numbers without a taker: its records list each, and what was advanced is remembered until it is taken over.
 
 Whether an entry that left a list had expired is not looked at: it took the lifetimes of that moment to say.
 """
@@ -14,13 +15,14 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from keybroker.errors import LedgerBroken
+from keybroker.ledger import advancing, behind
+from keybroker.ledger.advancing import NUMBERS, Advanced, grown, read_advanced
 from keybroker.ledger.model import Json, RecordKind
 
 SAME_REQUEST = ("party", "operation", "key", "request_id", "request")
 """What two records of one request have in common."""
 
 _FIELDS = frozenset({"form", "name", "rule", "scope", "value"})
-_TOOK_IN = "TakeInRevocationList"
 
 Body = Mapping[str, Json]
 
@@ -56,18 +58,31 @@ class Claims:
     _left: set[int] = field(default_factory=set)
     _served: set[int] = field(default_factory=set)
     _lists: dict[bytes, ListRow] = field(default_factory=dict)
+    _advanced: dict[tuple[bytes, int], bytes] = field(default_factory=dict)
+    _restored: int = 0
+    _by: int = 0
+    _grown: int = 0
+    _owed: int = 0
 
     def begin(self, index: int, body: Body) -> None:
         """An intent: follow each of its claims. Raises: LedgerBroken."""
         for take in _takes(index, body):
             self._sum += _state(take.row, take.value, index)
             if take.after is None:
+                self._check_first(index, take)
                 continue
             earlier = self.find(index, take.after)
-            before = self._before(index, take, earlier)
+            _, before = self._taken(index, take, earlier)
+            self._advanced.pop((take.row, take.after), None)
             again = take.after in self._left and _same(body, earlier)
             _check_taken_over(index, take, before, again=again, served=take.after in self._served)
             self._sum -= _state(take.row, before, take.after)
+
+    def _check_first(self, index: int, take: _Take) -> None:
+        """A number that the ledger gives for the first time: beyond what was given in a part of it that was lost."""
+        number = int.from_bytes(take.value, "big")
+        if take.form == "allocated" and number < self._grown:
+            raise LedgerBroken(f"record {index}: expected a number of at least {self._grown}, found {number}")
 
     def may_be_taken_again(self, intent: int, *, served: bool) -> None:
         """An intent that took something failed for certain, or its result is not kept: the same request may take it
@@ -78,10 +93,47 @@ class Claims:
             self._served.add(intent)
 
     def administer(self, index: int, body: Body) -> None:
-        """An administrative act: where it took in a revocation list, that is the issuer's current one."""
+        """An administrative act: a revocation list that was taken in, a restore, numbers that it advanced."""
         act = body["body"]
-        if not isinstance(act, dict) or act.get("act") != _TOOK_IN:
+        if not isinstance(act, dict):
             return
+        match act.get("act"):
+            case "TakeInRevocationList":
+                self._take_in(index, act)
+            case behind.RESTORE:
+                self._restore(index, act)
+            case advancing.ADVANCE:
+                self._advance(index, act)
+
+    def _restore(self, index: int, act: Mapping[str, Json]) -> None:
+        """It says by how much each number was advanced, and how many; the next records say which."""
+        try:
+            self._by, self._owed, self._restored = int(str(act["by"])), int(str(act["numbers"])), index
+        except (KeyError, ValueError) as error:
+            raise LedgerBroken(f"record {index}: expected how much of what was advanced, found {act}") from error
+        self._grown += self._by
+
+    def _advance(self, index: int, act: Mapping[str, Json]) -> None:
+        """Numbers that a restore advanced: each as an intent took it or an earlier restore left it, and grown."""
+        advanced = read_advanced(index, act)
+        self._owed -= len(advanced)
+        if act.get("restore") != self._restored or not advanced or self._owed < 0:
+            raise LedgerBroken(f"record {index}: expected numbers that record {self._restored} advanced, and no more")
+        for each in advanced:
+            self._grow(index, each)
+
+    def _grow(self, index: int, each: Advanced) -> None:
+        take = _Take(form="", row=each.row, value=each.after, after=each.intent)
+        form, before = self._taken(index, take, self.find(index, each.intent))
+        if form not in NUMBERS or each.before != before or each.after != grown(before, self._by):
+            raise LedgerBroken(
+                f"record {index}: expected {each.row.hex()} of intent {each.intent} grown by {self._by} from"
+                f" {before.hex()}; found {each.before.hex()} to {each.after.hex()}"
+            )
+        self._sum += _state(each.row, each.after, each.intent) - _state(each.row, before, each.intent)
+        self._advanced[each.row, each.intent] = each.after
+
+    def _take_in(self, index: int, act: Mapping[str, Json]) -> None:
         try:
             issuer, digest = bytes.fromhex(str(act["issuer"])), bytes.fromhex(str(act["sha256"]))
             row = ListRow(issuer=issuer, number=int(str(act["number"])), sha256=digest)
@@ -94,6 +146,8 @@ class Claims:
 
     def check_tables(self, taken: Iterable[tuple[bytes, bytes, int]] | None, lists: Iterable[ListRow] | None) -> None:
         """The tables say what the records do. ``taken``: (row name, value, intent). Raises: LedgerBroken."""
+        if self._owed:
+            raise LedgerBroken(f"record {self._restored} advanced {self._owed} more numbers than any record lists")
         if taken is not None and sum(_state(*row) for row in taken) != self._sum:
             raise LedgerBroken("the table of what was taken does not tell the same as the intents, or two took it")
         if lists is None:
@@ -105,12 +159,12 @@ class Claims:
         if self._lists:
             raise LedgerBroken(f"the revocation list of {next(iter(self._lists)).hex()} was taken in and is not there")
 
-    def _before(self, index: int, take: _Take, earlier: Body) -> bytes:
-        """What the intent ``take.after`` took under the same name."""
+    def _taken(self, index: int, take: _Take, earlier: Body) -> tuple[str, bytes]:
+        """Form and value of what the intent ``take.after`` took under the same name, advanced since or not."""
         if earlier.get("kind") == RecordKind.INTENT and take.after is not None:
             for each in _takes(take.after, earlier):
                 if each.row == take.row:
-                    return each.value
+                    return each.form, self._advanced.get((take.row, take.after), each.value)
         raise LedgerBroken(f"record {index}: expected an intent that took the same name, found record {take.after}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from keybroker.errors import LedgerBroken
 from keybroker.ledger import record
@@ -26,8 +27,8 @@ _FIELDS: Mapping[RecordKind, frozenset[str]] = {
     RecordKind.CLOSED: frozenset({"died", "intent", "state"}),
 }
 _MORE: Mapping[RecordKind, frozenset[str]] = {
-    RecordKind.REFUSAL: frozenset({"offset"}),
-    RecordKind.INTENT: frozenset({"accompanying", "taken", "use"}),
+    RecordKind.REFUSAL: frozenset({"offset", "quarantine"}),
+    RecordKind.INTENT: frozenset({"accompanying", "counted", "evidence", "released", "taken", "use", "warned"}),
     RecordKind.OUTCOME: frozenset({"signature", "result", "result_octets", "reason", "sentence"}),
     RecordKind.RELEASE: frozenset({"signature", "result"}),
 }
@@ -71,3 +72,13 @@ def expect(holds: bool, index: int, expected: str, found: str) -> None:
     """Raises: LedgerBroken, which names the record, what was expected and what was found."""
     if not holds:
         raise LedgerBroken(f"record {index}: expected {expected}; found {found}")
+
+
+def moment_of(index: int, body: Mapping[str, Json]) -> datetime:
+    """When it was recorded. Raises: LedgerBroken."""
+    try:
+        at = datetime.fromisoformat(str(body["at"]))
+    except ValueError as error:
+        raise LedgerBroken(f"record {index}: expected a moment; found {body['at']!r}") from error
+    expect(record.moment(at) == body["at"], index, "a moment in UTC", str(body["at"]))
+    return at

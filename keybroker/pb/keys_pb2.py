@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17keybroker/v1/keys.proto\x12\x0ckeybroker.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"8\n\x0fListKeysRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"L\n\x10ListKeysResponse\x12\x1f\n\x04keys\x18\x01 \x03(\x0b\x32\x11.keybroker.v1.Key\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\"\n\x13GetPublicKeyRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\"m\n\x14GetPublicKeyResponse\x12\x1e\n\x03key\x18\x01 \x01(\x0b\x32\x11.keybroker.v1.Key\x12\x1f\n\x17subject_public_key_info\x18\x02 \x01(\x0c\x12\x14\n\x0c\x63\x65rtificates\x18\x03 \x03(\x0c\"\xe7\x01\n\x03Key\x12\r\n\x05label\x18\x01 \x01(\t\x12\x0f\n\x07purpose\x18\x02 \x01(\t\x12\r\n\x05party\x18\x03 \x01(\t\x12\r\n\x05state\x18\x04 \x01(\t\x12\x0b\n\x03\x65ui\x18\x05 \x01(\t\x12.\n\nnot_before\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tnot_after\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06usable\x18\x08 \x01(\x08\x12\x18\n\x10unusable_because\x18\t \x01(\t\x12\x0c\n\x04test\x18\n \x01(\x08\x32\xae\x01\n\nKeyService\x12I\n\x08ListKeys\x12\x1d.keybroker.v1.ListKeysRequest\x1a\x1e.keybroker.v1.ListKeysResponse\x12U\n\x0cGetPublicKey\x12!.keybroker.v1.GetPublicKeyRequest\x1a\".keybroker.v1.GetPublicKeyResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17keybroker/v1/keys.proto\x12\x0ckeybroker.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"8\n\x0fListKeysRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"L\n\x10ListKeysResponse\x12\x1f\n\x04keys\x18\x01 \x03(\x0b\x32\x11.keybroker.v1.Key\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\"\n\x13GetPublicKeyRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\"m\n\x14GetPublicKeyResponse\x12\x1e\n\x03key\x18\x01 \x01(\x0b\x32\x11.keybroker.v1.Key\x12\x1f\n\x17subject_public_key_info\x18\x02 \x01(\x0c\x12\x14\n\x0c\x63\x65rtificates\x18\x03 \x03(\x0c\"\xf9\x01\n\x03Key\x12\r\n\x05label\x18\x01 \x01(\t\x12\x0f\n\x07purpose\x18\x02 \x01(\t\x12\r\n\x05party\x18\x03 \x01(\t\x12\r\n\x05state\x18\x04 \x01(\t\x12\x0b\n\x03\x65ui\x18\x05 \x01(\t\x12.\n\nnot_before\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tnot_after\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06usable\x18\x08 \x01(\x08\x12\x18\n\x10unusable_because\x18\t \x01(\t\x12\x0c\n\x04test\x18\n \x01(\x08\x12\x10\n\x08warnings\x18\x0b \x03(\t2\xae\x01\n\nKeyService\x12I\n\x08ListKeys\x12\x1d.keybroker.v1.ListKeysRequest\x1a\x1e.keybroker.v1.ListKeysResponse\x12U\n\x0cGetPublicKey\x12!.keybroker.v1.GetPublicKeyRequest\x1a\".keybroker.v1.GetPublicKeyResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,7 +41,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETPUBLICKEYRESPONSE']._serialized_start=246
   _globals['_GETPUBLICKEYRESPONSE']._serialized_end=355
   _globals['_KEY']._serialized_start=358
-  _globals['_KEY']._serialized_end=589
-  _globals['_KEYSERVICE']._serialized_start=592
-  _globals['_KEYSERVICE']._serialized_end=766
+  _globals['_KEY']._serialized_end=607
+  _globals['_KEYSERVICE']._serialized_start=610
+  _globals['_KEYSERVICE']._serialized_end=784
 # @@protoc_insertion_point(module_scope)

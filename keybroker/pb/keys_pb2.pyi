@@ -132,6 +132,7 @@ class Key(_message.Message):
     USABLE_FIELD_NUMBER: _builtins.int
     UNUSABLE_BECAUSE_FIELD_NUMBER: _builtins.int
     TEST_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     label: _builtins.str
     purpose: _builtins.str
     party: _builtins.str
@@ -150,6 +151,10 @@ class Key(_message.Message):
 
     @_builtins.property
     def not_after(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What lapses within 30 days that keys of this deployment depend on, the soonest first."""
+
     def __init__(
         self,
         *,
@@ -163,10 +168,11 @@ class Key(_message.Message):
         usable: _builtins.bool = ...,
         unusable_because: _builtins.str = ...,
         test: _builtins.bool = ...,
+        warnings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["not_after", b"not_after", "not_before", b"not_before"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["eui", b"eui", "label", b"label", "not_after", b"not_after", "not_before", b"not_before", "party", b"party", "purpose", b"purpose", "state", b"state", "test", b"test", "unusable_because", b"unusable_because", "usable", b"usable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["eui", b"eui", "label", b"label", "not_after", b"not_after", "not_before", b"not_before", "party", b"party", "purpose", b"purpose", "state", b"state", "test", b"test", "unusable_because", b"unusable_because", "usable", b"usable", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -89,6 +89,7 @@ class SignPreCommandRequest(_message.Message):
     PRE_COMMAND_FIELD_NUMBER: _builtins.int
     SERVICE_REQUEST_FIELD_NUMBER: _builtins.int
     SIGNER_CERTIFICATES_FIELD_NUMBER: _builtins.int
+    SUPPLY_SENSITIVE_CHECKS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """As in SignCommandRequest."""
     key: _builtins.str
@@ -101,6 +102,12 @@ class SignPreCommandRequest(_message.Message):
     def signer_certificates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """The certificate behind its XML signature, DER, then its issuers."""
 
+    @_builtins.property
+    def supply_sensitive_checks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Supply Sensitive Check statements, compact JWS (SEC G3.25): one where the Pre-Command is supply sensitive. At most
+        4, each of at most 16384 octets.
+        """
+
     def __init__(
         self,
         *,
@@ -109,10 +116,11 @@ class SignPreCommandRequest(_message.Message):
         pre_command: _builtins.bytes = ...,
         service_request: _builtins.bytes = ...,
         signer_certificates: _abc.Iterable[_builtins.bytes] | None = ...,
+        supply_sensitive_checks: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "pre_command", b"pre_command", "request_id", b"request_id", "service_request", b"service_request", "signer_certificates", b"signer_certificates"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "pre_command", b"pre_command", "request_id", b"request_id", "service_request", b"service_request", "signer_certificates", b"signer_certificates", "supply_sensitive_checks", b"supply_sensitive_checks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -479,6 +487,8 @@ class Finding(_message.Message):
     EXPECTED_FIELD_NUMBER: _builtins.int
     FOUND_FIELD_NUMBER: _builtins.int
     OFFSET_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REMEDY_FIELD_NUMBER: _builtins.int
     rule: _builtins.str
     clause: _builtins.str
     passed: _builtins.bool
@@ -486,6 +496,9 @@ class Finding(_message.Message):
     found: _builtins.str
     offset: _builtins.int
     """Offset in the message, where one octet is to blame."""
+    reason: _builtins.str
+    """Stable name of what is wrong with a piece of evidence, and what to do about it."""
+    remedy: _builtins.str
     def __init__(
         self,
         *,
@@ -495,10 +508,12 @@ class Finding(_message.Message):
         expected: _builtins.str = ...,
         found: _builtins.str = ...,
         offset: _builtins.int | None = ...,
+        reason: _builtins.str = ...,
+        remedy: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_offset", b"_offset", "offset", b"offset"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_offset", b"_offset", "clause", b"clause", "expected", b"expected", "found", b"found", "offset", b"offset", "passed", b"passed", "rule", b"rule"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_offset", b"_offset", "clause", b"clause", "expected", b"expected", "found", b"found", "offset", b"offset", "passed", b"passed", "reason", b"reason", "remedy", b"remedy", "rule", b"rule"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__offset: _TypeAlias = _typing.Literal["offset"]  # noqa: Y015
     _WhichOneofArgType__offset: _TypeAlias = _typing.Literal["_offset", b"_offset"]  # noqa: Y015
@@ -997,6 +1012,7 @@ class SignServiceRequestRequest(_message.Message):
     KEY_FIELD_NUMBER: _builtins.int
     SERVICE_REQUEST_FIELD_NUMBER: _builtins.int
     ORIGINATOR_CERTIFICATES_FIELD_NUMBER: _builtins.int
+    SUPPLY_SENSITIVE_CHECKS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     key: _builtins.str
     service_request: _builtins.bytes
@@ -1005,6 +1021,10 @@ class SignServiceRequestRequest(_message.Message):
     def originator_certificates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """For a Signed Pre-Command: the Digital Signing certificate behind the GBCS payload's signature, DER, then its issuers."""
 
+    @_builtins.property
+    def supply_sensitive_checks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As in SignPreCommandRequest, for a critical SMETS1 Service Request."""
+
     def __init__(
         self,
         *,
@@ -1012,10 +1032,11 @@ class SignServiceRequestRequest(_message.Message):
         key: _builtins.str = ...,
         service_request: _builtins.bytes = ...,
         originator_certificates: _abc.Iterable[_builtins.bytes] | None = ...,
+        supply_sensitive_checks: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "originator_certificates", b"originator_certificates", "request_id", b"request_id", "service_request", b"service_request"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "originator_certificates", b"originator_certificates", "request_id", b"request_id", "service_request", b"service_request", "supply_sensitive_checks", b"supply_sensitive_checks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

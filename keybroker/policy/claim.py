@@ -115,4 +115,27 @@ class Known:
     begins: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """One more under ``name`` within ``period_seconds``: at most ``quarantine``, with a warning above ``warning``.
+
+    Taken by every use that has an intent, whatever becomes of it. No name of a claim: it takes nothing from another
+    use until the threshold is reached. ``told`` says what is counted.
+
+    A data value outside its threshold counts against a threshold of none: ``told`` is then what was expected, and
+    ``found`` what was found. ``deletes``: what exceeds it is deleted, not quarantined (SEC G6.1(d)(i)). ``user`` is the
+    User ID to which the communication relates, who says what becomes of it.
+    """
+
+    clause: str
+    name: str
+    told: str
+    period_seconds: int
+    warning: int
+    quarantine: int
+    user: str = ""
+    found: str = ""
+    deletes: bool = False
+
+
 Claim = Once | Bound | Increasing | IncreasingOnSuccess | Allocated | Succession | Known

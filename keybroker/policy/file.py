@@ -18,16 +18,20 @@ from keybroker.content.message_codes import MESSAGE_CODES
 from keybroker.content.model import Criticality
 from keybroker.errors import ConfigurationInvalid
 from keybroker.policy.conflicts import find_conflicts
-from keybroker.policy.file_form import PolicyFile, Table
+from keybroker.policy.file_form import ModuleValidation, PolicyFile, Table
 from keybroker.policy.model import GateRequirement, ModuleRequirement, Policy
 from keybroker.policy.settings import (
+    AnomalyThresholdSettings,
     CertificateSettings,
+    DatedStandard,
     EcosSettings,
+    ModuleValidationSettings,
     PrepaymentSettings,
     RevocationListSettings,
     ServiceRequestSettings,
     Settings,
     Smets1Settings,
+    SupplySensitiveCheckSettings,
 )
 from keybroker.terms import KeyPurpose, RemotePartyRole
 
@@ -111,7 +115,17 @@ def _settings(file: PolicyFile, name: str) -> Settings:
         prepayment=_table(PrepaymentSettings, file.prepayment, name),
         smets1=_table(Smets1Settings, file.smets1, name),
         service_requests=_table(ServiceRequestSettings, file.service_requests, name),
+        supply_sensitive_check=_table(SupplySensitiveCheckSettings, file.supply_sensitive_check, name),
+        anomaly_thresholds=_table(AnomalyThresholdSettings, file.anomaly_thresholds, name),
+        module_validation=_module_validation(file.module.validation),
     )
+
+
+def _module_validation(table: ModuleValidation | None) -> ModuleValidationSettings | None:
+    if table is None:
+        return None
+    standards = tuple(DatedStandard(**dict(each)) for each in table.standards)
+    return ModuleValidationSettings(standards=standards, historical_accepted_until=table.historical_accepted_until)
 
 
 def _table(kind: Callable[..., _Item], table: Table | None, name: str) -> _Item | None:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
+from keybroker.content.duis.service_reference_variants import SERVICE_REFERENCE_VARIANTS
 from keybroker.policy.rule import CLAUSE
 from keybroker.terms import CallerKind, ContentKind, Export, KeyAlgorithm, KeyPurpose, KeyUsage, Operation
 
@@ -31,9 +32,40 @@ class Table(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
+class Standard(Table):
+    """A line of ``[module.validation]``; ``from`` is a word of Python's."""
+
+    standard: Literal["FIPS 140-2", "FIPS 140-3"]
+    since: Annotated[AwareDatetime, Field(alias="from")]
+    until: AwareDatetime | None = None
+    historical_from: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _check_dates(self) -> Self:
+        """SEC G1.3."""
+        if any(each is not None and each <= self.since for each in (self.until, self.historical_from)):
+            raise ValueError("expected until and historical_from after from (G1.3)")
+        return self
+
+
+class ModuleValidation(Table):
+    """``[module.validation]``."""
+
+    standards: Annotated[list[Standard], Field(min_length=1)]
+    historical_accepted_until: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _check_each_once(self) -> Self:
+        named = [each.standard for each in self.standards]
+        if len(set(named)) != len(named):
+            raise ValueError("standards: expected each of them once")
+        return self
+
+
 class _Module(Table):
     requirement: Literal["fips-level-3", "information-classification-scheme"]
     clause: Clause
+    validation: ModuleValidation | None = None
 
 
 class _Gate(Table):
@@ -107,6 +139,22 @@ class _ServiceRequests(Table):
     smets1_critical_command_variants: list[Annotated[int, Field(ge=1, le=8)]]
 
 
+class _SupplySensitiveCheck(Table):
+    # No longer than a statement of the check may be valid.
+    within_seconds: Annotated[int, Field(ge=1, le=86_400)]
+
+
+class _AnomalyThresholds(Table):
+    encrypted_response_variants: Annotated[list[str], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _check_known(self) -> Self:
+        unknown = [each for each in self.encrypted_response_variants if each not in SERVICE_REFERENCE_VARIANTS]
+        if unknown:
+            raise ValueError(f"{', '.join(unknown)}: no Service Reference Variant of DUIS")
+        return self
+
+
 class PolicyFile(Table):
     """The file's keys. Everything is demanded but ``effective_until``: absent means open-ended."""
 
@@ -134,3 +182,5 @@ class PolicyFile(Table):
     prepayment: _Prepayment | None = None
     smets1: _Smets1 | None = None
     service_requests: _ServiceRequests | None = None
+    supply_sensitive_check: _SupplySensitiveCheck | None = None
+    anomaly_thresholds: _AnomalyThresholds | None = None

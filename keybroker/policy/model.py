@@ -10,6 +10,7 @@ from keybroker.content import Content
 from keybroker.policy.claim import Claim
 from keybroker.policy.settings import Settings
 from keybroker.policy.trust import RevocationList, Trust
+from keybroker.statement.standing import Standing
 from keybroker.terms import (
     Caller,
     CallerKind,
@@ -105,6 +106,8 @@ class KeyRegister:
     keys: Mapping[KeyLabel, RegisteredKey]
     lists: Mapping[bytes, RevocationList] = field(default_factory=dict)
     """The current ARLs and CRLs, by the identity of their issuer (see ``Trust``)."""
+    standing: Standing = field(default_factory=Standing)
+    """The evidence that is held: attesters and statements."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

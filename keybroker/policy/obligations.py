@@ -49,6 +49,8 @@ class Obligation:
 _REQUEST = ContentKind.CERTIFICATE_SIGNING_REQUEST
 _SIGN_REQUEST = Operation.SIGN_CERTIFICATE_SIGNING_REQUEST
 _LEVEL_3, _SCHEME = "fips-level-3", "information-classification-scheme"
+# SEC G1.3: the standard that G2.44 names is dated data, so every purpose that demands Level 3 has its table.
+_DATED = frozenset({"module_validation"})
 _VALIDATED = frozenset({"key-served", "validated-module"})
 _CLASSIFIED = frozenset({"key-served", "information-classification-module"})
 _USER, _DCC = frozenset({CallerKind.USER_SYSTEM}), frozenset({CallerKind.DCC_SERVICE})
@@ -72,6 +74,7 @@ def _user(role: RemotePartyRole) -> Obligation:
         gates=_CLASSIFIED | {"uk-location", "supply-sensitive-check", "anomaly-threshold"},
         export=Export.NEVER,
         commands=True,
+        settings=frozenset({"supply_sensitive_check"}),
     )
 
 
@@ -92,6 +95,7 @@ def _dcc(role: RemotePartyRole | None, *further_gates: str) -> Obligation:
         gates=_VALIDATED | {"anomaly-threshold", *further_gates},
         export=Export.WRAPPED,
         commands=True,
+        settings=_DATED,
     )
 
 
@@ -147,8 +151,9 @@ _COMMAND_MAC = Obligation(
     ),
     caller_kinds=_DCC,
     module=_LEVEL_3,
-    gates=_VALIDATED,
+    gates=_VALIDATED | {"anomaly-threshold"},
     export=Export.WRAPPED,
+    settings=_DATED,
 )
 
 # What a User needs of its Key Agreement keys, beyond the clauses: G3.22 says which module.
@@ -211,7 +216,7 @@ def _smets1(clause: str) -> Obligation:
         module=_LEVEL_3,
         gates=_VALIDATED,
         export=Export.WRAPPED,
-        settings=frozenset({"smets1"}),
+        settings=_DATED | {"smets1"},
     )
 
 
@@ -228,6 +233,7 @@ def _tls(clause: str) -> Obligation:
         module=_LEVEL_3,
         gates=_VALIDATED,
         export=Export.WRAPPED,
+        settings=_DATED,
     )
 
 
@@ -262,16 +268,16 @@ OBLIGATIONS: Mapping[KeyPurpose, Obligation] = {
     KeyPurpose.ROOT_OCA: _oca("G2.60", RemotePartyRole.ROOT, ContentKind.ROOT_CERTIFICATE),
     KeyPurpose.ISSUING_OCA: _oca("G2.61", RemotePartyRole.ISSUING_AUTHORITY),
     KeyPurpose.ACCESS_CONTROL_BROKER_MAC: _COMMAND_MAC,
-    KeyPurpose.COS_PARTY_XML: _xml("G2.44(a)", _NOT_GBCS_ROLES, module=_LEVEL_3, gates=_VALIDATED),
+    KeyPurpose.COS_PARTY_XML: _xml("G2.44(a)", _NOT_GBCS_ROLES, module=_LEVEL_3, gates=_VALIDATED, settings=_DATED),
     KeyPurpose.COS_PARTY_TLS: _tls("G2.44(a)"),
     KeyPurpose.USER_XML: _xml(
         "G3.22",
         frozenset({RemotePartyRole.XML_SIGN}),
         caller_kinds=_USER,
         location="united-kingdom",
-        gates=_CLASSIFIED | {"uk-location", "supply-sensitive-check"},
+        gates=_CLASSIFIED | {"uk-location", "supply-sensitive-check", "anomaly-threshold"},
         export=Export.NEVER,
-        settings=frozenset({"service_requests"}),
+        settings=frozenset({"service_requests", "supply_sensitive_check", "anomaly_thresholds"}),
     ),
     KeyPurpose.DSP_XML: _xml("G2.45", frozenset({RemotePartyRole.DSP_XML_SIGN})),
     KeyPurpose.DCO_SMETS1: _smets1("G2.44(c)"),

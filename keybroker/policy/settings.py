@@ -85,6 +85,47 @@ class ServiceRequestSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SupplySensitiveCheckSettings:
+    """``[supply_sensitive_check]``: how long after the Supply Sensitive Check what was checked may still be signed."""
+
+    within_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatedStandard:
+    """A standard for modules: in force from ``since``; no longer from ``until``, the date that the Panel determined
+    for its successor (G1.3), None while it has determined none. From ``historical_from`` on every certificate of it is
+    historical, whatever was stated before.
+    """
+
+    standard: str
+    since: datetime
+    until: datetime | None = None
+    historical_from: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleValidationSettings:
+    """``[module.validation]``: the standards of which a module's certificate may be, and until when one that is
+    historical is accepted; None: never.
+    """
+
+    standards: tuple[DatedStandard, ...]
+    historical_accepted_until: datetime | None = None
+
+    def dates_of(self, standard: str) -> DatedStandard | None:
+        """None for a standard that is not listed."""
+        return next((each for each in self.standards if each.standard == standard), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnomalyThresholdSettings:
+    """``[anomaly_thresholds]``: the Service Reference Variants whose Responses hold encrypted data (G6.3(a)(ii))."""
+
+    encrypted_response_variants: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The tables that a policy file has; None for those that it does not."""
 
@@ -94,3 +135,6 @@ class Settings:
     prepayment: PrepaymentSettings | None = None
     smets1: Smets1Settings | None = None
     service_requests: ServiceRequestSettings | None = None
+    module_validation: ModuleValidationSettings | None = None
+    supply_sensitive_check: SupplySensitiveCheckSettings | None = None
+    anomaly_thresholds: AnomalyThresholdSettings | None = None

@@ -1,8 +1,8 @@
 """Must this use of a SMETS1 Symmetric Key be made in a Level 3 module? SEC G2.44(c), G2.44(e), G2.44A.
 
 A DCO's always. A SMETS1 Service Provider's too, unless one of the circumstances of G2.44A is seen: in the octets, in
-what the policy file enrols with a date, or in what the broker itself did (a key that it made for one TLS session). What
-the caller says, the Device of the request included, is no circumstance.
+what the policy file enrols with a date or a statement in force says, or in what the broker itself did (a key that it
+made for one TLS session). What the caller says, the Device of the request included, is no circumstance.
 Each circumstance is one function; it answers what it rests on, empty where it is not seen.
 """
 
@@ -15,11 +15,14 @@ from keybroker.content import Content
 from keybroker.content.smets1_instruction import Smets1Instruction
 from keybroker.content.smets1_response import Smets1Response
 from keybroker.content.xdlms import Service
-from keybroker.policy.model import Decision, Policy, RegisteredKey
+from keybroker.policy.model import Decision, Policy, RegisteredKey, Situation
 from keybroker.policy.settings import Smets1Settings
+from keybroker.policy.smets1_enrolment import Enrolment
+from keybroker.statement.standing import Standing
 from keybroker.terms import KeyPurpose
 
 _Smets1 = Smets1Instruction | Smets1Response
+_NOTHING_STATED = Standing()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,23 +46,24 @@ def adds_credit(content: _Smets1, settings: Smets1Settings) -> str:
 # SEC G2.44A(b): "a SMETS1 Symmetric Key is used by a SMETS1 Service Provider to generate an Instruction where the
 # target Device is identified in the SMETS1 Supporting Requirements as a Category 1 Device for the purposes of this
 # paragraph".
-def instructs_category_1_device(content: _Smets1, key: RegisteredKey, settings: Smets1Settings, at: datetime) -> str:
-    device = _enrolled_device(content, key, settings)
-    if not isinstance(content, Smets1Instruction) or device not in settings.category_1 or not _is_dated(settings, at):
+def instructs_category_1_device(content: _Smets1, enrolled: Enrolment) -> str:
+    if not isinstance(content, Smets1Instruction) or not enrolled.is_for(content.device):
         return ""
-    return f"G2.44A(b): {device} is a Category 1 Device{_as_of(settings)}"
+    because = enrolled.category(1)
+    return f"G2.44A(b): {content.device} is a Category 1 Device{because}" if because else ""
 
 
 # SEC G2.44A(c): "a SMETS1 Symmetric Key is used by a SMETS1 Service Provider where: (i) that Symmetric Key is valid
 # only for the duration of a single Application Association; and (ii) the target Device is identified as a Category 2
 # Device".
-def is_for_one_association(content: _Smets1, key: RegisteredKey, settings: Smets1Settings, at: datetime) -> str:
-    device = _enrolled_device(content, key, settings)
-    if key.label not in settings.single_association_keys or device not in settings.category_2:
+def is_for_one_association(content: _Smets1, enrolled: Enrolment) -> str:
+    if not enrolled.is_for(content.device):
         return ""
-    if not _is_dated(settings, at):
+    association, category = enrolled.one_association(), enrolled.category(2)
+    if not association or not category:
         return ""
-    return f"G2.44A(c): a key for one Application Association with {device}, a Category 2 Device{_as_of(settings)}"
+    because = category if association == category else f"{association}{category}"
+    return f"G2.44A(c): a key for one Application Association with {content.device}, a Category 2 Device{because}"
 
 
 # SEC G2.44A(d): "any use of a SMETS1 Symmetric Key by a SMETS1 Service Provider that is: (i) required to establish a
@@ -74,16 +78,19 @@ def is_of_a_tls_session(content: _Smets1, key: RegisteredKey, at: datetime) -> s
     return f"G2.44A(d): a key for one TLS session with {session.device}, its handshake record {session.handshake}"
 
 
-def module_demand(content: _Smets1, key: RegisteredKey, policy: Policy, at: datetime) -> ModuleDemand:
+def module_demand(
+    content: _Smets1, key: RegisteredKey, policy: Policy, at: datetime, standing: Standing = _NOTHING_STATED
+) -> ModuleDemand:
     """Which circumstance is relied on: the first that is seen. Without a ``[smets1]`` table none is."""
     settings = policy.settings.smets1
     # G2.44(c) knows no exception: it holds for every key but a SMETS1 Service Provider's.
     if key.purpose is not KeyPurpose.S1SP_SMETS1 or settings is None:
         return ModuleDemand(level_3=True, because=f"{policy.use_clause}: Level 3 demanded")
+    enrolled = Enrolment(key=key, settings=settings, standing=standing, at=at)
     seen = (
         adds_credit(content, settings)
-        or instructs_category_1_device(content, key, settings, at)
-        or is_for_one_association(content, key, settings, at)
+        or instructs_category_1_device(content, enrolled)
+        or is_for_one_association(content, enrolled)
         or is_of_a_tls_session(content, key, at)
     )
     return ModuleDemand(level_3=not seen, because=seen or f"{policy.use_clause}: Level 3 demanded")
@@ -97,7 +104,8 @@ def why_not_demanded(gate: str, decision: Decision) -> str:
         or decision.key.purpose is not KeyPurpose.S1SP_SMETS1
     ):
         return ""
-    demand = module_demand(content, decision.key, decision.policy, decision.situation.at)
+    situation = decision.situation
+    demand = module_demand(content, decision.key, decision.policy, situation.at, stated(situation))
     match gate:
         case "validated-module" if not demand.level_3:
             return f"not demanded by G2.44(e); {demand.because}"
@@ -107,15 +115,6 @@ def why_not_demanded(gate: str, decision: Decision) -> str:
             return ""
 
 
-def _enrolled_device(content: _Smets1, key: RegisteredKey, settings: Smets1Settings) -> str:
-    """The key's own Device, where the request is for that one; a rule refuses any other."""
-    enrolled = settings.device_of(key.label)
-    return enrolled if enrolled == str(content.device) else ""
-
-
-def _is_dated(settings: Smets1Settings, at: datetime) -> bool:
-    return settings.categories_as_of is not None and settings.categories_as_of <= at
-
-
-def _as_of(settings: Smets1Settings) -> str:
-    return f" as of {settings.categories_as_of:%Y-%m-%d}" if settings.categories_as_of else ""
+def stated(situation: Situation) -> Standing:
+    """The statements that are held; none where there is no register."""
+    return situation.register.standing if situation.register else _NOTHING_STATED

@@ -6,7 +6,7 @@ Where a request has several fields for one thing, their octets are joined here i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 from keybroker.content import Accompanying
 from keybroker.errors import RequestMalformed
 from keybroker.pb import signing_pb2 as pb
+from keybroker.statement.compact import LONGEST_OCTETS
 from keybroker.terms import AccompanyingKind, ContentKind, Operation
 
 _SERVICE_REQUEST = {
@@ -27,16 +28,23 @@ _ORIGINATOR = {"originator_certificates": AccompanyingKind.ORIGINATOR_CERTIFICAT
 _MOST_BESIDE = 16
 """Certificates in one field: no chain comes near it, and millions of empty ones would fit into a request."""
 
+STATEMENTS = "supply_sensitive_checks"
+_MOST_STATEMENTS = 4
+"""A gate asks for one. Those of the items of a batch come each with its own item."""
+
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """``named``: what the octets are called in refusals; ``beside``: the fields that accompany them, by name."""
+    """``named``: what the octets are called in refusals; ``beside``: the fields that accompany them, by name;
+    ``takes_statements``: checks may come with it.
+    """
 
     operation: Operation
     kind: ContentKind
     named: str
     beside: Mapping[str, AccompanyingKind] = field(default_factory=dict)
     join: Callable[[Any], bytes] | None = None
+    takes_statements: bool = False
 
     def octets(self, request: Any) -> bytes:
         """Raises: RequestMalformed where fields to be joined are not of the one length that keeps them apart, and where
@@ -47,6 +55,20 @@ class Form:
             if count > _MOST_BESIDE:
                 raise RequestMalformed(f"expected at most {_MOST_BESIDE} certificates, found {count}", field=name)
         return self.join(request) if self.join is not None else bytes(getattr(request, self.named))
+
+    def statements(self, request: Any) -> tuple[bytes, ...]:
+        """Each as it came, for the gates to read. Raises: RequestMalformed for what none of them would look at."""
+        given: Sequence[str] = getattr(request, STATEMENTS) if self.takes_statements else ()
+        if len(given) > _MOST_STATEMENTS:
+            raise RequestMalformed(
+                f"expected at most {_MOST_STATEMENTS} statements, found {len(given)}", field=STATEMENTS
+            )
+        statements = tuple(each.encode() for each in given)
+        if longer := [len(each) for each in statements if not 0 < len(each) <= LONGEST_OCTETS]:
+            raise RequestMalformed(
+                f"expected a statement of 1 to {LONGEST_OCTETS} octets, found {longer[0]}", field=STATEMENTS
+            )
+        return statements
 
     def accompanying(self, request: Any) -> tuple[Accompanying, ...]:
         """In the order of the fields; an empty field is nothing."""
@@ -112,7 +134,11 @@ def _of_length(length: int, field: str, octets: bytes) -> bytes:
 
 FORMS: Mapping[type[Message], Form] = {
     pb.SignPreCommandRequest: Form(
-        Operation.SIGN_PRE_COMMAND, ContentKind.PRE_COMMAND, "pre_command", beside=_SERVICE_REQUEST
+        Operation.SIGN_PRE_COMMAND,
+        ContentKind.PRE_COMMAND,
+        "pre_command",
+        beside=_SERVICE_REQUEST,
+        takes_statements=True,
     ),
     pb.SignCommandRequest: Form(Operation.SIGN_COMMAND, ContentKind.COMMAND, "command", beside=_SERVICE_REQUEST),
     pb.SignCertificateRequest: Form(
@@ -142,7 +168,11 @@ FORMS: Mapping[type[Message], Form] = {
         Operation.MAKE_PREPAYMENT_TOKEN, ContentKind.PREPAYMENT_TOP_UP, "amount", beside=_DEVICE, join=_top_up
     ),
     pb.SignServiceRequestRequest: Form(
-        Operation.SIGN_SERVICE_REQUEST, ContentKind.SERVICE_REQUEST, "service_request", beside=_ORIGINATOR
+        Operation.SIGN_SERVICE_REQUEST,
+        ContentKind.SERVICE_REQUEST,
+        "service_request",
+        beside=_ORIGINATOR,
+        takes_statements=True,
     ),
     pb.ProtectSmets1InstructionRequest: Form(
         Operation.PROTECT_SMETS1_INSTRUCTION, ContentKind.SMETS1_INSTRUCTION, "instruction", join=_instruction

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import final
 
 from keybroker.errors import NotPermitted, RequestMalformed
+from keybroker.gates.lapses import lapses
+from keybroker.gates.readiness import Outlook, shut_gates
 from keybroker.pb import keys_pb2 as pb
 from keybroker.pb import keys_pb2_grpc
-from keybroker.policy.model import KeyRegister, RegisteredKey
+from keybroker.policy.model import KeyRegister, Policy, RegisteredKey
 from keybroker.policy.rules.key import why_not_relied_on
 from keybroker.policy.trust import RevocationList
 from keybroker.server.authn import check_operation, may_see
@@ -17,9 +19,11 @@ from keybroker.server.calls import Calls, Context, answered
 from keybroker.server.reading import Facts, recorded
 from keybroker.server.requests import check_key
 from keybroker.server.standing import Standing
+from keybroker.signing import Line
 from keybroker.terms import Caller, DeploymentKind, Finding, KeyLabel, KeyState, Operation
 
 _PAGE, _LONGEST_PAGE = 100, 1000
+_MOST_WARNINGS = 8
 
 _P256_SPKI = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")
 """SubjectPublicKeyInfo of a P-256 key up to its 65-octet point (RFC 5480 §2)."""
@@ -69,13 +73,47 @@ class KeyService(keys_pb2_grpc.KeyServiceServicer):
         return response
 
 
+def outlook_of(line: Line, register: KeyRegister, at: datetime) -> Outlook:
+    """What the gates of every key look at now."""
+    return Outlook(
+        deployment=line.deployment,
+        module=line.module.identity,
+        surroundings=line.surroundings.seen(at),
+        standing=register.standing,
+        at=at,
+    )
+
+
 def why_unusable(
+    key: RegisteredKey,
+    served: Mapping[KeyLabel, Finding],
+    lists: Mapping[bytes, RevocationList],
+    policy: Policy | None,
+    outlook: Outlook,
+) -> str:
+    """Why the key cannot be used now, empty where it can: its state, the module, its certificate, the gates that are
+    shut whatever is asked. For telling only: rules and gates judge.
+    """
+    told = why_not_served(key, served, lists, outlook.at)
+    if told or policy is None:
+        return told or "there is no policy for its purpose"
+    return "; ".join(map(str, shut_gates(key, policy, outlook)))
+
+
+def lapse_warnings(line: Line, outlook: Outlook) -> list[str]:
+    """What lapses soon, or has: which sort, of how much, and when. Of whom, an operator is told elsewhere."""
+    due = [each for each in lapses(outlook.standing, line.policies, outlook.at) if each.warned_days is not None]
+    told = dict.fromkeys(f"{each.what} lapses in {each.days} days ({each.clause})" for each in due)
+    return list(told)[:_MOST_WARNINGS]
+
+
+def why_not_served(
     key: RegisteredKey,
     served: Mapping[KeyLabel, Finding],
     lists: Mapping[bytes, RevocationList],
     at: datetime,
 ) -> str:
-    """Why the key cannot be used now, empty where it can. For telling only: rules and gates judge."""
+    """The same without its gates."""
     if key.state is not KeyState.ACTIVE:
         return f"its state is {key.state}"
     finding = served.get(key.label)
@@ -100,9 +138,10 @@ def why_unusable(
 def _list(standing: Standing, caller: Caller, after: KeyLabel, size: int) -> pb.ListKeysResponse:
     register = standing.line.register.refresh()
     served = standing.line.module.served(register)
-    at = standing.clock.now()
+    outlook = outlook_of(standing.line, register, standing.clock.now())
     visible = sorted(label for label, key in register.keys.items() if may_see(caller, key.party) and label > after)
-    keys = [_key(register.keys[label], register, served, at, standing.line.deployment) for label in visible[:size]]
+    warnings = lapse_warnings(standing.line, outlook)
+    keys = [_key(register.keys[label], register, served, standing.line, outlook, warnings) for label in visible[:size]]
     return pb.ListKeysResponse(keys=keys, next_page_token=visible[size - 1] if len(visible) > size else "")
 
 
@@ -111,8 +150,16 @@ def _get(standing: Standing, caller: Caller, label: KeyLabel) -> pb.GetPublicKey
     key = register.keys.get(label)
     if key is None or not may_see(caller, key.party):
         raise NotPermitted("this caller may not see a key of that name")
+    outlook = outlook_of(standing.line, register, standing.clock.now())
     return pb.GetPublicKeyResponse(
-        key=_key(key, register, standing.line.module.served(register), standing.clock.now(), standing.line.deployment),
+        key=_key(
+            key,
+            register,
+            standing.line.module.served(register),
+            standing.line,
+            outlook,
+            lapse_warnings(standing.line, outlook),
+        ),
         # A symmetric key has none: its identifier stands in the register in its place.
         subject_public_key_info=_P256_SPKI + key.public_key if len(key.public_key) == 65 else b"",
         certificates=key.certificate.der if key.certificate is not None else (),
@@ -123,10 +170,11 @@ def _key(
     key: RegisteredKey,
     register: KeyRegister,
     served: Mapping[KeyLabel, Finding],
-    at: datetime,
-    deployment: DeploymentKind,
+    line: Line,
+    outlook: Outlook,
+    warnings: Sequence[str],
 ) -> pb.Key:
-    why_not = why_unusable(key, served, register.lists, at)
+    why_not = why_unusable(key, served, register.lists, line.policies.get(key.purpose), outlook)
     told = pb.Key(
         label=key.label,
         purpose=key.purpose,
@@ -135,7 +183,8 @@ def _key(
         eui=str(key.eui) if key.eui is not None else "",
         usable=not why_not,
         unusable_because=why_not,
-        test=deployment is DeploymentKind.TEST,
+        test=outlook.deployment is DeploymentKind.TEST,
+        warnings=warnings,
     )
     if key.certificate is not None:
         told.not_before.FromDatetime(key.certificate.not_before)

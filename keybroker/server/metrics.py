@@ -79,6 +79,41 @@ class Metrics:
         self._records = Gauge(
             "keybroker_ledger_records", "Records in the ledger.", registry=registry, multiprocess_mode="livemax"
         )
+        self._clock_offset = Gauge(
+            "keybroker_clock_offset_seconds",
+            "What must be added to the broker's clock to agree with a time source, by the last reading.",
+            ("of",),
+            registry=registry,
+            multiprocess_mode="livemostrecent",
+        )
+        self._clock_reliable = Gauge(
+            "keybroker_clock_reliable",
+            "1 where no worker's gates are shut for the clock.",
+            registry=registry,
+            multiprocess_mode="livemin",
+        )
+
+        self._lapse_days = Gauge(
+            "keybroker_evidence_lapse_days",
+            "Days until the first of its sort lapses that keys depend on; negative where it has.",
+            ("what",),
+            registry=registry,
+            multiprocess_mode="livemin",
+        )
+
+        self._warned = Counter(
+            "keybroker_threshold_warnings",
+            "Uses that were signed above the warning level of an Anomaly Detection Threshold.",
+            registry=registry,
+        )
+
+    def warned(self, thresholds: int) -> None:
+        self._warned.inc(thresholds)
+
+    def lapses(self, soonest: Mapping[str, int]) -> None:
+        """Whole days by sort of evidence."""
+        for what, days in soonest.items():
+            self._lapse_days.labels(what).set(days)
 
     def batch(self, items: Sequence[Item], outcomes: Sequence[Outcome], *, seconds: float) -> None:
         self._batch_items.observe(len(items))
@@ -118,3 +153,9 @@ class Metrics:
         self._records.set(records)
         for label, usable in keys.items():
             self._key_ready.labels(label).set(usable)
+
+    def clock(self, *, reliable: bool, offsets: Mapping[str, float]) -> None:
+        """``offsets`` in seconds, by the name of what was read; what was never read is not in it."""
+        self._clock_reliable.set(reliable)
+        for of, seconds in offsets.items():
+            self._clock_offset.labels(of).set(seconds)

@@ -1,15 +1,18 @@
-"""What may change while the broker runs? Policies and callers. All else needs a restart, and is then refused here."""
+"""What may change while the broker runs, and by whose order? Policies and callers, by that of a person who may act.
+
+All else needs a restart, and is then refused here. SEC G3.23, G3.24: a reload is an administrative act.
+"""
 
 from __future__ import annotations
 
 from keybroker.config import Configuration, Works, build_journal, check_one_party
 from keybroker.errors import ConfigurationInvalid, KeybrokerError
-from keybroker.ledger.model import Entry, RecordKind
+from keybroker.keys.reload import Reload, check_reload_ordered, record_reload
+from keybroker.ledger.reading import open_for_reading
 from keybroker.server.standing import Standing, limits_of
 from keybroker.signing import Line
-from keybroker.terms import PartyName
 
-_NEEDS_RESTART = ("deployment", "server", "limits", "module", "ledger", "anchors")
+_NEEDS_RESTART = ("deployment", "node", "people", "time", "server", "limits", "module", "ledger", "anchors")
 
 
 def check_reloadable(old: Configuration, new: Configuration) -> None:
@@ -29,18 +32,33 @@ def check_reloadable(old: Configuration, new: Configuration) -> None:
         )
 
 
+def check_ordered(old: Configuration, new: Configuration) -> None:
+    """By the ledger as it is, before any worker is asked. What is in force already needs no order.
+
+    Raises: PersonMayNotAct, ConfigurationInvalid, LedgerFault.
+    """
+    if old.sources.digest == new.sources.digest:
+        return
+    ledger = open_for_reading(old.ledger_url, origin=old.ledger_origin, deployment=old.deployment)
+    try:
+        check_reload_ordered(ledger, _asked(old, new), old.clock.now())
+    finally:
+        ledger.close()
+
+
 def reloaded(old: Configuration, new: Configuration, works: Works, *, worker: str) -> tuple[Works, Standing]:
     """The works and the Standing under the new configuration, recorded; the old journal is closed. Runs on the signer
     thread.
 
-    Raises: ConfigurationInvalid, LedgerFault; the old then stands as it was.
+    Raises: ConfigurationInvalid, PersonMayNotAct, LedgerFault; the old then stands as it was.
     """
     check_reloadable(old, new)
     check_one_party(new, works.register.refresh())
+    if old.sources.digest == new.sources.digest:
+        return works, standing_of(old, works)
     journal = build_journal(new, works.ledger, worker=worker)
-    entry = Entry(kind=RecordKind.ADMINISTRATIVE, party=PartyName(""), body={"worker": worker, "act": "reload"})
     try:
-        journal.write([entry], at=new.clock.now())
+        record_reload(journal, _asked(old, new), new.clock.now())
     except KeybrokerError:
         journal.close()
         raise
@@ -54,9 +72,16 @@ def reloaded(old: Configuration, new: Configuration, works: Works, *, worker: st
         module=works.line.module,
         anchors=new.anchors,
         device_anchors=new.device_anchors,
+        surroundings=works.line.surroundings,
     )
-    changed = Works(line=line, register=works.register, journal=journal, ledger=works.ledger, token=works.token)
+    changed = Works(
+        line=line, register=works.register, journal=journal, ledger=works.ledger, token=works.token, watch=works.watch
+    )
     return changed, standing_of(new, changed)
+
+
+def _asked(old: Configuration, new: Configuration) -> Reload:
+    return Reload(digest=new.sources.digest, policies=old.policies, people=old.people)
 
 
 def standing_of(configuration: Configuration, works: Works) -> Standing:

@@ -57,6 +57,8 @@ def finding(found: Finding) -> pb.Finding:
         expected=found.expected,
         found=found.found,
         offset=found.offset,
+        reason=found.reason,
+        remedy=found.remedy,
     )
 
 

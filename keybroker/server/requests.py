@@ -42,13 +42,15 @@ def read_request(request: Message, caller: Caller, longest: int, *, inside: pb.S
     )
     whole = inside or request
     try:
-        octets = form.octets(asked)
+        octets, statements = form.octets(asked), form.statements(asked)
     except RequestMalformed as refusal:
         return _refused(asked, whole, form, identity, refusal, longest)
     if well_formed and 0 < len(octets) <= longest and not holds_unknown_fields(whole):
         accompanying = form.accompanying(asked)
         if not accompanying or sum(len(each.octets) for each in accompanying) <= longest:
-            return Ask(identity=identity, kind=form.kind, octets=octets, accompanying=accompanying)
+            return Ask(
+                identity=identity, kind=form.kind, octets=octets, accompanying=accompanying, statements=statements
+            )
     return _refused(asked, whole, form, identity, octets, longest)
 
 

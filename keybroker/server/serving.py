@@ -18,11 +18,13 @@ from keybroker.ledger.model import Entry, Json, RecordKind
 from keybroker.server.anchoring import Anchoring
 from keybroker.server.baton import Baton
 from keybroker.server.calls import Calls
+from keybroker.server.clock_reading import ClockReading
 from keybroker.server.coalescer import Coalescer
 from keybroker.server.control import Control
 from keybroker.server.exit_status import ExitStatus
 from keybroker.server.health import Health
-from keybroker.server.key_service import why_unusable
+from keybroker.server.key_service import outlook_of, why_unusable
+from keybroker.server.lapse_warnings import LapseWarnings
 from keybroker.server.logging import Logger
 from keybroker.server.metrics import Metrics
 from keybroker.server.reload import reloaded, standing_of
@@ -35,6 +37,7 @@ from keybroker.terms import KeyLabel, PartyName
 _LOOK_SECONDS = 1.0
 _FORGET_SECONDS = 3600.0
 _SWEEP_SECONDS = 5.0
+_LAPSES_SECONDS = 600.0
 _LAST_REPLIES_SECONDS = 1.0
 """After draining: how long replies may still be on their way, and Watch calls stay open."""
 
@@ -63,6 +66,8 @@ class Serving:
         self._current = Current(standing_of(configuration, works))
         self._metrics = Metrics(CollectorRegistry())
         self._anchor = Anchoring(self._current, log)
+        self._clock = ClockReading(works.watch, self._metrics, log)
+        self._lapses = LapseWarnings(self._metrics, log)
         self._sessions = Sessions(self._current, works.token, broker=broker, log=log)
         self._stop = asyncio.Event()
         self._status = ExitStatus.CLEAN
@@ -84,6 +89,8 @@ class Serving:
         self._calls = Calls(self._current, self._coalescer, self._metrics, self._log, share_items=share)
         self._health = Health(self._calls)
         await self._coalescer.run(self._begin)
+        # Before anything is served: a gate that relies on time is shut until the clock was compared.
+        await self._clock.read()
         await self._look()
         server = make_server(self._configuration, self._calls, self._health, self._sessions)
         bind(server, self._configuration, listen)
@@ -93,6 +100,9 @@ class Serving:
         self._every(self._configuration.file.ledger.anchor_seconds, self._anchor_now)
         self._every(_FORGET_SECONDS, self._forget_now)
         self._every(_SWEEP_SECONDS, self._sweep_now)
+        self._every(_LAPSES_SECONDS, self._warn_now)
+        if (seconds := self._clock.every_seconds) is not None:
+            self._every(seconds, self._clock.read)
         self._control.say("ready")
         self._log.info("worker ready", listen=listen)
         await self._stop.wait()
@@ -117,6 +127,7 @@ class Serving:
         self._forget()
         self._sessions.sweep()
         self._anchor()
+        self._warn()
 
     async def _drain(self, server: grpc.aio.Server) -> None:
         """New requests are refused with BrokerStopping, what was taken is answered; then the port is left."""
@@ -174,6 +185,18 @@ class Serving:
     async def _forget_now(self) -> None:
         await self._coalescer.run_unbounded(self._forget)
 
+    async def _warn_now(self) -> None:
+        await self._coalescer.run_unbounded(self._warn)
+
+    def _warn(self) -> None:
+        """On the signer thread: what lapses soon."""
+        standing = self._current.standing
+        try:
+            held = standing.line.register.refresh().standing
+        except LedgerFault:
+            return  # told elsewhere, every second
+        self._lapses.look(held, standing.line.policies, standing.clock.now())
+
     async def _sweep_now(self) -> None:
         await self._coalescer.run_unbounded(self._sessions.sweep)
 
@@ -188,6 +211,7 @@ class Serving:
 
     async def _look(self) -> None:
         """Health and metrics as they are now. While a batch is overdue there is nobody to ask."""
+        self._clock.look()
         if self._coalescer.overdue:
             await self._health.show(signing=False, keys={})
             return
@@ -214,7 +238,12 @@ class Serving:
             return False, {label: False for label, key in register.keys.items() if key.session is None}, records
         # A session's key comes and goes: what watches keys by their labels is told of those that stay.
         kept = {label: key for label, key in register.keys.items() if key.session is None}
-        return True, {label: not why_unusable(key, served, register.lists, at) for label, key in kept.items()}, records
+        line, outlook = standing.line, outlook_of(standing.line, register, at)
+        usable = {
+            label: not why_unusable(key, served, register.lists, line.policies.get(key.purpose), outlook)
+            for label, key in kept.items()
+        }
+        return True, usable, records
 
     # ---- told by supervisor or signal
 
@@ -250,11 +279,13 @@ class Serving:
                 new = await asyncio.to_thread(read_accepted_configuration, self._configuration.accepted)
                 await self._coalescer.run_unbounded(lambda: self._swap(new))
             except KeybrokerError as error:
-                self._log.warning("reload refused, the old configuration stands", why=error.sentence)
+                self._log.warning(
+                    "reload refused, the old configuration stands", reason=error.reason, why=error.sentence
+                )
                 self._control.say("kept", error.sentence)
                 self._metrics.reload(taken=False)
             else:
-                self._log.info("reload taken", configuration=self._configuration.sha256.hex())
+                self._log.info("reload taken", configuration=self._configuration.sources.digest.hex())
                 self._control.say("taken")
                 self._metrics.reload(taken=True)
 

@@ -180,7 +180,7 @@ class SigningService(signing_pb2_grpc.SigningServiceServicer):
         return item, outcome
 
     def _log(self, rpc: str, items: Sequence[Item], outcomes: Sequence[Outcome]) -> None:
-        """One event for each item that was not signed; it shares ``request_id`` with the record.
+        """One event for each item that was not signed, or warned of; it shares ``request_id`` with the record.
 
         What was signed stands in the ledger and is counted by the metrics: a line each would be noise at night.
         """
@@ -195,6 +195,21 @@ class SigningService(signing_pb2_grpc.SigningServiceServicer):
                     system=identity.caller.system,
                     reason=outcome.reason,
                 )
+            elif isinstance(outcome, Concluded) and outcome.intent.warned:
+                self._warn(rpc, item, outcome)
+
+    def _warn(self, rpc: str, item: Item, outcome: Concluded) -> None:
+        """It was signed, above the warning level of an Anomaly Detection Threshold (SEC G6)."""
+        identity = item.identity
+        self.calls.metrics.warned(len(outcome.intent.warned))
+        self.calls.log.warning(
+            "threshold warning",
+            rpc=rpc,
+            request_id=identity.request_id,
+            key=identity.key,
+            system=identity.caller.system,
+            counts=list(outcome.intent.warned),
+        )
 
 
 def _explained(asked: pb.SignItem, request_id: str, caller: Caller, standing: Standing) -> Item:

@@ -14,7 +14,15 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from keybroker import errors
-from keybroker.errors import ContentMalformed, GateShut, KeybrokerError, NotPermitted, RequestMalformed
+from keybroker.errors import (
+    ContentMalformed,
+    GateShut,
+    KeybrokerError,
+    NotPermitted,
+    PersonMayNotAct,
+    RequestMalformed,
+    StatementRefused,
+)
 from keybroker.pb import status_pb2 as kb_status_pb2
 from keybroker.terms import Finding
 
@@ -34,9 +42,18 @@ CODES: dict[type[KeybrokerError], grpc.StatusCode] = {
     errors.ProtectionInvalid: grpc.StatusCode.INVALID_ARGUMENT,
     # Also for a key that this caller may not know of: no oracle for key names.
     errors.NotPermitted: grpc.StatusCode.PERMISSION_DENIED,
+    errors.StatementRefused: grpc.StatusCode.PERMISSION_DENIED,
+    errors.PersonMayNotAct: grpc.StatusCode.PERMISSION_DENIED,
     errors.GateShut: grpc.StatusCode.FAILED_PRECONDITION,
     errors.GateNotEnforceable: grpc.StatusCode.FAILED_PRECONDITION,
     errors.KeyNotServed: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.ModuleNotShown: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.LocationNotShown: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.CheckNotShown: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.ThresholdNotSet: grpc.StatusCode.FAILED_PRECONDITION,
+    # Neither is tried again by itself: an operator mends the clock, or puts the newest ledger back.
+    errors.ClockUnreliable: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.LedgerNotRemembered: grpc.StatusCode.FAILED_PRECONDITION,
     errors.EvidenceSpent: grpc.StatusCode.FAILED_PRECONDITION,
     errors.ThresholdExceeded: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.ModuleFault: grpc.StatusCode.INTERNAL,
@@ -100,7 +117,7 @@ def details_of(error: KeybrokerError) -> list[Message]:
     seconds = RETRY_SECONDS.get(type(error))
     if seconds is not None:
         details.append(error_details_pb2.RetryInfo(retry_delay=_duration(seconds)))
-    if isinstance(error, (NotPermitted, GateShut)):
+    if isinstance(error, (NotPermitted, PersonMayNotAct, GateShut)):
         details.append(_precondition_failure(error))
     return details
 
@@ -119,8 +136,10 @@ def _whole_metadata(error: KeybrokerError) -> dict[str, str]:
         }
     if isinstance(error, GateShut):
         return {"clause": error.clause, "rule": error.gate, **_first_failing(error.findings)}
-    if isinstance(error, NotPermitted):
+    if isinstance(error, (NotPermitted, PersonMayNotAct)):
         return _first_failing(error.findings)
+    if isinstance(error, StatementRefused):
+        return {"clause": error.clause, "flaw": error.flaw}
     return {"clause": error.clause} if error.clause else {}
 
 
@@ -138,6 +157,9 @@ def _finding_metadata(finding: Finding) -> dict[str, str]:
         "expected": finding.expected,
         "found": finding.found,
     }
+    # "reason" is ErrorInfo's own field: what is wrong with a piece of evidence is its flaw.
+    more = {"flaw": finding.reason, "remedy": finding.remedy}
+    metadata |= {name: value for name, value in more.items() if value}
     return metadata if finding.offset is None else metadata | {"offset": str(finding.offset)}
 
 
@@ -146,7 +168,7 @@ def _bad_request(field: str, sentence: str) -> error_details_pb2.BadRequest:
     return error_details_pb2.BadRequest(field_violations=[violation])
 
 
-def _precondition_failure(error: NotPermitted | GateShut) -> error_details_pb2.PreconditionFailure:
+def _precondition_failure(error: NotPermitted | PersonMayNotAct | GateShut) -> error_details_pb2.PreconditionFailure:
     """Every failing finding, as far as trailers carry them: type is the clause, subject the rule."""
     violations = [
         error_details_pb2.PreconditionFailure.Violation(

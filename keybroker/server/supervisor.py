@@ -28,7 +28,7 @@ from keybroker.server.hold import hold_directory
 from keybroker.server.logging import Logger, configure_logging
 from keybroker.server.port import reserve
 from keybroker.server.process import WorkerProcess
-from keybroker.server.reload import check_reloadable
+from keybroker.server.reload import check_ordered, check_reloadable
 from keybroker.server.supervisor_metrics import SupervisorMetrics
 
 _TICK_SECONDS = 0.2
@@ -243,16 +243,23 @@ class Supervisor:
         self._reload = True
 
     def _pass_reload_on(self) -> None:
-        """Workers are asked only when the new configuration can be read and may be swapped in at all.
+        """Workers are asked only when the new configuration can be read, may be swapped in at all, and was ordered.
 
         What is accepted is kept before they are asked: they read that, and so does whoever starts later.
         """
         try:
             new = read_configuration(self._configuration.path)
             check_reloadable(self._configuration, new)
+            check_ordered(self._configuration, new)
             new.accept()
-        except ConfigurationInvalid as error:
-            self._log.warning("reload refused, the old configuration stands", why=error.sentence)
+        except KeybrokerError as error:
+            self._metrics.reload_refused(error.reason)
+            self._log.warning(
+                "reload refused, the old configuration stands",
+                reason=error.reason,
+                why=error.sentence,
+                kept=self._configuration.sources.digest.hex(),
+            )
             return
         self._before, self._asked, self._configuration = self._configuration, new, new
         self._taken = False

@@ -29,6 +29,9 @@ class SupervisorMetrics:
             "keybroker_module_latched", "1 after a wrong PIN, until an operator acts.", registry=registry
         )
         self._deaths = Counter("keybroker_worker_ends", "Workers that ended unasked.", registry=registry)
+        self._reloads = Counter(
+            "keybroker_reloads_refused", "Reloads of which no worker was told.", ("reason",), registry=registry
+        )
         self._handshakes = Counter(
             "keybroker_handshakes_failed", "TLS handshakes that failed in the transport.", ("why",), registry=registry
         )
@@ -64,6 +67,9 @@ class SupervisorMetrics:
         """A worker ended: its gauges count no more, its counters stay."""
         self._deaths.inc()
         mark_process_dead(pid, str(self.directory))  # type: ignore[no-untyped-call]
+
+    def reload_refused(self, reason: str) -> None:
+        self._reloads.labels(reason).inc()
 
     def handshake_failed(self, why: str) -> None:
         self._handshakes.labels(why).inc()

@@ -41,6 +41,7 @@ def main() -> int:
         _measure_bare_server(bench, say)
         for workers in (1, 2):
             _measure_broker(bench, workers, say)
+        _measure_checks(bench, rates, say)
     found = ratios(rates)
     if not arguments.json:
         for name, ratio in found.items():
@@ -90,6 +91,16 @@ def _measure_broker(bench: Bench, workers: int, say: Say) -> None:
             say(f"batch{width}{suffix}", bench.load(target=target, mode="batch", width=width, processes=workers))
 
 
+def _measure_checks(bench: Bench, rates: Rates, say: Say) -> None:
+    """A Pre-Command with its Supply Sensitive Check beside one that needs none."""
+    with running_broker(bench.deployment, workers=1):
+        for mode, width in (("unary", 16), ("batch", 256)):
+            about = rates[f"{mode}{width}_x1"]
+            for name, checked in (("unchecked", False), ("checked", True)):
+                rate = bench.prepared(mode=mode, width=width, checked=checked, about=about)
+                say(f"{name}_{mode}{width}", rate)
+
+
 def ratios(rates: Rates) -> dict[str, float]:
     """The promises first; ``concurrent_over_unary`` compares with the best that separate unary calls reach."""
     best_unary = max("unary1_x1", "unary16_x1", "unary64_x1", key=rates.__getitem__)
@@ -98,6 +109,8 @@ def ratios(rates: Rates) -> dict[str, float]:
         "batch256_x2_over_verified_loop_x2": ("batch256_x2", "verified_loop_x2"),
         "unary16_over_bare": ("unary16_x1", "bare_unary16"),
         "concurrent_over_unary": ("concurrent_x1", best_unary),
+        "checked_over_unchecked_batch256": ("checked_batch256", "unchecked_batch256"),
+        "checked_over_unchecked_unary16": ("checked_unary16", "unchecked_unary16"),
         "batch256_over_c_loop": ("batch256_x1", "c_loop_x1"),
         "batch256_over_verified_loop": ("batch256_x1", "verified_loop_x1"),
         "batch64_x2_over_c_loop_x2": ("batch64_x2", "c_loop_x2"),

@@ -1,10 +1,11 @@
 """A load generator, in a process of its own: asks for signatures for a given time, and prints how many it got.
 
-    python -m scripts.bench_parts.load DIRECTORY TARGET MODE WIDTH START SECONDS
+    python -m scripts.bench_parts.load DIRECTORY TARGET MODE WIDTH SECONDS [PREPARED]
 
+Says "ready", and counts from the moment that it is then told on standard input (seconds of the epoch), warmed up.
 MODE is ``unary`` (WIDTH calls in flight), ``concurrent`` (WIDTH calls at once through the client) or ``batch`` (WIDTH
 items a call, a call in flight on each of six connections). Every request is new: another Originator
-Counter, another request_id.
+Counter, another request_id. PREPARED is a file of requests that were made before (``prepared``).
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import grpc
 
@@ -26,10 +29,11 @@ from keybroker.cli.dev.sample import sample_pre_command
 from keybroker.client import AsyncBroker
 from keybroker.pb import signing_pb2, signing_pb2_grpc
 from keybroker.terms import EntityIdentifier
+from scripts.bench_parts.prepared import Prepared
 from scripts.broker_parts.running import CHANNEL_OPTIONS, credentials
 
 CALLER = KEY = "supplier-a"
-_WARM_UP_SECONDS = 0.5
+WARM_UP_SECONDS = 0.5
 _CONNECTIONS = 6
 """Of a batch load: the kernel spreads connections over workers by hash, so one would see one worker. Six batches of 256
 stay below a caller's share of one worker's queue, should they all come to that one."""
@@ -39,6 +43,23 @@ Ask = Callable[[], Awaitable[int]]
 """Asks once; how many signatures came of it."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """Of whom, how many at once, and from when on for how long (seconds of the epoch)."""
+
+    deployment: Deployment
+    target: str
+    width: int
+    start: float
+    seconds: float
+
+
+class Source(Protocol):
+    """Where requests come from."""
+
+    def next_request(self) -> signing_pb2.SignPreCommandRequest: ...
+
+
 class Requests:
     """Messages nobody sent before: this process's number is the upper half of the counter."""
 
@@ -46,19 +67,16 @@ class Requests:
         self._originator = originator
         self._numbers: Iterator[int] = itertools.count(os.getpid() << 32 | int(time.time()) % 2**16 << 16)
 
-    def next_message(self) -> bytes:
-        return sample_pre_command(self._originator, _DEVICE, next(self._numbers))
-
     def next_request(self) -> signing_pb2.SignPreCommandRequest:
         number = next(self._numbers)
         octets = sample_pre_command(self._originator, _DEVICE, number)
         return signing_pb2.SignPreCommandRequest(request_id=f"bench-{number}", key=KEY, pre_command=octets)
 
 
-async def _measure(asks: Sequence[Ask], start: float, seconds: float) -> int:
+async def _measure(asks: Sequence[Ask], load: Load) -> int:
     """Keep every ask going from a little before ``start``; count what is answered from then until the end."""
-    end = start + seconds
-    await asyncio.sleep(max(0.0, start - _WARM_UP_SECONDS - time.time()))
+    start, end = load.start, load.start + load.seconds
+    await asyncio.sleep(max(0.0, start - WARM_UP_SECONDS - time.time()))
 
     async def worker(ask: Ask) -> int:
         done = 0
@@ -70,49 +88,47 @@ async def _measure(asks: Sequence[Ask], start: float, seconds: float) -> int:
     return sum(await asyncio.gather(*(worker(ask) for ask in asks)))
 
 
-async def _unary(deployment: Deployment, target: str, width: int, start: float, seconds: float) -> int:
-    requests = _requests(deployment)
-    async with grpc.aio.secure_channel(target, credentials(deployment, CALLER), CHANNEL_OPTIONS) as channel:
+async def _unary(load: Load, requests: Source) -> int:
+    async with grpc.aio.secure_channel(load.target, credentials(load.deployment, CALLER), CHANNEL_OPTIONS) as channel:
         stub = signing_pb2_grpc.SigningServiceStub(channel)
 
         async def ask() -> int:
             answer = await stub.SignPreCommand(requests.next_request())
             return 1 if len(answer.signed.signature) == 64 else 0
 
-        return await _measure([ask] * width, start, seconds)
+        return await _measure([ask] * load.width, load)
 
 
-async def _batch(deployment: Deployment, target: str, width: int, start: float, seconds: float) -> int:
-    requests = _requests(deployment)
+async def _batch(load: Load, requests: Source) -> int:
     async with AsyncExitStack() as stack:
         channels = [
-            grpc.aio.secure_channel(target, credentials(deployment, CALLER), CHANNEL_OPTIONS)
+            grpc.aio.secure_channel(load.target, credentials(load.deployment, CALLER), CHANNEL_OPTIONS)
             for _ in range(_CONNECTIONS)
         ]
         stubs = [signing_pb2_grpc.SigningServiceStub(await stack.enter_async_context(channel)) for channel in channels]
 
         async def ask(stub: signing_pb2_grpc.SigningServiceAsyncStub) -> int:
-            items = [signing_pb2.SignItem(sign_pre_command=requests.next_request()) for _ in range(width)]
+            items = [signing_pb2.SignItem(sign_pre_command=requests.next_request()) for _ in range(load.width)]
             answer = await stub.SignBatch(signing_pb2.SignBatchRequest(items=items))
             return sum(len(outcome.signed.signature) == 64 for outcome in answer.outcomes)
 
-        return await _measure([partial(ask, stub) for stub in stubs], start, seconds)
+        return await _measure([partial(ask, stub) for stub in stubs], load)
 
 
-async def _concurrent(deployment: Deployment, target: str, width: int, start: float, seconds: float) -> int:
-    requests = _requests(deployment)
+async def _concurrent(load: Load, requests: Source) -> int:
+    deployment = load.deployment
     async with AsyncBroker(
-        target,
+        load.target,
         certificate=deployment.certificate(CALLER),
         private_key=deployment.private_key(CALLER),
         anchors=deployment.anchors,
     ) as broker:
 
         async def ask() -> int:
-            signed = await broker.sign_pre_command(key=KEY, octets=requests.next_message())
+            signed = await broker.sign_pre_command(key=KEY, octets=requests.next_request().pre_command)
             return 1 if len(signed.signature) == 64 else 0
 
-        return await _measure([ask] * width, start, seconds)
+        return await _measure([ask] * load.width, load)
 
 
 def _requests(deployment: Deployment) -> Requests:
@@ -126,9 +142,13 @@ _MODES = {"unary": _unary, "batch": _batch, "concurrent": _concurrent}
 
 
 def main() -> None:
-    directory, target, mode, width, start, seconds = sys.argv[1:]
+    directory, target, mode, width, seconds, *prepared = sys.argv[1:]
     deployment = open_deployment(Path(directory))
-    print(asyncio.run(_MODES[mode](deployment, target, int(width), float(start), float(seconds))))
+    requests = Prepared(Path(prepared[0])) if prepared else _requests(deployment)
+    print("ready", flush=True)
+    start = float(sys.stdin.readline())
+    load = Load(deployment=deployment, target=target, width=int(width), start=start, seconds=float(seconds))
+    print(asyncio.run(_MODES[mode](load, requests)))
 
 
 if __name__ == "__main__":

@@ -15,10 +15,14 @@ from pathlib import Path
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from keybroker.cli.dev.deployment import Deployment
-from scripts.bench_parts.load import KEY
+from scripts.bench_parts.load import KEY, WARM_UP_SECONDS
+from scripts.bench_parts.prepared import prepare
 
 _START_UP_SECONDS = 2.0
-"""Python, grpc, TLS handshakes and a warm-up, before the common start."""
+"""Of the C loop, before the common start."""
+
+_AT_LEAST = 5_000
+"""Requests that are prepared however slow it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +49,19 @@ class Bench:
         command = [str(self.sign_loop), str(self._module["library"]), label, KEY, spki]
         return self._run([*command, "{start}", str(self.seconds), str(int(verify))], processes)
 
-    def load(self, *, target: str, mode: str, width: int, processes: int) -> float:
+    def prepared(self, *, mode: str, width: int, checked: bool, about: float) -> float:
+        """The same from the broker, of requests that were made before; ``about`` is what it may come to."""
+        file = self.deployment.directory / "prepared"
+        # Twice what is needed, for the figure and its warm-up.
+        count = int(2 * about * (self.seconds + 1)) + _AT_LEAST
+        prepare(self.deployment, KEY, file, count, checked=checked)
+        return self.load(target=self.deployment.target, mode=mode, width=width, processes=1, prepared=file)
+
+    def load(self, *, target: str, mode: str, width: int, processes: int, prepared: Path | None = None) -> float:
         """Signatures a second that load generators got from a server."""
         command = [sys.executable, "-P", "-m", "scripts.bench_parts.load", str(self.deployment.directory)]
-        return self._run([*command, target, mode, str(width), "{start}", str(self.seconds)], processes)
+        more = [] if prepared is None else [str(prepared)]
+        return self._run_when_ready([*command, target, mode, str(width), str(self.seconds), *more], processes)
 
     @contextmanager
     def bare_server(self) -> Iterator[str]:
@@ -70,13 +83,30 @@ class Bench:
                 server.communicate(timeout=20)
 
     def _run(self, command: Sequence[str], processes: int) -> float:
+        """Of processes that are told when to start before they are started."""
         start = f"{time.time() + _START_UP_SECONDS:.3f}"
         arguments = [part.replace("{start}", start) for part in command]
-        running = [
-            subprocess.Popen(arguments, env=self.environment(), stdout=subprocess.PIPE, text=True)
-            for _ in range(processes)
-        ]
+        return self._sum([self._start(arguments) for _ in range(processes)])
+
+    def _run_when_ready(self, command: Sequence[str], processes: int) -> float:
+        """Of processes that say when they are ready to be told."""
+        running = [self._start(command) for _ in range(processes)]
+        if any(process.stdout is None or process.stdout.readline() != "ready\n" for process in running):
+            raise SystemExit(f"a measuring process did not start: {' '.join(command[:4])} ...")
+        start = f"{time.time() + 2 * WARM_UP_SECONDS:.3f}\n"
+        for process in running:
+            if process.stdin is not None:
+                process.stdin.write(start)
+                process.stdin.flush()
+        return self._sum(running)
+
+    def _start(self, command: Sequence[str]) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            command, env=self.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def _sum(self, running: Sequence[subprocess.Popen[str]]) -> float:
         said = [process.communicate(timeout=self.seconds + 60)[0] for process in running]
         if any(process.returncode != 0 for process in running):
-            raise SystemExit(f"a measuring process failed: {' '.join(arguments[:4])} ...")
+            raise SystemExit("a measuring process failed; it said why above")
         return sum(int(each) for each in said) / self.seconds

@@ -19,6 +19,7 @@ from keybroker.client import Broker, SignedMessage
 from keybroker.errors import Refusal
 from keybroker.terms import ContentKind, EntityIdentifier
 from scripts.broker_parts.running import running_broker
+from scripts.quickstart_parts.checked import is_signed_when_checked
 from scripts.quickstart_parts.checking import is_leaf, is_recorded, is_signed_pre_command
 from scripts.quickstart_parts.telling import Telling
 
@@ -26,6 +27,7 @@ _KEY = _CALLER = "supplier-a"
 _DEVICE = EntityIdentifier(bytes.fromhex("027E570000D0D0D0"))
 _SET_CLOCK = 0x0062
 _COUNTER = 1_700_000_000_000
+_EXPECTED = ("signed", "verified", "record_verified", "signed_when_checked", "refused")
 
 Told = dict[str, object]
 
@@ -46,7 +48,7 @@ def main() -> int:
         tell.step("Stopped")
         tell.good("nothing is left running")
     print(json.dumps(told))
-    return 0 if told["signed"] and told["verified"] and told["record_verified"] and told["refused"] else 1
+    return 0 if all(told[name] for name in _EXPECTED) else 1
 
 
 @contextmanager
@@ -98,12 +100,15 @@ def _sign_one(deployment: Deployment, tell: Telling) -> Told:
         # 5. And one that must not be signed.
         tell.step("The same Pre-Command in another's name")
         refused = _refused(broker, sample_pre_command(_DEVICE, eui, _COUNTER), tell)
+        # 6. One that needs more than its own octets.
+        checked = is_signed_when_checked(broker, deployment, _KEY, (eui, _DEVICE), tell)
     return {
         "signed": len(signed.signature) == 64,
         "verified": verified,
         "record_verified": record_verified,
         "refused": refused is not None,
         "refused_with": refused,
+        "signed_when_checked": checked,
         "leaf_index": signed.receipt.leaf_index,
         "signature": signed.signature.hex(),
     }

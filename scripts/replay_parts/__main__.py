@@ -30,6 +30,7 @@ from scripts.replay_parts.agreement_keys import AgreementKey, AgreementKeys, rea
 from scripts.replay_parts.agreement_sending import Answered, send_agreement
 from scripts.replay_parts.cases import Case, Message, make_cases, read_messages
 from scripts.replay_parts.change_of_supplier import with_service_requests
+from scripts.replay_parts.confirming import with_checks
 from scripts.replay_parts.expectation import SIGNED, USERS
 from scripts.replay_parts.held_keys import HeldKey, read_keys
 from scripts.replay_parts.judging import Reuse, Verdict, judge_case, judge_reuse, wrong_records
@@ -65,6 +66,7 @@ def main() -> int:
         deployment = create_deployment(Path(directory) / "broker", keys=dev_keys)
         cases = with_service_requests(cases, deployment.directory / "pki", list(WAYS))
         with running_broker(deployment, workers=1):
+            cases = with_checks(cases, deployment.directory / "evidence", list(WAYS))
             answers, records_wrong = _send_all(deployment, cases)
             agreed = _send_agreement(deployment, planned, Certified(deployment.directory / "pki", agreement_keys))
         sampled, in_module = _send_sample(Path(directory), planned, agreement_keys)

@@ -33,7 +33,7 @@ class Asked(NamedTuple):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """Octets sent for a key, and what must come of it. ``form`` says what was done to the published message first;
-    ``asked`` is what comes beside it, by the way in which it is sent.
+    ``asked`` and ``checks`` are what comes beside it, by the way in which it is sent.
     """
 
     number: int
@@ -44,6 +44,7 @@ class Case:
     key: HeldKey
     expectation: Expectation
     asked: Mapping[str, Asked] = field(default_factory=dict)
+    checks: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.message.name} ({self.message.kind}, {self.form}) for {self.key.label}"

@@ -94,8 +94,12 @@ def _item(case: Case, prefix: str) -> signing_pb2.SignItem:
 
 
 def _pre_command(case: Case, prefix: str) -> signing_pb2.SignPreCommandRequest:
+    check = case.checks.get(prefix)
     return signing_pb2.SignPreCommandRequest(
-        request_id=_request_id(case, prefix), key=case.key.label, pre_command=case.octets
+        request_id=_request_id(case, prefix),
+        key=case.key.label,
+        pre_command=case.octets,
+        supply_sensitive_checks=() if check is None else (check,),
     )
 
 

@@ -20,6 +20,7 @@ from keybroker.terms import ContentKind, DeploymentKind, KeyPurpose
 from tests.attacks.test_ledger_file import checkpointed_copy
 from tests.content.test_smets1 import DEVICE, GET
 from tests.dcc_uses import a_dcc_key
+from tests.evidence import FixedSurroundings
 from tests.fakes import FakeModule
 from tests.ledger import books
 from tests.ledger.claims import spent
@@ -59,6 +60,7 @@ def stage(tmp_path: Path, module: FakeModule) -> Iterator[Stage]:
             module=module,
             anchors=(),
             device_anchors=(),
+            surroundings=FixedSurroundings(),
         )
         yield Stage(TokenLine(line, journal), module)
 

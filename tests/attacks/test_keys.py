@@ -12,12 +12,13 @@ from cryptography.x509.oid import ExtensionOID
 
 from keybroker.errors import NotPermitted
 from keybroker.keys.acts import Act, ActivateKey, Actor, EnrolCertificate, KeyGenerated, OrderKey, RevokeCertificate
-from keybroker.keys.administration import administer
 from keybroker.ledger import audit
 from keybroker.ledger.journal import Journal
 from keybroker.policy.certificates import CertificateUnfit, read_end_entity
 from keybroker.policy.trust import Anchor
 from keybroker.terms import CallerKind, KeyLabel, KeyPurpose, PartyName, Provenance
+from tests.keys.ordering import act_on_key
+from tests.keys.restoring import enrol
 from tests.keys.test_administration import point
 from tests.ledger import books
 from tests.policy.test_certificates import TEST_ROOT, Plan, an_issuing_ca
@@ -32,12 +33,13 @@ P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[Journal]:
     with books.a_book(tmp_path) as journal:
+        enrol(journal)
         yield journal
 
 
 def do(journal: Journal, *acts: Act) -> None:
     for act in acts:
-        administer(journal, ACTOR, act, AT)
+        act_on_key(journal, ACTOR, act, AT)
 
 
 def an_enrolment(der: bytes, anchor: Anchor = TEST_ROOT) -> EnrolCertificate:

@@ -18,6 +18,7 @@ from keybroker.policy.model import KeyRegister, RegisteredKey
 from keybroker.signing import Ask, Line, sign_batch
 from keybroker.terms import ContentKind, DeploymentKind, KeyLabel, KeyPurpose, RequestId
 from tests import situations
+from tests.evidence import FixedSurroundings
 from tests.fakes import FakeModule
 from tests.ledger import books
 from tests.messages import compose_command, der
@@ -45,11 +46,12 @@ def a_line(directory: Path, purpose: KeyPurpose) -> Iterator[Line]:
             deployment=DeploymentKind.TEST,
             ledger_origin=ORIGIN,
             policies=situations.packaged_policies(),
-            register=OneRegister(KeyRegister(version=0, keys={key.label: key})),
+            register=OneRegister(KeyRegister(version=0, keys={key.label: key}, standing=situations.good_standing())),
             journal=journal,
             module=module,
             anchors=(),
             device_anchors=(),
+            surroundings=FixedSurroundings(),
         )
 
 

@@ -25,6 +25,7 @@ from tests.attacks.test_requests_beside import LONGEST_TOLD
 from tests.content import handshakes
 from tests.content.test_smets1 import DEVICE, GET, SET, instruction
 from tests.dcc_uses import a_dcc_key
+from tests.evidence import FixedSurroundings
 from tests.fakes import FakeModule
 from tests.ledger import books
 from tests.situations import AT, ORIGIN, packaged_policies
@@ -120,6 +121,7 @@ def line(tmp_path: Path) -> Iterator[TokenLine]:
             module=module,
             anchors=(),
             device_anchors=(),
+            surroundings=FixedSurroundings(),
         )
         yield TokenLine(line, journal)
 

@@ -65,6 +65,15 @@ def _environment(env: Mapping[str, str] | None) -> dict[str, str]:
     return {**clean, **(env or {})}
 
 
+def ordering(deployment: Deployment, name: str = "administrator-a") -> dict[str, str]:
+    """What a command reads to sign an order as that person."""
+    evidence = deployment.directory / "evidence"
+    return {
+        "KEYBROKER_PERSON": str(evidence / f"{name}.pem"),
+        "KEYBROKER_PERSON_KEY": str(evidence / f"{name}.key"),
+    }
+
+
 def a_deployment(directory: Path) -> Deployment:
     """One whose broker never runs: a supplier with its Pre-Command key."""
     key = DevKey(

@@ -34,7 +34,11 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 
 @pytest.fixture
 def env(deployment: Deployment) -> Iterator[dict[str, str]]:
-    yield {"KEYBROKER_CONFIG": str(deployment.config_path), **deployment.broker_environment}
+    yield {
+        "KEYBROKER_CONFIG": str(deployment.config_path),
+        **deployment.broker_environment,
+        **command.ordering(deployment),
+    }
     unlatch(deployment.directory / "data")
 
 

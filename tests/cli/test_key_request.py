@@ -39,7 +39,11 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 
 @pytest.fixture
 def env(deployment: Deployment) -> dict[str, str]:
-    return {"KEYBROKER_CONFIG": str(deployment.config_path), **deployment.broker_environment}
+    return {
+        "KEYBROKER_CONFIG": str(deployment.config_path),
+        **deployment.broker_environment,
+        **command.ordering(deployment),
+    }
 
 
 def generate(env: dict[str, str], label: str, *options: object) -> bytes:

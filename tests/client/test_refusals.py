@@ -14,7 +14,16 @@ from keybroker.server.status import CODES, status_of
 from keybroker.terms import Finding, RuleName
 
 FINDINGS = (
-    Finding(rule=RuleName("one"), clause="G1.1", passed=False, expected="a, found b", found="c", offset=12),
+    Finding(
+        rule=RuleName("one"),
+        clause="G1.1",
+        passed=False,
+        expected="a, found b",
+        found="c",
+        offset=12,
+        reason="STATEMENT_LAPSED",
+        remedy="renew it",
+    ),
     Finding(rule=RuleName("two"), clause="G2.2", passed=True),
     Finding(rule=RuleName("three"), clause="G3.3", passed=False, expected="x", found="y"),
 )
@@ -25,8 +34,10 @@ def example(kind: type[KeybrokerError]) -> KeybrokerError:
         return kind(offset=7, expected="a tag", found="0x00", source="handbook 1.2")
     if issubclass(kind, errors.GateShut):
         return kind("shut", gate="one", clause="G1.1", findings=FINDINGS)
-    if issubclass(kind, errors.NotPermitted):
+    if issubclass(kind, errors.NotPermitted | errors.PersonMayNotAct):
         return kind("no", findings=FINDINGS)
+    if issubclass(kind, errors.StatementRefused):
+        return kind("no", flaw="STATEMENT_LAPSED", clause="G6.6A")
     if issubclass(kind, errors.RequestMalformed):
         return kind("too long", field="pre_command")
     return kind("a sentence")
@@ -43,7 +54,7 @@ def test_every_error_of_the_broker_is_raised_as_the_same_class(kind: type[Keybro
     received = over_the_wire(sent)
     assert type(received) is kind
     assert (received.sentence, received.reason, received.clause) == (sent.sentence, sent.reason, sent.clause)
-    for name in ("offset", "expected", "found", "source", "field", "gate"):
+    for name in ("offset", "expected", "found", "source", "field", "gate", "flaw"):
         assert getattr(received, name, None) == getattr(sent, name, None)
 
 

@@ -18,20 +18,21 @@ from typing import Literal
 import pytest
 
 SOURCE = Path(__file__).with_name("faults.c")
+COUNTING = Path(__file__).with_name("counting_module.c")
 Fault = Literal["fsync", "write", "readonly", "clock"]
 
 
-def build() -> Path:
+def build(source: Path = SOURCE) -> Path:
     """The compiled library, built once for each version of its source. Skips the test, loudly, without a C compiler."""
     compiler = shutil.which("gcc") or shutil.which("cc")
     if compiler is None:
         pytest.skip("NO C COMPILER: the tests with failing fsync, full disk and shifted clock did NOT run")
-    version = hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16]
-    library = Path(tempfile.gettempdir()) / f"keybroker-faults-{os.getuid()}-{version}.so"
+    version = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
+    library = Path(tempfile.gettempdir()) / f"keybroker-{source.stem}-{os.getuid()}-{version}.so"
     if not library.exists():
         # Beside, then moved: several test processes may build at once.
         with tempfile.NamedTemporaryFile(dir=library.parent, suffix=".so", delete=False) as unfinished:
-            command = [compiler, "-std=gnu11", "-O1", "-Wall", "-shared", "-fPIC", "-o", unfinished.name, str(SOURCE)]
+            command = [compiler, "-std=gnu11", "-O1", "-Wall", "-shared", "-fPIC", "-o", unfinished.name, str(source)]
             subprocess.run([*command, "-ldl"], check=True)
         Path(unfinished.name).replace(library)
     return library

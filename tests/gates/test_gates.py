@@ -1,4 +1,4 @@
-"""Gates: shut first, then open."""
+"""Gates together: shut first, then open. Each gate by itself has a test of its own."""
 
 from __future__ import annotations
 
@@ -6,13 +6,22 @@ from dataclasses import replace
 
 import pytest
 
-from keybroker.errors import GateNotEnforceable, GateShut, KeyNotServed
+from keybroker.errors import (
+    CheckNotShown,
+    ClockUnreliable,
+    GateNotEnforceable,
+    GateShut,
+    KeyNotServed,
+    LedgerNotRemembered,
+)
 from keybroker.gates import EXISTING_GATES, open_gates
-from keybroker.gates.model import GateEvidence
+from keybroker.gates.model import ClockStand
 from keybroker.policy.model import Decision
 from keybroker.terms import DeploymentKind, Finding, KeyPurpose, RuleName
+from tests import evidence
 from tests.situations import (
     LINE_PURPOSES,
+    USER_IDS,
     a_certificate,
     a_decision,
     a_key,
@@ -22,7 +31,9 @@ from tests.situations import (
     packaged_policies,
 )
 
-NOTHING = GateEvidence(served={})
+UNBUILT = {"pma-approval", "split-key"}
+STRANGE_CLOCK = replace(evidence.SURROUNDINGS, clock=ClockStand(why_not="it is 7 s ahead, 2 s at most"))
+PUT_BACK = replace(evidence.SURROUNDINGS, rolled_back="the ledger has 5 records, the module remembers 9")
 
 
 def a_live_decision(purpose: KeyPurpose) -> Decision:
@@ -32,16 +43,22 @@ def a_live_decision(purpose: KeyPurpose) -> Decision:
     return a_decision(purpose, key=key, situation=a_situation(purpose, deployment=DeploymentKind.LIVE))
 
 
-@pytest.mark.parametrize("purpose", LINE_PURPOSES)
-def test_a_live_deployment_refuses_every_purpose_until_all_its_gates_are_built(purpose: KeyPurpose) -> None:
+def gates_of(purpose: KeyPurpose) -> dict[str, str]:
+    """Name to clause, in order."""
+    return {gate.gate: gate.clause for gate in packaged_policies()[purpose].gates}
+
+
+@pytest.mark.parametrize("purpose", [KeyPurpose.RECOVERY_COMMAND, KeyPurpose.CONTINGENCY_COMMAND])
+def test_a_live_deployment_refuses_a_purpose_whose_gates_are_not_all_built(purpose: KeyPurpose) -> None:
     decision = a_live_decision(purpose)
+    live = evidence_of(decision.key, standing=evidence.with_validation(USER_IDS))
     with pytest.raises(GateNotEnforceable, match="found not yet enforceable") as refusal:
-        open_gates(decision, evidence_of(decision.key))
-    first = next(gate for gate in decision.policy.gates if gate.gate not in EXISTING_GATES)
-    assert (refusal.value.gate, refusal.value.clause) == (first.gate, first.clause)
+        open_gates(decision, live)
+    assert refusal.value.gate in UNBUILT
+    assert refusal.value.clause == gates_of(purpose)[refusal.value.gate]
     assert [finding.rule for finding in refusal.value.findings] == [
         *(finding.rule for finding in decision.findings),
-        *(gate.gate for gate in decision.policy.gates),
+        *gates_of(purpose),
     ]
 
 
@@ -51,11 +68,9 @@ def test_refuses_a_key_that_the_module_does_not_report(purpose: KeyPurpose, depl
     live = deployment is DeploymentKind.LIVE
     decision = a_live_decision(purpose) if live else a_decision(purpose)
     with pytest.raises(KeyNotServed, match="key-served: expected a key that the module reports") as refusal:
-        open_gates(decision, NOTHING)
+        open_gates(decision, evidence_of())
     assert refusal.value.clause == decision.policy.gates[0].clause
     assert len(refusal.value.findings) == len(decision.findings) + len(decision.policy.gates)
-    shut = [finding.rule for finding in refusal.value.findings if not finding.passed]
-    assert shut == [gate.gate for gate in decision.policy.gates if live or gate.gate == "key-served"]
 
 
 def test_refuses_a_key_that_the_module_holds_weaker_than_its_purpose_demands() -> None:
@@ -64,24 +79,63 @@ def test_refuses_a_key_that_the_module_holds_weaker_than_its_purpose_demands() -
         rule=RuleName("key-served"), clause="G3.22", passed=False, expected="sensitive", found="not sensitive"
     )
     with pytest.raises(KeyNotServed, match=r"expected sensitive, found not sensitive \(G3.22\)") as refusal:
-        open_gates(decision, GateEvidence(served={decision.key.label: weak}))
-    assert weak in refusal.value.findings
+        open_gates(decision, evidence_of(decision.key, served={decision.key.label: weak}))
+    (finding,) = [finding for finding in refusal.value.findings if not finding.passed]
+    assert (finding.expected, finding.found, bool(finding.remedy)) == ("sensitive", "not sensitive", True)
     assert isinstance(refusal.value, GateShut)
 
 
+@pytest.mark.parametrize("purpose", LINE_PURPOSES)
+def test_a_clock_that_may_be_wrong_shuts_every_gate_that_relies_on_time(purpose: KeyPurpose) -> None:
+    decision = a_decision(purpose)
+    with pytest.raises(ClockUnreliable, match="found it is 7 s ahead, 2 s at most") as refusal:
+        open_gates(decision, evidence_of(decision.key, surroundings=STRANGE_CLOCK))
+    shut = {finding.rule for finding in refusal.value.findings if not finding.passed}
+    assert shut == {
+        name for name in gates_of(purpose) if name in EXISTING_GATES and EXISTING_GATES[name].relies_on_time
+    }
+    assert all(f.reason == "CLOCK_UNRELIABLE" for f in refusal.value.findings if not f.passed)
+
+
+@pytest.mark.parametrize("purpose", [KeyPurpose.SUPPLIER_PRE_COMMAND, KeyPurpose.ACCESS_CONTROL_BROKER_COMMAND])
+def test_a_ledger_that_was_rolled_back_shuts_every_gate_that_spends_or_counts(purpose: KeyPurpose) -> None:
+    decision = a_decision(purpose)
+    with pytest.raises(LedgerNotRemembered, match="the module remembers 9") as refusal:
+        open_gates(decision, evidence_of(decision.key, surroundings=PUT_BACK))
+    shut = {finding.rule for finding in refusal.value.findings if not finding.passed}
+    assert shut == {name for name in gates_of(purpose) if name in EXISTING_GATES and EXISTING_GATES[name].spends}
+
+
+def test_refuses_a_statement_that_no_gate_asks_for() -> None:
+    decision = a_decision(KeyPurpose.ACCESS_CONTROL_BROKER_COMMAND)
+    with pytest.raises(CheckNotShown, match="statement-asked-for") as refusal:
+        open_gates(decision, evidence_of(decision.key), (b"a.b.c",))
+    assert refusal.value.findings[-1].reason == "STATEMENT_NOT_ASKED_FOR"
+
+
 @pytest.mark.parametrize("purpose", KeyPurpose)
-def test_every_purpose_names_the_gate_that_exists_and_one_that_is_not_built(purpose: KeyPurpose) -> None:
-    names = {gate.gate for gate in packaged_policies()[purpose].gates}
+def test_every_purpose_names_the_gates_that_its_module_needs(purpose: KeyPurpose) -> None:
+    names = set(gates_of(purpose))
     assert "key-served" in names
-    assert names - set(EXISTING_GATES)
+    assert names & {"validated-module", "information-classification-module"}
+    assert names <= set(EXISTING_GATES) | UNBUILT
 
 
 @pytest.mark.parametrize("purpose", LINE_PURPOSES)
-def test_a_test_deployment_opens_and_says_which_gates_are_not_built(purpose: KeyPurpose) -> None:
+def test_opens_where_every_gate_is_satisfied_and_says_what_each_rests_on(purpose: KeyPurpose) -> None:
     permit = a_permit(purpose)
     gates = permit.findings[len(permit.decision.findings) :]
     assert permit.findings[: len(permit.decision.findings)] == permit.decision.findings
+    assert [finding.rule for finding in gates] == list(gates_of(purpose))
     assert all(finding.passed and finding.clause for finding in gates)
-    for finding in gates:
-        expected = "" if finding.rule in EXISTING_GATES else "not yet enforceable (test deployment)"
-        assert finding.found == expected
+    relaxed = {finding.rule for finding in gates if "test deployment" in finding.found}
+    assert relaxed <= {"validated-module", *UNBUILT}
+    assert permit.claims[: len(permit.decision.claims)] == permit.decision.claims
+
+
+@pytest.mark.parametrize("purpose", [purpose for purpose in LINE_PURPOSES if not UNBUILT & set(gates_of(purpose))])
+def test_a_live_deployment_serves_every_purpose_whose_gates_are_satisfied(purpose: KeyPurpose) -> None:
+    decision = a_live_decision(purpose)
+    permit = open_gates(decision, evidence_of(decision.key, standing=evidence.with_validation(USER_IDS)))
+    assert all(finding.passed for finding in permit.findings)
+    assert not any("test deployment" in finding.found for finding in permit.findings)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from keybroker.errors import ConfigurationInvalid
+from keybroker.errors import ConfigurationInvalid, ModuleDisagrees
 from keybroker.hsm.pin import PinWrong
 from keybroker.ledger.model import Signature
 from tests.hsm.heads import a_head
@@ -63,5 +63,6 @@ def test_what_another_process_made_is_seen_and_its_greater_head_stays(a_director
         key = a_registered_key("made-elsewhere", bytes.fromhex(point))
         assert token.served(a_register(key, version=2))[key.label].passed
         assert isinstance(token.use([an_intent(key)])[0], Signature)
-        token.write_anchor(a_head(55))
+        with pytest.raises(ModuleDisagrees, match="the module remembers 60"):
+            token.write_anchor(a_head(55))
         assert token.read_anchor() == a_head(60)

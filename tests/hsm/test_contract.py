@@ -96,9 +96,19 @@ def test_keeps_the_ledgers_head_and_never_an_older_one(subject: Subject) -> None
         assert subject.module.read_anchor() is None
         return
     assert subject.module.read_anchor() is None
-    for size in (5, 9, 7, 9):
+    for size in (5, 9, 9):
         subject.module.write_anchor(a_head(size))
+    with pytest.raises(ModuleDisagrees, match="the ledger has 7 records"):
+        subject.module.write_anchor(a_head(7))
     assert subject.module.read_anchor() == a_head(9)
     with pytest.raises(ModuleDisagrees):
         subject.module.write_anchor(a_head(10, origin="keybroker.example/another"))
     assert subject.module.read_anchor() == a_head(9)
+
+
+def test_tells_what_it_is_with_white_space_stripped(subject: Subject) -> None:
+    identity = subject.module.identity
+    assert identity.serial == subject.module.serial
+    told = (identity.manufacturer, identity.model, identity.firmware_version, identity.hardware_version)
+    assert all(told)
+    assert told == tuple(word.strip() for word in told)

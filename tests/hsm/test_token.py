@@ -14,7 +14,7 @@ from keybroker.hsm.attributes import AttributeValue, KeyAttribute, key_identifie
 from keybroker.hsm.check import check_module
 from keybroker.hsm.generate import generate_key, import_test_key
 from keybroker.hsm.token_module import Token
-from keybroker.ledger.model import Signature
+from keybroker.ledger.model import Head, Signature
 from keybroker.terms import DeploymentKind, KeyLabel, KeyPurpose, Provenance
 from tests.hsm.heads import a_head
 from tests.hsm.intents import a_register, a_registered_key, an_intent
@@ -205,7 +205,8 @@ def test_reads_the_greatest_head_whatever_a_dying_worker_left(softhsm: Token) ->
         connection.create_data(LABEL, encode_head(a_head(8)))
         connection.create_data(LABEL, encode_head(a_head(2)))
     assert softhsm.read_anchor() == a_head(8)
-    softhsm.write_anchor(a_head(4))
+    with pytest.raises(ModuleDisagrees, match="the ledger has 4 records, the module remembers 8"):
+        softhsm.write_anchor(a_head(4))
     assert softhsm.read_anchor() == a_head(8)
     with pytest.raises(ModuleDisagrees, match="another root"):
         softhsm.write_anchor(a_head(8, root=b"\x01" * 32))
@@ -215,6 +216,45 @@ def test_reads_the_greatest_head_whatever_a_dying_worker_left(softhsm: Token) ->
         connection.create_data(LABEL, b"not a head")
     with pytest.raises(ModuleDisagrees):
         softhsm.read_anchor()
+    with softhsm.exclusively() as connection:
+        for data in connection.find_data(LABEL):
+            connection.destroy_data(data.handle)
+    with pytest.raises(ModuleDisagrees, match="taken away"):
+        softhsm.write_anchor(a_head(10))
+
+
+@pytest.mark.parametrize("left", [(), (12,), (12, 30), (3, 12, 30), (30,)], ids=str)
+def test_a_restored_ledgers_head_takes_the_place_of_the_other_wherever_somebody_died_between(
+    softhsm: Token, left: tuple[int, ...]
+) -> None:
+    """Nothing kept, only the new head, both, both and an older one, only the old head."""
+    old, new = a_head(30), a_head(12)
+    with softhsm.exclusively() as connection:
+        for data in connection.find_data(LABEL):
+            connection.destroy_data(data.handle)
+        for size in left:
+            connection.create_data(LABEL, encode_head(a_head(size)))
+    for _ in range(2):
+        softhsm.replace_anchor(new, instead_of=old)
+        assert softhsm.read_anchor() == new
+    with softhsm.exclusively() as connection:
+        assert len(connection.find_data(LABEL)) == 1
+    softhsm.write_anchor(a_head(13))
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [a_head(31), a_head(30, root=b"\x01" * 32), a_head(30, origin="another.example/TEST")],
+    ids=["a greater", "another root", "another ledger's"],
+)
+def test_refuses_to_replace_another_head_than_the_one_that_was_ordered(softhsm: Token, kept: Head) -> None:
+    with softhsm.exclusively() as connection:
+        for data in connection.find_data(LABEL):
+            connection.destroy_data(data.handle)
+        connection.create_data(LABEL, encode_head(kept))
+    with pytest.raises(ModuleDisagrees, match="another head"):
+        softhsm.replace_anchor(a_head(12), instead_of=a_head(30))
+    assert softhsm.read_anchor() == kept
 
 
 # --- checking and supervising

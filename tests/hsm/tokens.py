@@ -16,6 +16,7 @@ from keybroker.hsm.opening import open_token
 from keybroker.hsm.profile import Profile, read_profile
 from keybroker.hsm.token_module import Token
 from keybroker.terms import DeploymentKind
+from tests import evidence
 from tests.situations import packaged_policies
 
 ROOT = Path(__file__).parent.parent.parent
@@ -24,6 +25,7 @@ NSS = next((str(path) for path in Path("/usr/lib").glob("*/libsoftokn3.so")), ""
 PIN = "4711-test"
 SO_PIN = "so-4711-test"
 NSS_SERIAL = "0000000000000000"
+SITE = evidence.MODULE.site
 
 
 def packaged_profile(name: str) -> Profile:
@@ -50,6 +52,7 @@ class TokenPlace:
             "sessions": 1,
             "policies": packaged_policies(),
             "deployment": DeploymentKind.TEST,
+            "site": SITE,
         }
         return open_token(self.profile, **given | changes)
 

@@ -26,13 +26,13 @@ from keybroker.content.model import Accompanying
 from keybroker.hsm.generate import generate_key
 from keybroker.hsm.token_module import Token
 from keybroker.keys.administration import (
+    Act,
     ActivateKey,
     Actor,
     BeginEnrolment,
     EnrolCertificate,
     KeyGenerated,
     OrderKey,
-    administer,
 )
 from keybroker.keys.register import Register
 from keybroker.keys.trust import take_in_revocation_list
@@ -57,7 +57,9 @@ from keybroker.terms import (
     RequestId,
     SystemName,
 )
-from tests import messages
+from tests import evidence, messages
+from tests.evidence import FixedSurroundings
+from tests.keys.ordering import act_on_key, give
 from tests.policy.chains import BITS, CN, OU, UID, UTF8, name
 from tests.situations import AT, ORIGIN, packaged_policies
 
@@ -122,22 +124,30 @@ class Authority:
     points: dict[str, bytes] = field(default_factory=dict)
     asked: int = 0
 
+    def __post_init__(self) -> None:
+        parties = ("dcc", SUPPLIER.party, NETWORK_OPERATOR.party)
+        systems = dict.fromkeys(parties, ("certification",))
+        give(self.journal, evidence.a_scene(self.token.identity, systems=systems))
+
     # ---- keys
 
     def make_key(self, label: str, purpose: KeyPurpose, party: str, eui: EntityIdentifier | None = None) -> None:
         """In the token and in the register, ready to sign the request for its certificate."""
         of = KeyLabel(label)
-        administer(self.journal, _OPERATOR, OrderKey(label=of, purpose=purpose, party=PartyName(party), eui=eui), NOW)
+        self.act(OrderKey(label=of, purpose=purpose, party=PartyName(party), eui=eui))
         point = generate_key(self.token, of, packaged_policies()[purpose])
-        generated = KeyGenerated(label=of, public_key=point, provenance=Provenance.GENERATED)
-        administer(self.journal, _OPERATOR, generated, NOW)
-        administer(self.journal, _OPERATOR, BeginEnrolment(label=of), NOW)
+        self.act(KeyGenerated(label=of, public_key=point, provenance=Provenance.GENERATED))
+        self.act(BeginEnrolment(label=of))
         self.points[label] = point
 
     def activate(self, label: str, *chain: bytes) -> None:
         of = KeyLabel(label)
-        administer(self.journal, _OPERATOR, EnrolCertificate(label=of, chain=chain, anchors=self.anchors), NOW)
-        administer(self.journal, _OPERATOR, ActivateKey(label=of), NOW)
+        self.act(EnrolCertificate(label=of, chain=chain, anchors=self.anchors))
+        self.act(ActivateKey(label=of))
+
+    def act(self, act: Act) -> None:
+        """By an administrator's order where it needs one."""
+        act_on_key(self.journal, _OPERATOR, act, NOW)
 
     def public_key(self, label: str) -> ec.EllipticCurvePublicKey:
         return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), self.points[label])
@@ -160,6 +170,7 @@ class Authority:
             module=self.token,
             anchors=self.anchors,
             device_anchors=(),
+            surroundings=FixedSurroundings(),
         )
         self.asked += 1
         identity = RequestIdentity(

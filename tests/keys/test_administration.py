@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from keybroker.errors import NotPermitted
+from keybroker.errors import NotPermitted, PersonMayNotAct
 from keybroker.keys.acts import TRANSITIONS
 from keybroker.keys.administration import (
     Act,
@@ -34,6 +34,8 @@ from keybroker.policy.certificates import CertificateUnfit
 from keybroker.policy.trust import Anchor
 from keybroker.terms import CallerKind, DeploymentKind, KeyLabel, KeyPurpose, KeyState, PartyName, Provenance
 from tests import messages
+from tests.keys.ordering import act_on_key
+from tests.keys.restoring import enrol
 from tests.ledger import books
 from tests.policy.chains import ORGANISATION_KEY, TEST_ROOT, Plan, a_private_key, an_issuing_ca
 from tests.situations import AT, RFC_6979_KEY
@@ -73,6 +75,7 @@ ACTS: tuple[Act, ...] = (GENERATED, BEGIN, ENROL, ACTIVATE, SUSPEND, RESUME, RET
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[Journal]:
     with books.a_book(tmp_path) as journal:
+        enrol(journal)
         yield journal
 
 
@@ -80,6 +83,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 def live(tmp_path: Path) -> Iterator[Journal]:
     ledger = books.a_ledger(tmp_path, deployment=DeploymentKind.LIVE)
     journal = books.a_journal(ledger)
+    enrol(journal)
     yield journal
     journal.close()
     ledger.close()
@@ -87,7 +91,7 @@ def live(tmp_path: Path) -> Iterator[Journal]:
 
 def do(journal: Journal, *acts: Act) -> None:
     for act in acts:
-        administer(journal, ACTOR, act, AT)
+        act_on_key(journal, ACTOR, act, AT)
 
 
 def state(journal: Journal, label: KeyLabel = LABEL) -> KeyState:
@@ -120,6 +124,29 @@ def test_refuses_an_act_that_does_not_fit_the_state(journal: Journal, before: Ke
     assert isinstance(body["body"], dict)
     assert body["body"]["act"] == type(act).__name__
     audit.verify(journal.ledger, AT)
+
+
+ORDERED = [
+    (before, act)
+    for before in KeyState
+    for act in (ENROL, ACTIVATE, SUSPEND, RESUME, RETIRE, REVOKE)
+    if before in TRANSITIONS[type(act)] and (before, act) not in REFUSED
+]
+
+
+@pytest.mark.parametrize(
+    ("before", "act"), ORDERED, ids=lambda it: str(it) if isinstance(it, str) else type(it).__name__
+)
+def test_refuses_an_act_that_fits_the_state_and_that_nobody_ordered(
+    journal: Journal, before: KeyState, act: Act
+) -> None:
+    do(journal, *TO[before])
+    version = Register(journal.ledger, [TEST_ROOT]).refresh().version
+    with pytest.raises(PersonMayNotAct, match=r"the order of a person.*G3\.23"):
+        administer(journal, ACTOR, act, AT)
+    assert Register(journal.ledger, [TEST_ROOT]).refresh().version == version
+    assert audit.verify(journal.ledger, AT).kinds["refusal"] == 1
+    do(journal, act)
 
 
 @pytest.mark.parametrize("act", ACTS, ids=lambda act: type(act).__name__)
@@ -200,6 +227,7 @@ def test_refuses_a_chain_that_does_not_verify(journal: Journal) -> None:
 def test_refuses_certificates_of_the_other_kind_of_anchor(tmp_path: Path, deployment: DeploymentKind) -> None:
     ledger = books.a_ledger(tmp_path, deployment=deployment)
     journal = books.a_journal(ledger)
+    enrol(journal)
     do(journal, ORDER, GENERATED)
     wrong, right = (TEST_ROOT, LIVE_ROOT) if deployment is DeploymentKind.LIVE else (LIVE_ROOT, TEST_ROOT)
     with pytest.raises(NotPermitted, match="anchor"):
@@ -215,7 +243,7 @@ def test_live_refuses_a_key_of_another_party(live: Journal) -> None:
         do(live, OrderKey(label=KeyLabel("b"), purpose=ORDER.purpose, party=PartyName("supplier-b")))
     other = Actor(identity=ACTOR.identity, kind=ACTOR.kind, party=PartyName("supplier-b"))
     with pytest.raises(NotPermitted, match="belongs to one party"):
-        administer(live, other, OrderKey(label=KeyLabel("b"), purpose=ORDER.purpose, party=other.party), AT)
+        act_on_key(live, other, OrderKey(label=KeyLabel("b"), purpose=ORDER.purpose, party=other.party), AT)
 
 
 def test_live_refuses_test_keys(live: Journal) -> None:
@@ -233,6 +261,7 @@ def test_live_refuses_a_published_test_key_at_registration_and_test_takes_it(liv
     do(live, GENERATED)
     (tmp_path / "test").mkdir()
     with books.a_book(tmp_path / "test") as journal:
+        enrol(journal)
         do(journal, ORDER, made)
         assert state(journal) is KeyState.GENERATED
 
@@ -282,7 +311,7 @@ def test_leads_a_key_through_its_life_and_records_each_step(journal: Journal) ->
         (RETIRE, KeyState.RETIRED),
     ]
     for act, after in steps:
-        receipt = administer(journal, ACTOR, act, AT)
+        receipt = act_on_key(journal, ACTOR, act, AT)
         assert state(journal) is after
         stored = journal.find(receipt.leaf_index)
         assert stored is not None

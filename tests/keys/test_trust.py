@@ -20,9 +20,10 @@ from keybroker.ledger.model import Receipt
 from keybroker.policy.certificates import CertificateUnfit
 from keybroker.terms import CallerKind, PartyName
 from tests import lists
+from tests.keys.ordering import act_on_key
+from tests.keys.restoring import enrol
 from tests.keys.test_administration import ACTIVATE, ENROL, GENERATED, ORDER
 from tests.keys.test_administration import ACTOR as OWNER
-from tests.keys.test_administration import administer as act_on_key
 from tests.ledger import books
 from tests.lists import AT, HOUR, UNTIL, a_list, an_arl, entry
 from tests.policy import chains
@@ -39,6 +40,7 @@ ANOTHER_CA = chains.a_ca(ANOTHER, ANOTHER_KEY, chains.ROOT, chains.ROOT_KEY)
 def journal(tmp_path: Path) -> Iterator[Journal]:
     """With a key whose chain is known: the root is the anchor, the Issuing OCA stands in the key's chain."""
     with books.a_book(tmp_path) as journal:
+        enrol(journal)
         for act in (ORDER, GENERATED, ENROL, ACTIVATE):
             act_on_key(journal, OWNER, act, AT)
         yield journal

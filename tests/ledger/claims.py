@@ -61,7 +61,7 @@ def asking(request_id: str, *claims: Claim, counter: int = 1) -> Asked:
     permit = books.a_permit(counter)
     decision = replace(permit.decision, claims=claims)
     told = sha256(f"{request_id} {claims}".encode()).digest()
-    return books.a_request(request_id, replace(permit, decision=decision), sha256=told)
+    return books.a_request(request_id, replace(permit, decision=decision, claims=claims), sha256=told)
 
 
 def begin(journal: Journal, *asked: Asked) -> list[Intent | KeybrokerError]:

@@ -6,13 +6,15 @@ import sqlite3
 from pathlib import Path
 
 from keybroker.errors import ModuleBusy, NotPermitted
-from keybroker.keys.administration import Actor, OrderKey, administer
+from keybroker.keys.administration import OrderKey
 from keybroker.keys.trust import take_in_revocation_list
 from keybroker.ledger.model import Entry, Failure, RecordKind
-from keybroker.terms import CallerKind, KeyLabel, KeyPurpose, PartyName
+from keybroker.terms import KeyLabel, KeyPurpose, PartyName
 from tests import lists
+from tests.keys.restoring import ACTOR
 from tests.ledger import books, claims
 from tests.ledger.books import a_permit, a_request, intend, intends, sign
+from tests.ledger.kept_evidence import Kept
 from tests.policy import chains
 from tests.situations import AT
 
@@ -21,6 +23,8 @@ ROOTS: dict[str, str] = {
     "v2.sql": "d50ee5eaed47d9647f654794adedfd7d6d34739732b28de11bbfb96ab538a5fa",
     # One more table (session keys), the same records.
     "v3.sql": "d50ee5eaed47d9647f654794adedfd7d6d34739732b28de11bbfb96ab538a5fa",
+    # People, evidence, orders, thresholds and restores: two more versions of the tables at once.
+    "v5.sql": "caff1f71785fd0d41ba158dd00d9bce7e19f25fa57728dfb67b860d6d359710c",
 }
 """The root hash of each kept ledger, kept apart from it."""
 
@@ -40,15 +44,22 @@ def make(directory: Path) -> None:
     with books.a_book(directory, "worker-0", incarnation="2") as journal:
         journal.close_open_intents(AT)
         journal.write([Entry(kind=RecordKind.STOP, party=PartyName(""), body={})], at=AT)
-        actor = Actor(identity="local:operator", kind=CallerKind.OPERATOR, party=PARTY)
-        order = OrderKey(label=KeyLabel("another"), purpose=KeyPurpose.SUPPLIER_PRE_COMMAND, party=PARTY)
-        administer(journal, actor, order, AT)
+        # Since v5: people, what they state, and what they order.
+        kept = Kept(journal)
+        kept.enrol()
+        kept.state()
+        kept.act(OrderKey(label=KeyLabel("another"), purpose=KeyPurpose.SUPPLIER_PRE_COMMAND, party=PARTY))
         # Since v2: uses that take something, one of them a second time; and a revocation list.
         asked = claims.asking("takes", claims.once(), claims.bound(b"x"), claims.increasing(7), claims.allocated(1))
         for end in (claims.fail, claims.succeed):
             (intent,) = claims.taken(journal, asked)
             end(journal, intent)
-        take_in_revocation_list(journal, actor, lists.an_arl(), (chains.TEST_ROOT,), AT)
+        take_in_revocation_list(journal, ACTOR, lists.an_arl(), (chains.TEST_ROOT,), AT)
+        # Since v5: a check that is spent, a quarantine and a restore.
+        kept.check()
+        kept.quarantine()
+        kept.restore()
+        sign(journal, a_request("restored", a_permit(3)))
 
 
 def dump(directory: Path) -> str:

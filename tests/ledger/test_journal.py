@@ -127,6 +127,7 @@ def test_writes_an_intent_with_everything_an_auditor_asks(journal: Journal) -> N
         "at": record.moment(AT),
         "caller": {"identity": identity.caller.identity, "kind": "user-system", "system": "head-end"},
         "content": record.content_facts(content),
+        "counted": [[each.name, each.period_seconds, 1, each.quarantine] for each in permit.counts],
         "deployment": "test",
         "digest": sha256(content.octets[1:]).hexdigest(),
         "findings": [[it.rule, it.clause, it.found][: 3 if it.found else 2] for it in permit.findings],

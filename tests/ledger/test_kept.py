@@ -14,6 +14,7 @@ import pytest
 
 from keybroker.ledger import audit, record
 from keybroker.ledger.anchor import check_anchor
+from keybroker.ledger.behind import RESTORE
 from keybroker.ledger.model import GivenAgain, Head
 from tests.ledger import books, kept_book
 from tests.situations import AT, ORIGIN
@@ -49,8 +50,8 @@ def test_the_last_kept_ledger_is_what_this_version_makes_to_the_last_field(tmp_p
         assert made[table] == kept[table], table
     with books.a_book(tmp_path / "made") as journal:
         assert audit.verify(journal.ledger, AT).kinds == {
-            "origin": 1, "start": 1, "intent": 5, "outcome": 4, "closed": 1, "release": 1, "refusal": 1, "read": 1,
-            "administrative": 2, "stop": 1,
+            "origin": 1, "start": 1, "intent": 9, "outcome": 6, "closed": 1, "release": 1, "refusal": 2, "read": 1,
+            "administrative": 19, "stop": 1,
         }  # fmt: skip
 
 
@@ -70,6 +71,12 @@ def told(directory: Path) -> dict[str, list[Any]]:
     connection.close()
     found["record"] = [(index, kind, party, form(octets)) for index, _, kind, party, octets in found["record"]]
     found["head"] = [row[:4] + row[6:] for row in found["head"]]
+    restored = {row[0] for row in found.get("restore", ())}
+    # Orders of a restore name the root, and that holds every finding.
+    found["statement_used"] = [
+        (identity, len(digest) if index in restored else digest, index)
+        for identity, digest, index in found.get("statement_used", ())
+    ]
     return found
 
 
@@ -80,4 +87,6 @@ def form(octets: bytes) -> dict[str, Any]:
     changes_with_policies: dict[str, Any] = {"findings": type(body.get("findings")).__name__}
     if "policy" in (in_force := body.get("in_force") or {}):
         changes_with_policies["in_force"] = in_force | {"policy": len(in_force["policy"])}
+    if (act := body.get("body") or {}).get("act") == RESTORE:
+        changes_with_policies["body"] = act | {"root_hash": len(act["root_hash"]), "orders": len(act["orders"])}
     return body | changes_with_policies

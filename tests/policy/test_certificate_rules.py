@@ -18,9 +18,12 @@ from keybroker.policy.g2_57 import GBCS_PURPOSES, keys_to_replace
 from keybroker.policy.model import Decision, KeyRegister, RegisteredKey
 from keybroker.policy.rules import certificate
 from keybroker.policy.settings import EcosSettings
+from keybroker.statement.kind import StatementKind
+from keybroker.statement.payloads import RecoveryRevocation
+from keybroker.statement.standing import Standing
 from keybroker.terms import ContentKind, KeyLabel, KeyPurpose, KeyState, Operation, RemotePartyRole
 from tests import certificates as made
-from tests import lists, messages
+from tests import evidence, lists, messages
 from tests.certificates import TRUE, a_request, beside, compose, compose_info, extensions
 from tests.lists import AT, extension, generalized, utc
 from tests.messages import der, der_integer
@@ -101,6 +104,21 @@ def registered(purpose: KeyPurpose, **changes: Any) -> dict[str, Any]:
     """A situation in which the certified key is registered for a purpose."""
     key = replace(a_key(), label=KeyLabel("another"), purpose=purpose, public_key=REGISTERED, **changes)
     return {"register": KeyRegister(version=1, keys={key.label: key})}
+
+
+def in_recovery(key: dict[str, Any], *, last: int = 2, **changes: Any) -> dict[str, Any]:
+    """The same, while it is stated that the Access Control Broker's certificate was revoked in a recovery."""
+    at = AT - DAY
+    said: dict[str, Any] = {
+        "certificate_sha256": "ab" * 32,
+        "role": "04",
+        "eui": str(messages.SUPPLIER),
+        "reference": "SMKI RP 7",
+    }
+    common = evidence.in_common(StatementKind.RECOVERY_REVOCATION, at=at, last=last * DAY)
+    statement = evidence.stated(RecoveryRevocation.model_validate(common | said | changes), at=at)
+    standing = Standing(attesters=evidence.attesters(), statements=(statement,))
+    return {"register": replace(key["register"], standing=standing)}
 
 
 OF_ACB: dict[str, Any] = {
@@ -406,6 +424,24 @@ REFUSALS = (
         found="a key of purpose dsp-xml",
         offset=True,
     ),
+    *(
+        Case(
+            rule="gbcs-role-for-gbcs-purposes",
+            **OF_ACB,
+            situation=situation,
+            found="a key of purpose dsp-xml",
+            offset=True,
+        )
+        for situation in (
+            in_recovery(registered(KeyPurpose.DSP_XML), last=1),
+            in_recovery(registered(KeyPurpose.DSP_XML), role="02"),
+            in_recovery(registered(KeyPurpose.DSP_XML), eui=str(messages.ACCESS_CONTROL_BROKER)),
+            in_recovery(
+                registered(KeyPurpose.DSP_XML, certificate=replace(a_certificate(), der=(b"one that stands",))),
+                certificate_sha256=hashlib.sha256(b"one that stands").hexdigest(),
+            ),
+        )
+    ),
     of_root("root-certificate-public-key", made.point().hex(), made.a_root(spki=made.spki())),
     of_root("root-certificate-contingency-key", "none", made.a_root({"further": b""})),
     of_root(
@@ -492,6 +528,12 @@ ACCEPTED = (
     ),
     Case(rule="gbcs-role-for-gbcs-purposes", found="not applicable to this purpose"),
     Case(rule="gbcs-role-for-gbcs-purposes", **OF_ACB, found="not in this register"),
+    Case(
+        rule="gbcs-role-for-gbcs-purposes",
+        **OF_ACB,
+        situation=in_recovery(registered(KeyPurpose.DSP_XML)),
+        found="G2.59: it replaces abababababababab, revoked under SMKI RP 7",
+    ),
     Case(
         rule="gbcs-role-for-gbcs-purposes",
         **OF_ACB,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from keybroker.errors import ConfigurationInvalid
 from keybroker.policy.file import read_policies, read_policy
 from keybroker.policy.obligations import OBLIGATIONS
 from keybroker.policy.rule import CLAUSE
+from keybroker.policy.settings import DatedStandard
 from keybroker.terms import Export, KeyPurpose
 from tests.situations import USER_PURPOSES, a_policy, packaged_policies
 
@@ -33,6 +35,19 @@ NOT_READ = {
     "is no TOML": spoil(SUPPLIER, "[module]", "[module"),
     "gives a key twice": spoil(SUPPLIER, 'export = "never"', 'export = "never"\nexport = "never"'),
     "is empty": b"",
+    "dates a standard nobody knows": spoil(RECOVERY, 'standard = "FIPS 140-3"', 'standard = "FIPS 140-1"'),
+    "dates a standard twice": spoil(RECOVERY, 'standard = "FIPS 140-3"', 'standard = "FIPS 140-2"'),
+    "dates a standard without a beginning": spoil(RECOVERY, '140-3", from = 2019-09-22T00:00:00Z', '140-3"'),
+    "dates a standard without a zone": spoil(RECOVERY, "2019-09-22T00:00:00Z", "2019-09-22"),
+    "ends a standard before it begins": spoil(
+        RECOVERY, "from = 2019-09-22T00:00:00Z", "from = 2019-09-22T00:00:00Z, until = 2019-09-22T00:00:00Z"
+    ),
+    "has a standard historical before it begins": spoil(
+        RECOVERY, "historical_from = 2026-09-21", "historical_from = 2001-05-25"
+    ),
+    "has a key of a standard nobody knows": spoil(RECOVERY, "historical_from", "historic_from"),
+    "has a key of module.validation nobody knows": spoil(RECOVERY, "standards = [", "relaxed = true\nstandards = ["),
+    "has no standard": spoil(RECOVERY, "[module.validation]", "[module.validation]\nstandards = []\n[unread]"),
     "has a key nobody knows": spoil(SUPPLIER, 'export = "never"', 'export = "never"\nrelax = true'),
     "has a key of a module nobody knows": spoil(SUPPLIER, "[module]", "[module]\nlevel = 3"),
     "lacks the export": spoil(SUPPLIER, 'export = "never"', ""),
@@ -101,8 +116,16 @@ CONFLICTS = {
     "gates: expected also key-served": spoil(RECOVERY, 'gate = "key-served"', 'gate = "uk-location"'),
     "algorithm: expected ecdsa-p256-sha256": spoil(SUPPLIER, '"ecdsa-p256-sha256"', '"aes-128-gcm"'),
     "key_usage: expected digitalSignature": spoil(SUPPLIER, '"digitalSignature"', '"keyAgreement"'),
-    "tables: expected none": spoil(
+    r"tables: expected \['supply_sensitive_check'\], found": spoil(
         SUPPLIER, "[module]", "[prepayment]\nlargest_pence = 1\nlargest_pounds = 1\n[module]"
+    ),
+    r"tables: expected \['module_validation'\], found none": (
+        RECOVERY[: RECOVERY.index("[module.validation]")] + RECOVERY[RECOVERY.index("[message_codes]") :]
+    ).encode(),
+    "tables: expected .*, found .*module_validation": spoil(
+        SUPPLIER,
+        "[message_codes]",
+        '[module.validation]\nstandards = [{standard="FIPS 140-3", from=2019-09-22T00:00:00Z}]\n[message_codes]',
     ),
     "export: expected never": spoil(SUPPLIER, 'export = "never"', 'export = "wrapped"'),
     "export: expected wrapped": spoil(RECOVERY, 'export = "wrapped"', 'export = "never"'),
@@ -197,3 +220,22 @@ def test_the_variant_codes_are_listed_by_the_cos_party_alone() -> None:
     for purpose, policy in packaged_policies().items():
         expected = {0x0008, 0x011B} if purpose is KeyPurpose.COS_PARTY_COMMAND else set()
         assert policy.message_codes & variants == expected
+
+
+def test_reads_the_dates_of_the_standards_and_accepts_what_is_historical_only_where_the_file_says_so() -> None:
+    policy = read_policy(RECOVERY.encode(), name="recovery-command.toml")
+    validation = policy.settings.module_validation
+    assert validation is not None
+    assert validation.historical_accepted_until is None
+    assert validation.dates_of("FIPS 140-2") == DatedStandard(
+        standard="FIPS 140-2",
+        since=datetime(2001, 5, 25, tzinfo=UTC),
+        historical_from=datetime(2026, 9, 21, tzinfo=UTC),
+    )
+    assert validation.dates_of("FIPS 140-4") is None
+    accepting = spoil(
+        RECOVERY, "[module.validation]", "[module.validation]\nhistorical_accepted_until = 2027-01-01T00:00:00Z"
+    )
+    validation = read_policy(accepting, name="recovery-command.toml").settings.module_validation
+    assert validation is not None
+    assert validation.historical_accepted_until == datetime(2027, 1, 1, tzinfo=UTC)

@@ -12,15 +12,20 @@ import pytest
 
 from keybroker.content.smets1_instruction import Smets1Instruction
 from keybroker.content.smets1_response import Smets1Response
-from keybroker.errors import ConfigurationInvalid, GateNotEnforceable, NotPermitted
+from keybroker.errors import ConfigurationInvalid, ModuleNotShown, NotPermitted
 from keybroker.gates import open_gates
 from keybroker.policy.claim import Allocated, IncreasingOnSuccess
 from keybroker.policy.file import read_policy
-from keybroker.policy.model import Policy, SessionFacts
+from keybroker.policy.model import KeyRegister, Policy, SessionFacts
 from keybroker.policy.rules import smets1
 from keybroker.policy.settings import Settings
 from keybroker.policy.smets1_circumstance import is_of_a_tls_session, module_demand
+from keybroker.statement.kind import StatementKind
+from keybroker.statement.payloads import ApplicationAssociation, DeviceCategory
+from keybroker.statement.standing import Standing
+from keybroker.statement.statement import Statement
 from keybroker.terms import DeploymentKind, EntityIdentifier, Finding, KeyLabel, KeyPurpose
+from tests import evidence
 from tests.content.test_smets1 import ADD_CREDIT, APDU, DEVICE, GET, SET, instruction, response
 from tests.dcc_uses import SMETS1_EUI, a_dcc_caller, a_dcc_key, a_dcc_situation, decided
 from tests.situations import AT, evidence_of, packaged_policies
@@ -159,6 +164,71 @@ def test_level_3_is_demanded(content: _Content, settings: dict[str, Any]) -> Non
     assert demand_of(content, **settings).found == "G2.44(e): Level 3 demanded"
 
 
+CATEGORIES = StatementKind.DEVICE_CATEGORY
+ASSOCIATIONS = StatementKind.APPLICATION_ASSOCIATION
+DAY = timedelta(days=1)
+
+
+def a_category(number: int, *, ago: timedelta = DAY, last: timedelta | None = None, **changes: Any) -> Statement:
+    common = evidence.in_common(CATEGORIES, at=AT - ago, last=last)
+    said = {"category": number, "devices": [str(DEVICE)], "source": "SSR 5.4"}
+    return evidence.stated(DeviceCategory.model_validate(common | said | changes), at=AT - ago)
+
+
+def an_association(*, ago: timedelta = DAY, last: timedelta | None = None, **changes: Any) -> Statement:
+    common = evidence.in_common(ASSOCIATIONS, at=AT - ago, last=last)
+    said = {"key": str(KEY.label), "device": str(DEVICE)}
+    return evidence.stated(ApplicationAssociation.model_validate(common | said | changes), at=AT - ago)
+
+
+def demand_stated(content: _Content, *held: Statement, **settings: Any) -> str:
+    """What the record says of the module that is demanded, while these statements are held."""
+    standing = Standing(attesters=evidence.attesters(), statements=held)
+    register = KeyRegister(version=1, keys={}, standing=standing)
+    situation = a_dcc_situation(content.kind, register=register)
+    decision = decided(content, KEY, policy=a_policy(**settings), situation=situation)
+    return next(each.found for each in decision.findings if each.rule == "smets1-module-demand")
+
+
+STATED_DEMANDED: list[tuple[str, _Content, tuple[Statement, ...], dict[str, Any]]] = [
+    ("(b) a Category without the key's Device", instruction(GET), (a_category(1),), {}),
+    ("(b) another Device's Category", instruction(GET), (a_category(1, devices=[OTHER_DEVICE]),), DATED),
+    ("(b) a Category that has lapsed", instruction(GET), (a_category(1, ago=2 * DAY, last=DAY),), DATED),
+    ("(b) a newer Category", instruction(GET), (a_category(2), a_category(1, ago=2 * DAY)), DATED),
+    ("(b) a response", response(APDU), (a_category(1),), DATED),
+    ("(c) no association", response(APDU), (a_category(2),), DATED),
+    ("(c) another key's association", response(APDU), (a_category(2), an_association(key="other")), DATED),
+    ("(c) an association that has lapsed", response(APDU), (a_category(2), an_association(last=DAY)), DATED),
+    ("(c) an association alone", response(APDU), (an_association(),), {}),
+]
+
+
+@pytest.mark.parametrize(
+    ("content", "held", "settings"), [row[1:] for row in STATED_DEMANDED], ids=[row[0] for row in STATED_DEMANDED]
+)
+def test_level_3_is_demanded_whatever_else_is_stated(
+    content: _Content, held: tuple[Statement, ...], settings: dict[str, Any]
+) -> None:
+    assert demand_stated(content, *held, **settings) == "G2.44(e): Level 3 demanded"
+
+
+def test_statements_serve_beside_the_dated_lists_and_are_named() -> None:
+    first, second, association = a_category(1), a_category(2), an_association()
+    told = f"G2.44A(b): {DEVICE} is a Category 1 Device, {first.told()}"
+    assert demand_stated(instruction(GET), first, association) == told
+    assert demand_stated(instruction(GET), first, **DATED) == told
+    told = f"G2.44A(c): a key for one Application Association with {DEVICE}, a Category 2 Device"
+    assert demand_stated(response(APDU), second, association) == f"{told}, {association.told()}, {second.told()}"
+    assert demand_stated(response(APDU), association, **CATEGORY_2) == (
+        f"{told}, {association.told()} as of 2026-01-15"
+    )
+
+
+def test_refuses_a_key_for_another_device_than_is_stated_for_it() -> None:
+    with pytest.raises(NotPermitted, match=f"smets1-device-is-keys-device at offset 0: expected {OTHER_DEVICE}"):
+        demand_stated(instruction(GET), an_association(device=OTHER_DEVICE))
+
+
 NOT_DEMANDED: list[tuple[_Content, dict[str, Any], str]] = [
     (instruction(ADD_CREDIT), {}, "G2.44A(a): add credit, 115/0.0.19.40.0.255/1"),
     (instruction(GET), CATEGORY_1, f"G2.44A(b): {DEVICE} is a Category 1 Device as of 2026-01-15"),
@@ -228,8 +298,8 @@ def test_a_live_deployment_looks_at_the_gate_of_the_module_that_is_demanded(
     content: _Content, shut: str, open_because: str
 ) -> None:
     decision = decided(content, KEY, situation=a_dcc_situation(content.kind, deployment=DeploymentKind.LIVE))
-    with pytest.raises(GateNotEnforceable) as refusal:
-        open_gates(decision, evidence_of(KEY))
+    with pytest.raises(ModuleNotShown) as refusal:
+        open_gates(decision, evidence_of(KEY, standing=Standing()))
     gates = {finding.rule: finding for finding in refusal.value.findings if finding.rule in GATES}
     assert [name for name, finding in gates.items() if not finding.passed] == [shut]
     (other,) = set(GATES) - {shut}
@@ -239,7 +309,7 @@ def test_a_live_deployment_looks_at_the_gate_of_the_module_that_is_demanded(
 def test_a_dcos_gate_is_looked_at_whatever_it_does() -> None:
     content = instruction(ADD_CREDIT)
     decision = decided(content, DCO_KEY, situation=a_dcc_situation(content.kind, deployment=DeploymentKind.LIVE))
-    with pytest.raises(GateNotEnforceable) as refusal:
+    with pytest.raises(ModuleNotShown) as refusal:
         open_gates(decision, evidence_of(DCO_KEY))
     assert refusal.value.gate == "validated-module"
 

@@ -5,15 +5,29 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from keybroker.cli.dev.evidence import make_attesters
 from keybroker.cli.dev.sample import sample_pre_command
+from keybroker.content.message_codes import MESSAGE_CODES
+from keybroker.gates.supply_sensitive import Sensitivity, strictest_of
 from keybroker.terms import EntityIdentifier
-from scripts.replay_parts.cases import Message, make_cases
-from scripts.replay_parts.expectation import ACCESS_CONTROL_BROKER, SIGNED, SUPPLIER, Expectation, expect
+from scripts.replay_parts.cases import Case, Message, make_cases
+from scripts.replay_parts.confirming import SENSITIVE, with_checks
+from scripts.replay_parts.expectation import (
+    ACCESS_CONTROL_BROKER,
+    LOAD_CONTROLLER,
+    NETWORK_OPERATOR,
+    SIGNED,
+    SIGNS,
+    SUPPLIER,
+    Expectation,
+    expect,
+)
 from scripts.replay_parts.held_keys import HeldKey
 from scripts.replay_parts.slicing import NotSliced, slice_message
 from tests.architecture.sources import ROOT
@@ -85,6 +99,47 @@ def test_a_signed_command_is_sent_as_it_is_and_without_its_wrapper_and_without_i
     ]
 
 
+def _code(code: int) -> bytes:
+    return _with(31, code.to_bytes(2, "big"))
+
+
+def _checked(code: int, directory: Path) -> list[Case]:
+    message = Message(use_case="7.2", name="ours", kind="COMMAND", octets=_code(code))
+    key = _key(SUPPLIER_EUI, SUPPLIER)
+    for name, certificate, private_key in make_attesters([key.label], not_before=datetime.now(UTC)):
+        (directory / f"{name}.pem").write_bytes(certificate)
+        (directory / f"{name}.key").write_bytes(private_key)
+    return with_checks(make_cases([message], [key]), directory, ["unary", "batch"])
+
+
+def test_what_affects_supply_is_sent_with_a_statement_for_each_way_and_refused_without(tmp_path: Path) -> None:
+    *cases, first, second = _checked(0x0050, tmp_path)
+    assert [sorted(case.checks) for case in cases] == [["batch", "unary"]] * 2
+    assert len({check for case in cases for check in case.checks.values()}) == 4
+    assert {case.number for case in (*cases, first, second)} == set(range(4))
+    for case in (first, second):
+        assert (dict(case.checks), case.expectation) == (
+            {}, Expectation(reason="CHECK_NOT_SHOWN", rule="supply-sensitive-check")
+        )  # fmt: skip
+
+
+def test_what_does_not_affect_supply_is_sent_as_it_was(tmp_path: Path) -> None:
+    cases = _checked(0x0062, tmp_path)
+    assert [dict(case.checks) for case in cases] == [{}, {}]
+
+
+@pytest.mark.parametrize("code", sorted(SIGNS[SUPPLIER] | SIGNS[NETWORK_OPERATOR] | SIGNS[LOAD_CONTROLLER]))
+def test_the_replays_table_says_the_same_of_every_code_as_the_brokers(code: int) -> None:
+    """Written down twice, from the same source: where one of them changes, the other is looked at."""
+    (message_code,) = [each for each in MESSAGE_CODES.values() if str(each) == f"0x{code:04X}"]
+    variants = message_code.service_reference_variants
+    if not variants:
+        return  # no variant is known, and none can be named
+    sensitivity = strictest_of(variants, datetime.now(UTC))
+    assert (code in SENSITIVE) is (sensitivity is not Sensitivity.NO)
+    assert SENSITIVE.get(code, variants[0]) in variants
+
+
 @pytest.mark.rtds
 @pytest.mark.hsm
 def test_every_published_message_is_signed_or_refused_as_the_handbook_says(tmp_path: Path) -> None:
@@ -109,6 +164,7 @@ def test_every_published_message_is_signed_or_refused_as_the_handbook_says(tmp_p
     assert summary["response_macs"] == summary["response_macs_valid"] > 0
     assert summary["encrypted"] == summary["decrypted"] > 0
     assert summary["agreement_refused_as_expected"] > 0
+    assert summary["refusals"]["CHECK_NOT_SHOWN"] > 0
     if summary["in_module"] is None:
         pytest.skip("NSS softokn is not installed: NOTHING was computed wholly inside a module")
     inside = summary["in_module"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 from pathlib import Path
@@ -13,6 +14,7 @@ from keybroker.cli.dev import broker
 from keybroker.cli.dev.deployment import create_deployment, open_deployment
 from scripts.bench_parts.__main__ import build_loop, ratios
 from scripts.bench_parts.measure import Bench
+from scripts.bench_parts.prepared import Prepared, prepare
 from scripts.broker_parts.running import running_broker
 from scripts.quickstart_parts.checking import is_leaf, is_signed_pre_command
 from tests.architecture.sources import ROOT
@@ -32,6 +34,7 @@ def test_quickstart_signs_verifies_and_leaves_nothing_running_and_does_so_again(
         assert run.returncode == 0, run.stdout + run.stderr
         told = json.loads(run.stdout.splitlines()[-1])
         assert told["signed"] is told["verified"] is told["record_verified"] is told["refused"] is True
+        assert told["signed_when_checked"] is True
         assert "\033[" not in run.stdout
         assert broker.find_running(open_deployment(kept)) is None
 
@@ -53,7 +56,7 @@ def test_a_client_without_our_files_signs_by_reflection(tmp_path: Path) -> None:
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     directory = tmp_path_factory.mktemp("bench")
     deployment = create_deployment(directory / "dev")
-    return Bench(deployment=deployment, sign_loop=build_loop(directory), seconds=0.2)
+    return Bench(deployment=deployment, sign_loop=build_loop(directory), seconds=1)
 
 
 @pytest.mark.parametrize("verify", [False, True])
@@ -70,12 +73,29 @@ def test_the_load_generator_gets_signatures_in_every_mode(bench: Bench) -> None:
     with running_broker(bench.deployment, workers=1):
         for mode in ("unary", "concurrent", "batch"):
             assert bench.load(target=bench.deployment.target, mode=mode, width=16, processes=1) > 0, mode
+        for mode, checked in itertools.product(("unary", "batch"), (False, True)):
+            assert bench.prepared(mode=mode, width=16, checked=checked, about=500) > 0, (mode, checked)
+
+
+def test_requests_are_prepared_with_a_statement_of_each_or_with_none_and_given_once(
+    bench: Bench, tmp_path: Path
+) -> None:
+    file = tmp_path / "prepared"
+    for checked in (False, True):
+        prepare(bench.deployment, "supplier-a", file, 3, checked=checked)
+        source = Prepared(file)
+        requests = [source.next_request() for _ in range(3)]
+        assert [len(request.supply_sensitive_checks) for request in requests] == [int(checked)] * 3
+        assert len({request.pre_command for request in requests}) == 3
+        with pytest.raises(SystemExit, match="did not last"):
+            source.next_request()
 
 
 def test_every_promised_ratio_is_among_those_of_the_bench() -> None:
     names = [
         f"{name}_x{n}" for n in (1, 2) for name in ("c_loop", "verified_loop", "concurrent", "batch64", "batch256")
     ]
+    names += [f"{kind}_{form}" for kind in ("checked", "unchecked") for form in ("unary16", "batch256")]
     names += [f"{kind}{width}{end}" for kind, end in (("bare_unary", ""), ("unary", "_x1")) for width in (1, 16, 64)]
     found = ratios(dict.fromkeys(names, 2.0))
     promised = (
@@ -83,8 +103,10 @@ def test_every_promised_ratio_is_among_those_of_the_bench() -> None:
         "batch256_x2_over_verified_loop_x2",
         "unary16_over_bare",
         "concurrent_over_unary",
+        "checked_over_unchecked_unary16",
+        "checked_over_unchecked_batch256",
     )
-    assert [found[name] for name in promised] == [1.0] * 4
+    assert [found[name] for name in promised] == [1.0] * 6
 
 
 def test_setup_has_nothing_to_do_a_second_time(tmp_path: Path) -> None:

@@ -21,8 +21,15 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 
 from keybroker.cli.dev.deployment import Deployment
+from keybroker.cli.dev.evidence import order
 from keybroker.cli.dev.sample import sample_pre_command
+from keybroker.cli.key_acts import acting
+from keybroker.config import read_configuration
+from keybroker.keys.evidence import add_statement
+from keybroker.keys.orders import order_target
+from keybroker.keys.reload import told_reload
 from keybroker.pb import signing_pb2 as pb
+from keybroker.statement.kind import StatementKind
 from keybroker.terms import EntityIdentifier
 
 DEVICE = EntityIdentifier.from_text("90-B3-D5-1F-30-01-00-00")
@@ -58,6 +65,11 @@ class RunningBroker:
 
     def tell(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
+
+    def reload(self) -> None:
+        """Have the configuration taken that stands in the file now, by order of an administrator."""
+        order_reload(self.deployment)
+        self.tell(signal.SIGHUP)
 
     def stop(self) -> int:
         """The supervisor's exit status."""
@@ -145,6 +157,21 @@ def edit(deployment: Deployment, old: str, new: str) -> None:
     text = deployment.config_path.read_text()
     assert old in text
     deployment.config_path.write_text(text.replace(old, new))
+
+
+def order_reload(deployment: Deployment) -> None:
+    """An administrator orders that the configuration as it stands in the file is taken; the order is held."""
+    configuration = read_configuration(deployment.config_path)
+    at, told = configuration.clock.now(), told_reload(configuration.sources.digest)
+    given = order(
+        deployment.directory / "evidence",
+        origin=configuration.ledger_origin,
+        act=str(told["act"]),
+        target=order_target(told),
+        at=at,
+    )
+    with acting(configuration, "operator") as (journal, actor):
+        add_statement(journal, actor, given, StatementKind.ORDER, at)
 
 
 def is_serving(broker: RunningBroker) -> bool:

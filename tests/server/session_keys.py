@@ -40,8 +40,11 @@ from keybroker.terms import (
     Provenance,
     RequestId,
 )
+from tests import evidence
 from tests.content.test_smets1 import DEVICE, GET
 from tests.dcc_uses import SMETS1_EUI, a_dcc_caller
+from tests.evidence import FixedSurroundings
+from tests.keys.ordering import give
 from tests.ledger import books
 from tests.situations import AT, ORIGIN, packaged_policies
 
@@ -157,6 +160,8 @@ def a_place(token: Token, directory: Path, *, broker: str = "run-1", worker: str
     """On the ledger in ``directory``; its keys are made where it is new."""
     with books.a_book(directory, worker) as journal:
         if journal.head(AT).tree_size == 1:
+            systems = dict.fromkeys(("dcc", "another"), ("head-end",))
+            give(journal, evidence.a_scene(token.identity, systems=systems))
             make_keys(token, journal)
         line = Line(
             deployment=DeploymentKind.TEST,
@@ -167,6 +172,7 @@ def a_place(token: Token, directory: Path, *, broker: str = "run-1", worker: str
             module=token,
             anchors=(),
             device_anchors=(),
+            surroundings=FixedSurroundings(),
         )
         current = Current(Standing(line=line, callers={}, limits=LIMITS, clock=Clock(AT)))
         log = configure_logging("json", io.StringIO(), worker=worker)

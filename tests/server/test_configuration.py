@@ -44,8 +44,15 @@ keys = ["supplier-a"]
 GOOD = f"""
 [deployment]
 kind = "test"
+part = "test"
+system = "user-systems"
 ledger_origin = "keybroker.example/tests/TEST"
 data_directory = "data"
+[node]
+name = "test-node"
+site = "test-site"
+[people]
+cooling_off_days = 180
 [server]
 listen = "127.0.0.1:8443"
 metrics = "127.0.0.1:9443"
@@ -66,6 +73,7 @@ profile = "softhsm2"
 library = "/usr/lib/softhsm/libsofthsm2.so"
 token_label = "a"
 token_serial = "b"
+site = "test-site"
 sessions = 1
 [module.pin]
 environment = "KEYBROKER_PIN"
@@ -80,7 +88,16 @@ certificates = []
 test_certificates = ["anchor.pem"]
 {CALLER}"""
 
+TIME = """[time]
+source = "time.example:123"
+largest_difference_seconds = 1.0
+read_every_seconds = 60
+reading_counts_seconds = 300
+timeout_seconds = 2
+"""
+
 LIVE = [
+    ("[anchors]", f"{TIME}[anchors]"),
     ('kind = "test"', 'kind = "live"\nparty = "supplier-a"'),
     ('certificates = []\ntest_certificates = ["anchor.pem"]', 'certificates = ["anchor.pem"]\ntest_certificates = []'),
 ]
@@ -194,6 +211,17 @@ def test_never_shows_what_it_found(tmp_path: Path) -> None:
 def test_live_refuses(tmp_path: Path, change: tuple[str, str]) -> None:
     with pytest.raises(ConfigurationInvalid):
         read(tmp_path, *LIVE, change)
+
+
+def test_live_refuses_a_clock_that_is_compared_with_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationInvalid, match=r"keybroker\.toml: .*time: a live deployment.*G2\.46-G2\.47"):
+        read(tmp_path, *LIVE, (TIME, ""))
+
+
+def test_refuses_to_compare_a_clock_that_stands_still(tmp_path: Path) -> None:
+    stopped = ('kind = "test"', 'kind = "test"\nfixed_clock = 2016-01-01T00:00:00Z')
+    with pytest.raises(ConfigurationInvalid, match="stands still"):
+        read(tmp_path, stopped, ("[anchors]", f"{TIME}[anchors]"))
 
 
 def test_live_refuses_a_key_of_another_party(tmp_path: Path) -> None:

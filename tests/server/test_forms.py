@@ -11,7 +11,7 @@ from keybroker.errors import RequestMalformed
 from keybroker.ledger.model import Refused
 from keybroker.pb import signing_pb2 as pb
 from keybroker.policy.rules.purpose import OPERATIONS
-from keybroker.server.forms import FORMS
+from keybroker.server.forms import FORMS, STATEMENTS
 from keybroker.server.requests import read_request
 from keybroker.terms import Operation
 from tests.server.callers import caller
@@ -89,7 +89,8 @@ def test_every_rpc_of_the_line_has_a_form_of_its_own_operation_and_an_arm_of_bat
 def test_no_field_of_a_request_is_left_unread(kind: type[Message]) -> None:
     """What nobody reads nobody judges: each field is the name, the key, among the octets, or beside them."""
     form = FORMS[kind]
-    read = {"request_id", "key", form.named, *form.beside}
+    statements = {STATEMENTS} if form.takes_statements else set()
+    read = {"request_id", "key", form.named, *form.beside, *statements}
     joined = {field.name for field in kind.DESCRIPTOR.fields} - read
     assert bool(joined) is (form.join is not None)
     assert not [name for name in joined if name.endswith("_certificates")]

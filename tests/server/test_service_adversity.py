@@ -25,7 +25,17 @@ from keybroker.cli.dev.deployment import Deployment, create_deployment
 from keybroker.pb import signing_pb2 as pb
 from keybroker.pb import signing_pb2_grpc
 from tests import faults
-from tests.server.broker import RunningBroker, edit, is_serving, items, reason, refusal, running, wait_until
+from tests.server.broker import (
+    RunningBroker,
+    edit,
+    is_serving,
+    items,
+    order_reload,
+    reason,
+    refusal,
+    running,
+    wait_until,
+)
 
 pytestmark = pytest.mark.hsm
 
@@ -76,7 +86,7 @@ def test_reload_with_a_bad_file_keeps_the_old_and_says_why(
 def test_both_workers_take_a_good_reload(broker: RunningBroker) -> None:
     edit(broker.deployment, "[limits]", "# The digest in force changes with every octet.\n[limits]")
     taken = len(broker.events("reload taken by worker"))
-    broker.tell(signal.SIGHUP)
+    broker.reload()
     broker.wait_for("reload taken by worker", times=taken + 2)
 
 
@@ -164,9 +174,10 @@ def test_what_no_worker_could_take_is_not_what_the_next_one_starts_with(broker: 
     good = file.read_text()
     refused = len(broker.events("reload refused by worker"))
     ready = len(broker.events("worker ready"))
+    edit(broker.deployment, "[limits]", "# Cannot be recorded.\n[limits]")
+    order_reload(broker.deployment)
     faults.set_fault(control, "write", "ledger.sqlite")
     try:
-        edit(broker.deployment, "[limits]", "# Cannot be recorded.\n[limits]")
         broker.tell(signal.SIGHUP)
         broker.wait_for("reload refused by worker", times=refused + 2)
     finally:

@@ -16,9 +16,15 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 
-from keybroker.cli.dev.deployment import create_deployment
+from keybroker.cli.dev.deployment import Deployment, create_deployment
+from keybroker.cli.dev.evidence import read_attests, take_in
+from keybroker.cli.dev.statements import ADMINISTRATORS, OFFICER, common
+from keybroker.cli.key_acts import acting
+from keybroker.config import read_configuration
 from keybroker.pb import records_pb2, records_pb2_grpc, signing_pb2_grpc
 from keybroker.pb import signing_pb2 as pb
+from keybroker.statement.kind import StatementKind
+from keybroker.statement.payloads import Location, SecurityCertificate
 from tests import messages
 from tests.server.broker import RunningBroker, items, reason, refusal, running
 
@@ -42,8 +48,32 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
     twin = re.sub(r'system = ".*"', 'system = "second-head-end"', re.sub(r"identity = .*", identity, supplier))
     callers = [twin if identity in caller else caller for caller in callers]
     deployment.config_path.write_text("[[caller]]".join([head, *callers]))
+    locate(deployment, "supplier-a/second-head-end")
     with running(deployment) as broker:
         yield broker
+
+
+def locate(deployment: Deployment, system: str) -> None:
+    """The deployment's officer states that another system of the supplier stands where the broker does."""
+    configuration = read_configuration(deployment.config_path)
+    at = configuration.clock.now()
+    said = Location.model_validate(
+        {
+            **common(configuration.ledger_origin, at, StatementKind.LOCATION),
+            "of": "system",
+            "subject": system,
+            "party": "supplier-a",
+            "country": "GB",
+            "site": configuration.node.site,
+            "environment": SecurityCertificate(
+                standard="ISO/IEC 27001", reference="TEST", expires=int(at.timestamp()) + 86_400
+            ),
+            "people": list(ADMINISTRATORS),
+        }
+    )
+    officer = read_attests(deployment.directory / "evidence", OFFICER)
+    with acting(configuration, "operator") as (journal, actor):
+        take_in(journal, actor, said, officer, at)
 
 
 @pytest.fixture
@@ -232,5 +262,5 @@ def test_a_key_taken_off_a_callers_list_is_refused_after_the_reload_and_served_a
 
 def reload(broker: RunningBroker) -> None:
     taken = len(broker.events("reload taken"))
-    broker.tell(signal.SIGHUP)
+    broker.reload()
     broker.wait_for("reload taken", times=taken + 1)

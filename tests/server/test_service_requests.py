@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import queue
-import signal
 import subprocess
 from collections.abc import Iterator
 from functools import partial
@@ -305,7 +304,7 @@ def test_a_caller_taken_out_of_the_table_is_refused_on_its_open_stream_and_let_i
 def _reload(broker: RunningBroker, old: str, new: str) -> None:
     taken = len(broker.events("reload taken"))
     edit(broker.deployment, old, new)
-    broker.tell(signal.SIGHUP)
+    broker.reload()
     broker.wait_for("reload taken", times=taken + 1)
 
 

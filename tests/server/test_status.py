@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import grpc
 import pytest
 from google.rpc import error_details_pb2
 
 from keybroker import errors
-from keybroker.errors import ContentMalformed, GateShut, KeybrokerError, NotPermitted, RequestMalformed
+from keybroker.errors import (
+    ContentMalformed,
+    GateShut,
+    KeybrokerError,
+    NotPermitted,
+    PersonMayNotAct,
+    RequestMalformed,
+    StatementRefused,
+)
 from keybroker.hsm.pin import PinWrong
 from keybroker.server import exit_status, status
 from keybroker.terms import Finding, RuleName
@@ -32,8 +41,10 @@ def example(error: type[KeybrokerError]) -> KeybrokerError:
         return error("a sentence", field="request_id")
     if issubclass(error, GateShut):
         return error("a sentence", gate="a-gate", clause="G3.25", findings=(PASSED, FAILED))
-    if issubclass(error, NotPermitted):
+    if issubclass(error, NotPermitted | PersonMayNotAct):
         return error("a sentence", findings=(PASSED, FAILED))
+    if issubclass(error, StatementRefused):
+        return error("a sentence", flaw="STATEMENT_LAPSED", clause="G6.6A")
     return error("a sentence")
 
 
@@ -87,6 +98,10 @@ def test_every_reason_is_used_once() -> None:
         (errors.RequestRepeated, grpc.StatusCode.ALREADY_EXISTS),
         (errors.GateNotEnforceable, grpc.StatusCode.FAILED_PRECONDITION),
         (errors.EvidenceSpent, grpc.StatusCode.FAILED_PRECONDITION),
+        (errors.StatementRefused, grpc.StatusCode.PERMISSION_DENIED),
+        (errors.PersonMayNotAct, grpc.StatusCode.PERMISSION_DENIED),
+        (errors.ClockUnreliable, grpc.StatusCode.FAILED_PRECONDITION),
+        (errors.LedgerNotRemembered, grpc.StatusCode.FAILED_PRECONDITION),
         (errors.ProtectionInvalid, grpc.StatusCode.INVALID_ARGUMENT),
         (errors.ModuleBusy, grpc.StatusCode.RESOURCE_EXHAUSTED),
         (errors.ModuleUnavailable, grpc.StatusCode.UNAVAILABLE),
@@ -103,7 +118,24 @@ def test_content_malformed_says_offset_expected_found_and_source() -> None:
     assert dict(info.metadata) == {"clause": "handbook 1.2", "offset": "3", "expected": "0x01", "found": "0x02"}
 
 
-@pytest.mark.parametrize("error", [errors.NotPermitted, errors.GateShut, errors.EvidenceSpent])
+def test_a_shut_gate_says_what_is_wrong_with_the_evidence_and_what_to_do() -> None:
+    finding = replace(FAILED, reason="ATTESTER_LAPSED", remedy="renew it")
+    info = status.details_of(errors.LocationNotShown("no", gate="uk-location", clause="G3.23", findings=(finding,)))[0]
+    assert isinstance(info, error_details_pb2.ErrorInfo)
+    assert (info.reason, info.metadata["flaw"], info.metadata["remedy"]) == (
+        "LOCATION_NOT_SHOWN",
+        "ATTESTER_LAPSED",
+        "renew it",
+    )
+
+
+def test_a_statement_that_is_refused_says_its_flaw() -> None:
+    info = status.details_of(example(errors.StatementRefused))[0]
+    assert isinstance(info, error_details_pb2.ErrorInfo)
+    assert dict(info.metadata) == {"clause": "G6.6A", "flaw": "STATEMENT_LAPSED"}
+
+
+@pytest.mark.parametrize("error", [errors.NotPermitted, errors.PersonMayNotAct, errors.GateShut, errors.EvidenceSpent])
 def test_precondition_failure_holds_every_failing_finding_and_no_other(error: type[KeybrokerError]) -> None:
     failure = status.details_of(example(error))[-1]
     assert isinstance(failure, error_details_pb2.PreconditionFailure)

@@ -85,7 +85,7 @@ def env(
     directory: Directory,
     caller: As = "supplier-a",
     with_pin: Annotated[
-        bool, typer.Option("--with-pin", help="Also the token's PIN, for acts on the machine.")
+        bool, typer.Option("--with-pin", help="Also the token's PIN and the administrator who orders acts on keys.")
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -95,7 +95,7 @@ def env(
         raise typer.BadParameter(f"expected one of {', '.join(deployment.callers)}, found {caller}", param_hint="--as")
     environment = deployment.client_environment(caller)
     if with_pin:
-        environment |= deployment.broker_environment
+        environment |= deployment.operator_environment
     if as_json:
         show_json(environment)
     else:

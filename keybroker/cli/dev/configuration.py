@@ -12,6 +12,7 @@ from keybroker.cli.dev.token import SoftToken
 
 PIN_VARIABLE = "KEYBROKER_PIN"
 LEDGER_ORIGIN = "keybroker.example/dev/TEST"
+NODE, SITE = "dev-node", "dev-site"
 
 DEFAULT_LIMITS: Mapping[str, int] = {
     "message_octets": 65536,
@@ -42,9 +43,18 @@ def configuration_text(settings: Settings, token: SoftToken, callers: Sequence[D
 # A development deployment, made by `keybroker dev up`. Everything in it is TEST.
 [deployment]
 kind = "test"
+system = "user-systems"
+part = "dev"
 ledger_origin = {_text(LEDGER_ORIGIN)}
 data_directory = "data"
 {clock}
+[node]
+name = {_text(NODE)}
+site = {_text(SITE)}
+
+[people]
+cooling_off_days = 180
+
 [server]
 listen = {_text(settings.listen)}
 metrics = {_text(settings.metrics)}
@@ -61,6 +71,7 @@ profile = {_text(token.profile)}
 library = {_text(str(token.library))}
 token_label = {_text(token.label)}
 token_serial = {_text(token.serial)}
+site = {_text(SITE)}
 sessions = 1
 
 [module.pin]

@@ -3,6 +3,7 @@
     keybroker.toml   softhsm2.conf   tokens/   pin (0600)   data/       the broker's
     pki/             root.pem, arl.pem, issuing.pem, crl.pem, issuing.key (0600), <key>.pem  the test SMKI
                      device-root.pem, device-root.key (0600), device-1-ka.pem, device-1-ka.key (0600), …  test Devices
+    evidence/        evidence-officer.pem, .key (0600), administrator-a.pem, …, <party>-check.pem, …  who states what
     tls/             anchors.pem, server.pem, server.key, <caller>.pem, <caller>.key
     deployment.json  what is in it, for ``open_deployment``
 
@@ -30,7 +31,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from keybroker.cli.dev import device_pki, pki, tls_pki
 from keybroker.cli.dev.configuration import PIN_VARIABLE, Settings, configuration_text
+from keybroker.cli.dev.evidence import make_attesters
 from keybroker.cli.dev.plan import DEFAULT_KEYS, DEVICES, DevCaller, DevKey, callers_for
+from keybroker.cli.dev.statements import ADMINISTRATORS
 from keybroker.cli.dev.token import SoftToken, create_token
 from keybroker.errors import ConfigurationInvalid
 from keybroker.terms import EntityIdentifier, KeyPurpose, KeyUsage
@@ -96,6 +99,16 @@ class Deployment:
         """What ``keybroker serve`` needs besides the configuration: the PIN."""
         return {PIN_VARIABLE: self.pin}
 
+    @property
+    def operator_environment(self) -> dict[str, str]:
+        """What an operator's commands read at the machine: the PIN, and the administrator by whose order they act."""
+        person = self.directory / "evidence" / ADMINISTRATORS[0]
+        return {
+            **self.broker_environment,
+            "KEYBROKER_PERSON": str(person.with_suffix(".pem")),
+            "KEYBROKER_PERSON_KEY": str(person.with_suffix(".key")),
+        }
+
     def client_environment(self, caller: str) -> dict[str, str]:
         """What ``keybroker sign``, ``explain`` and ``keys`` read when they are given no options."""
         return {
@@ -131,7 +144,7 @@ def create_deployment(
             "expected an empty directory, found files in it; choose another, or remove it", where=str(directory)
         )
     directory.chmod(0o700)
-    for name in ("pki", "tls", "data"):
+    for name in ("pki", "tls", "evidence", "data"):
         (directory / name).mkdir(mode=0o700)
     # 2. The token and its PIN.
     token = make_token(directory, TOKEN_LABEL)
@@ -144,6 +157,7 @@ def create_deployment(
     keys = _with_authorities(_in_order(keys), smki)
     callers = callers_for(keys)
     _write_tls(directory / "tls", callers, not_before=_before(now))
+    _write_attesters(directory / "evidence", callers, not_before=_before(fixed_clock or now))
     # 4. The configuration.
     port, metrics_port = _free_ports(2)
     settings = Settings(
@@ -274,6 +288,13 @@ def _write_tls(directory: Path, callers: Iterable[DevCaller], *, not_before: dat
         client = tls_pki.tls_client_certificate(authority, key.public_key(), uri=caller.uri, not_before=not_before)
         (directory / f"{caller.name}.pem").write_bytes(pki.certificate_pem(client))
         _write_secret(directory / f"{caller.name}.key", pki.private_key_pem(key))
+
+
+def _write_attesters(directory: Path, callers: Iterable[DevCaller], *, not_before: datetime) -> None:
+    parties = dict.fromkeys(caller.party for caller in callers if caller.keys)
+    for name, certificate, private_key in make_attesters(parties, not_before=not_before):
+        (directory / f"{name}.pem").write_bytes(certificate)
+        _write_secret(directory / f"{name}.key", private_key)
 
 
 def _provision(directory: Path, pin: str, keys: Sequence[DevKey]) -> Mapping[str, bytes]:

@@ -21,8 +21,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from keybroker.cli.dev import pki
 from keybroker.cli.dev.ceremony import Ceremony
+from keybroker.cli.dev.evidence import give_evidence, order
 from keybroker.cli.dev.plan import DevKey
-from keybroker.config import Configuration, build_ledger, build_token, read_configuration
+from keybroker.cli.dev.statements import Scene
+from keybroker.config import Configuration, build_ledger, build_surroundings, build_token, read_configuration
 from keybroker.errors import ConfigurationInvalid, KeybrokerError
 from keybroker.hsm.generate import generate_key, import_test_key
 from keybroker.hsm.token_module import Token
@@ -35,7 +37,10 @@ from keybroker.keys.administration import (
     KeyGenerated,
     OrderKey,
     administer,
+    needs_order,
+    told_act,
 )
+from keybroker.keys.orders import Ordered, order_target
 from keybroker.keys.register import Register
 from keybroker.keys.trust import take_in_revocation_list
 from keybroker.ledger.journal import Journal
@@ -72,11 +77,26 @@ class _Workshop:
     journal: Journal
     smki: pki.Smki
     at: datetime
+    evidence: Path
     root: x509.Certificate | None = None
     """The Root OCA Certificate that a ceremony made, in the place of the configuration's."""
 
-    def administer(self, act: Act) -> None:
-        administer(self.journal, _ACTOR, act, self.at)
+    def administer(self, act: Act, purpose: KeyPurpose) -> None:
+        """By order of an administrator where the act needs one."""
+        ordered = None
+        if needs_order(act, purpose):
+            told = told_act(act)
+            ordered = Ordered(
+                order=order(
+                    self.evidence,
+                    origin=self.configuration.ledger_origin,
+                    act=str(told["act"]),
+                    target=order_target(told),
+                    at=self.at,
+                ),
+                people=self.configuration.people,
+            )
+        administer(self.journal, _ACTOR, act, self.at, ordered)
 
     def policy(self, purpose: KeyPurpose) -> Policy:
         return self.configuration.policies[purpose]
@@ -98,6 +118,7 @@ class _Workshop:
             module=self.token,
             anchors=self.anchors,
             device_anchors=self.configuration.device_anchors,
+            surroundings=build_surroundings(self.configuration),
         )
 
     def with_certificate(self, role: RemotePartyRole, certificate: x509.Certificate) -> Self:
@@ -118,7 +139,17 @@ def provision(directory: Path, orders: list[Mapping[str, object]]) -> dict[str, 
     token = build_token(configuration, configuration.pin)
     try:
         smki, at = _read_smki(directory / "pki"), configuration.clock.now()
-        workshop = _Workshop(configuration=configuration, ledger=ledger, token=token, journal=journal, smki=smki, at=at)
+        workshop = _Workshop(
+            configuration=configuration,
+            ledger=ledger,
+            token=token,
+            journal=journal,
+            smki=smki,
+            at=at,
+            evidence=directory / "evidence",
+        )
+        # First: whoever acts on a key in the United Kingdom is a person who may.
+        give_evidence(journal, _ACTOR, workshop.evidence, _scene(workshop), configuration.people)
         identities: dict[str, bytes] = {}
         for key in map(_key, orders):
             workshop, identities[key.label] = _make(workshop, key, directory / "pki")
@@ -131,6 +162,26 @@ def provision(directory: Path, orders: list[Mapping[str, object]]) -> dict[str, 
         ledger.close()
 
 
+def _scene(workshop: _Workshop) -> Scene:
+    configuration = workshop.configuration
+    calling = [each for each in configuration.callers.values() if each.keys]
+    users: dict[str, list[EntityIdentifier]] = {}
+    for each in calling:
+        if each.kind is CallerKind.USER_SYSTEM:
+            users.setdefault(each.party, []).extend(sorted(each.euis, key=str))
+    counted = configuration.policies[KeyPurpose.USER_XML].settings.anomaly_thresholds
+    return Scene(
+        origin=configuration.ledger_origin,
+        part=configuration.file.deployment.part,
+        module=workshop.token.identity,
+        node=configuration.node,
+        systems={each.party: [each.system] for each in calling},
+        users=users,
+        encrypted=sorted(counted.encrypted_response_variants) if counted is not None else (),
+        at=workshop.at,
+    )
+
+
 def _take_in_lists(workshop: _Workshop, directory: Path, *, certified: bool) -> None:
     for name in ("arl.pem", "crl.pem") if certified else ("arl.pem",):
         der = x509.load_pem_x509_crl((directory / name).read_bytes()).public_bytes(serialization.Encoding.DER)
@@ -140,25 +191,28 @@ def _take_in_lists(workshop: _Workshop, directory: Path, *, certified: bool) -> 
 def _make(workshop: _Workshop, key: DevKey, directory: Path) -> tuple[_Workshop, bytes]:
     label = KeyLabel(key.label)
     eui = key.eui if key.role is None else None
-    workshop.administer(OrderKey(label=label, purpose=key.purpose, party=PartyName(key.party), eui=eui))
+    purpose = key.purpose
+    workshop.administer(OrderKey(label=label, purpose=purpose, party=PartyName(key.party), eui=eui), purpose)
     identity, provenance = _put_in_token(workshop, key)
-    workshop.administer(KeyGenerated(label=label, public_key=identity, provenance=provenance))
+    workshop.administer(KeyGenerated(label=label, public_key=identity, provenance=provenance), purpose)
     if key.role in _AUTHORITIES:
-        workshop = _certify_authority(workshop, label, key.role, directory)
+        workshop = _certify_authority(workshop, label, key.role, purpose, directory)
     elif key.role is not None:
         chain = _certify(workshop.smki, key, key.role, identity, directory)
-        workshop.administer(EnrolCertificate(label=label, chain=chain, anchors=workshop.anchors))
-    workshop.administer(ActivateKey(label=label))
+        workshop.administer(EnrolCertificate(label=label, chain=chain, anchors=workshop.anchors), purpose)
+    workshop.administer(ActivateKey(label=label), purpose)
     return workshop, identity
 
 
-def _certify_authority(workshop: _Workshop, label: KeyLabel, role: RemotePartyRole, directory: Path) -> _Workshop:
+def _certify_authority(
+    workshop: _Workshop, label: KeyLabel, role: RemotePartyRole, purpose: KeyPurpose, directory: Path
+) -> _Workshop:
     """By ceremony where the keys for one are there; otherwise the certificate that the test SMKI was made with."""
     keys = {key.purpose: key for key in workshop.line.register.refresh().keys.values()}
     place = directory / _AUTHORITIES[role]
     certificate = x509.load_pem_x509_certificate(place.read_bytes())
     if keys.keys() >= _CEREMONY:
-        workshop.administer(BeginEnrolment(label=label))
+        workshop.administer(BeginEnrolment(label=label), purpose)
         ceremony = Ceremony(line=workshop.line, token=workshop.token, at=workshop.at)
         if role is RemotePartyRole.ROOT:
             contingency, symmetric = (keys[KeyPurpose.CONTINGENCY_COMMAND], keys[KeyPurpose.CONTINGENCY_SYMMETRIC])
@@ -170,7 +224,7 @@ def _certify_authority(workshop: _Workshop, label: KeyLabel, role: RemotePartyRo
         place.write_bytes(pki.certificate_pem(certificate))
         workshop = workshop.with_certificate(role, certificate)
     chain = (pki.certificate_der(certificate),)
-    workshop.administer(EnrolCertificate(label=label, chain=chain, anchors=workshop.anchors))
+    workshop.administer(EnrolCertificate(label=label, chain=chain, anchors=workshop.anchors), purpose)
     return workshop
 
 

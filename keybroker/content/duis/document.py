@@ -1,7 +1,8 @@
 """What does a DUIS document say? Request, Signed Pre-Command or Response, from its octets, signed or not yet.
 
 Sources: DUIS schema 5.4 (handbook 4.1, 4.2). Beyond the Header, the Body is read where a rule looks at it: a Signed
-Pre-Command, and the certificates of Update Security Credentials (CoS); the rest is for the DCC's own schema check.
+Pre-Command, the certificates of Update Security Credentials (CoS), data values with a threshold; the rest is for
+the DCC's own schema check.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from hashlib import sha256
 
 from lxml import etree
 
+from keybroker.content.duis.data_values import read_data_values
 from keybroker.content.duis.model import DocumentForm, DuisDocument, DuisIdentifier, SupplierCertificates
 from keybroker.content.duis.tree import Tree, local_name, read_tree
 from keybroker.content.duis.xml_signature import envelop, read_signature
@@ -87,6 +89,7 @@ def _read_request(tree: Tree, version: str, digest: bytes) -> DuisDocument:
         ),
         body_element=local_name(body),
         gbcs_payload=None if payload is None else _read_base64(tree, payload),
+        data_values=read_data_values(tree, body),
         supplier_certificates=_read_supplier(tree, body) if local_name(body) == _CHANGE_OF_SUPPLIER else None,
         signature=read_signature(tree, digest),
         identifier_offset=tree.offsets[header["RequestID"]],
@@ -115,6 +118,7 @@ def _read_response(tree: Tree, version: str, digest: bytes) -> DuisDocument:
         service_reference_variant="",
         body_element=local_name(body),
         gbcs_payload=None,
+        data_values=(),
         supplier_certificates=None,
         signature=read_signature(tree, digest),
         identifier_offset=tree.offsets[parts["Header"]],

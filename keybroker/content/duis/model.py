@@ -66,7 +66,8 @@ class DuisDocument:
     """One whole document. A Response has no variants of its own, and may lack either identifier.
 
     ``sha256`` is of the document without its signature, in Canonical XML 1.0; ``body_element`` is the local name of the
-    element in the Body; ``gbcs_payload`` is what a Signed Pre-Command holds. The offsets are of start tags.
+    element in the Body; ``gbcs_payload`` is what a Signed Pre-Command holds; ``data_values`` are names and numbers, on
+    which thresholds may be set (SEC G6.6(b)). The offsets are of start tags.
     """
 
     form: DocumentForm
@@ -80,6 +81,7 @@ class DuisDocument:
     service_reference_variant: str
     body_element: str
     gbcs_payload: bytes | None
+    data_values: tuple[tuple[str, int], ...]
     supplier_certificates: SupplierCertificates | None
     signature: XmlSignature | None
     identifier_offset: int

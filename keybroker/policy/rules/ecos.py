@@ -5,6 +5,7 @@ from __future__ import annotations
 from keybroker.content.certificate import TbsCertificate
 from keybroker.content.x509_names import OrganisationName
 from keybroker.policy.g2_57 import GBCS_PURPOSES, GBCS_ROLES, is_of_the_dcc
+from keybroker.policy.g2_59 import recovery_revocation
 from keybroker.policy.model import Policy, RegisteredKey, Situation
 from keybroker.policy.rule import Rule
 from keybroker.policy.settings import EcosSettings
@@ -14,12 +15,11 @@ from keybroker.terms import Finding, RuleName
 # Organisation Certificate that: (a) has a Remote Party Role that is specified in the GB Companion Specification; and
 # (b) contains a Public Key which has an associated Private Key that is used, or is to be used, for purposes that are
 # not specified or described in the GB Companion Specification." G2.59 excepts the replacement of one that has "been
-# revoked following the operation of one of the procedures in the SMKI Recovery Procedure": there is no evidence of that
-# here yet, so it is refused too.
+# revoked following the operation of one of the procedures in the SMKI Recovery Procedure", as a statement says.
 GBCS_ROLE_FOR_GBCS_PURPOSES = Rule(
     name=RuleName("gbcs-role-for-gbcs-purposes"),
     clause="G2.58",
-    remedy="use a role of Table 1 to Annex A of SEC Section L; the exception of G2.59 is not open in this version",
+    remedy="use a role of Table 1 to Annex A of SEC Section L; or, in a recovery, give a recovery-revocation (G2.59)",
 )
 
 
@@ -40,6 +40,8 @@ def gbcs_role_for_gbcs_purposes(content: TbsCertificate, policy: Policy, situati
     other = sorted(key.purpose for key in keys if key.purpose not in GBCS_PURPOSES)
     if not other:
         return GBCS_ROLE_FOR_GBCS_PURPOSES.passed
+    if excepted := recovery_revocation(named, situation):
+        return GBCS_ROLE_FOR_GBCS_PURPOSES.passed_with(excepted)
     return GBCS_ROLE_FOR_GBCS_PURPOSES.refused(
         expected=f"a key used as GBCS describes, or a role that is not of GBCS (OU {named.role.ou})",
         found=f"a key of purpose {', '.join(other)}",

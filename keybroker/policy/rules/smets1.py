@@ -10,7 +10,8 @@ from keybroker.content.smets1_response import Smets1Response
 from keybroker.policy.claim import Allocated, Claim, IncreasingOnSuccess
 from keybroker.policy.model import Policy, RegisteredKey, Situation
 from keybroker.policy.rule import Rule
-from keybroker.policy.smets1_circumstance import module_demand
+from keybroker.policy.smets1_circumstance import module_demand, stated
+from keybroker.policy.smets1_enrolment import Enrolment
 from keybroker.terms import Finding, RuleName
 
 # SEC G2.44(c), (e): what "involves the use of a SMETS1 Symmetric Key". IEC 62056-5-3: the initialisation vector of
@@ -47,8 +48,8 @@ def smets1_not_our_system_title(content: Smets1Instruction | Smets1Response, key
 
 
 # SEC G2.44A(b), (c): "the target Device is identified in the SMETS1 Supporting Requirements". The APDU does not name
-# its target, so the key does: where the policy enrols the Device that a key was made for, it is used for no other; nor
-# is a key that was made for one session (G2.44A(d)).
+# its target, so the key does: where the policy or a statement enrols the Device that a key was made for, it is used for
+# no other; nor is a key that was made for one session (G2.44A(d)).
 SMETS1_DEVICE_IS_KEYS_DEVICE = Rule(
     name=RuleName("smets1-device-is-keys-device"),
     clause="G2.44A(b), G2.44A(c), G2.44A(d)",
@@ -57,14 +58,16 @@ SMETS1_DEVICE_IS_KEYS_DEVICE = Rule(
 
 
 def smets1_device_is_keys_device(
-    content: Smets1Instruction | Smets1Response, key: RegisteredKey, policy: Policy
+    content: Smets1Instruction | Smets1Response, key: RegisteredKey, policy: Policy, situation: Situation
 ) -> Finding:
-    """The request is for the Device that the key's session is with, or that the policy enrols for it, if one is."""
+    """The request is for the Device that the key's session is with, or that is enrolled for it, if one is."""
     settings = policy.settings.smets1
     if key.session is not None:
         enrolled = str(key.session.device)
+    elif settings is None:
+        enrolled = ""
     else:
-        enrolled = "" if settings is None else settings.device_of(key.label)
+        enrolled = Enrolment(key=key, settings=settings, standing=stated(situation), at=situation.at).device
     if enrolled in ("", str(content.device)):
         return SMETS1_DEVICE_IS_KEYS_DEVICE.passed
     return SMETS1_DEVICE_IS_KEYS_DEVICE.refused(expected=enrolled, found=str(content.device), offset=0)
@@ -99,7 +102,7 @@ def smets1_session_lasts(key: RegisteredKey, situation: Situation) -> Finding:
 SMETS1_MODULE_DEMAND = Rule(
     name=RuleName("smets1-module-demand"),
     clause="G2.44(c), G2.44(e), G2.44A",
-    remedy="have the purpose's policy file say which methods add credit and which Devices are of which Category",
+    remedy="have the policy say which methods add credit, and it or a statement which Devices are of which Category",
 )
 
 
@@ -109,7 +112,9 @@ def smets1_module_demand(
     """Says whether Level 3 is demanded, and why; refuses where the policy has nothing to say it by."""
     if policy.settings.smets1 is None:
         return SMETS1_MODULE_DEMAND.refused(expected="a policy with a table [smets1]", found="none")
-    return SMETS1_MODULE_DEMAND.passed_with(module_demand(content, key, policy, situation.at).because)
+    return SMETS1_MODULE_DEMAND.passed_with(
+        module_demand(content, key, policy, situation.at, stated(situation)).because
+    )
 
 
 _COUNTER_CLAUSE = "IEC 62056-5-3 invocation counter"
@@ -133,7 +138,7 @@ def findings(
     return (
         smets1_key_has_system_title(key),
         smets1_not_our_system_title(content, key),
-        smets1_device_is_keys_device(content, key, policy),
+        smets1_device_is_keys_device(content, key, policy, situation),
         smets1_session_lasts(key, situation),
         smets1_module_demand(content, key, policy, situation),
     )

@@ -1,0 +1,145 @@
+"""``keybroker thresholds``: which Anomaly Detection Thresholds are in force, and what exceeded one? SEC G6.
+
+``notify`` takes in a signed notification and ``actions`` a User's signed order for what is quarantined; each is an act
+of the operator at the machine that is recorded. ``export`` and ``import`` are for the procedures' files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keybroker.cli import thresholds_files
+from keybroker.cli.key_acts import acting
+from keybroker.cli.options import Config, Json
+from keybroker.cli.output import show_facts, show_json, show_table
+from keybroker.config import Configuration, read_configuration
+from keybroker.keys.quarantine import act_on, in_quarantine
+from keybroker.keys.thresholds import HeldNotification, notifications, take_in_notification
+from keybroker.ledger.model import Receipt
+from keybroker.ledger.reading import Reader, open_for_reading
+from keybroker.statement.payloads import Threshold
+
+Statement = Annotated[
+    Path, typer.Argument(help="The signed statement (a compact JWS).", exists=True, dir_okay=False, allow_dash=False)
+]
+Every = Annotated[bool, typer.Option("--every", help="Those that were deleted or processed too.")]
+
+_NOTIFICATION = ("of", "part", "sequence", "in force", "why not", "until", "Security Sub-Committee notified")
+_QUARANTINED = ("record", "User", "key", "request", "thresholds", "state", "at")
+
+
+def register(app: typer.Typer) -> None:
+    group = typer.Typer(help="Anomaly Detection Thresholds, and what exceeded one.", no_args_is_help=True)
+    group.command("show")(show)
+    group.command("notify")(notify)
+    group.command("actions")(actions)
+    group.command("export")(thresholds_files.export)
+    group.command("import")(thresholds_files.take_in)
+    group.command("state")(thresholds_files.state)
+    app.add_typer(group, name="thresholds")
+
+
+def show(config: Config, as_json: Json = False) -> None:
+    """Every notification that is held, what it sets, and whether the Security Sub-Committee was told (G6.8)."""
+    configuration = read_configuration(config)
+    at = configuration.clock.now()
+    with reading(configuration) as ledger:
+        held = notifications(ledger, at)
+    if as_json:
+        show_json({"part": configuration.file.deployment.part, "notifications": [_facts(each) for each in held]})
+        return
+    show_table(_NOTIFICATION, [_line(each) for each in held])
+    in_force = [each for each in held if each.in_force]
+    show_table(
+        ("of", "on", "within s", "warning above", "quarantine above", "least", "most"),
+        [(each.whose, *_limits(threshold)) for each in in_force for threshold in each.notification.thresholds],
+    )
+
+
+def notify(file: Statement, config: Config, as_json: Json = False) -> None:
+    """Check a notification and apply it from now on; checked once, it is spent, applied or not (G6.6A)."""
+    configuration, octets = read_configuration(config), _octets(file)
+    thresholds_files.check_own(configuration, octets)
+    with acting(configuration, "operator") as (journal, actor):
+        receipt = take_in_notification(journal, actor, octets, configuration.clock.now())
+    _show_act("ApplyThresholds", receipt, as_json=as_json)
+
+
+def actions(
+    config: Config,
+    file: Annotated[
+        Path | None, typer.Argument(help="A User's signed order; without it: what is quarantined.", dir_okay=False)
+    ] = None,
+    every: Every = False,
+    as_json: Json = False,
+) -> None:
+    """What is quarantined; or with a User's order, release or delete one."""
+    configuration = read_configuration(config)
+    if file is not None:
+        with acting(configuration, "operator") as (journal, actor):
+            receipt = act_on(journal, actor, _octets(file), configuration.clock.now())
+        _show_act("ActOnQuarantined", receipt, as_json=as_json)
+        return
+    with reading(configuration) as ledger:
+        found = in_quarantine(ledger, every=every)
+    if as_json:
+        show_json({"quarantined": found})
+        return
+    rows = [(each.record, each.user, each.key, each.name, each.counts, each.state, each.at) for each in found]
+    show_table(_QUARANTINED, rows)
+
+
+@contextmanager
+def reading(configuration: Configuration) -> Iterator[Reader]:
+    """The ledger, for reading. Raises: LedgerFault, ConfigurationInvalid."""
+    ledger = open_for_reading(
+        configuration.ledger_url, origin=configuration.ledger_origin, deployment=configuration.deployment
+    )
+    try:
+        yield ledger
+    finally:
+        ledger.close()
+
+
+def _octets(file: Path) -> bytes:
+    return file.read_bytes().strip()
+
+
+def _show_act(act: str, receipt: Receipt, *, as_json: bool) -> None:
+    if as_json:
+        show_json({"act": act, "receipt": receipt})
+    else:
+        show_facts({"act": act, "record": receipt.leaf_index})
+
+
+def _line(held: HeldNotification) -> tuple[object, ...]:
+    said = held.notification
+    return (held.whose, said.part, said.sequence, held.in_force, held.why_not, said.expires, held.told)
+
+
+def _facts(held: HeldNotification) -> dict[str, object]:
+    said = held.notification
+    return {
+        "of": held.whose,
+        "part": said.part,
+        "sequence": said.sequence,
+        "sha256": held.statement.sha256,
+        "record": held.statement.leaf_index,
+        "attester": held.statement.attester,
+        "guidance": said.guidance,
+        "in_force": held.in_force,
+        "why_not": held.why_not,
+        "until": said.expires,
+        "committee_notified": held.told,
+        "thresholds": [each.model_dump(exclude_none=True) for each in said.thresholds],
+    }
+
+
+def _limits(each: Threshold) -> tuple[object, ...]:
+    on = " ".join(word for word in (each.measure, each.variant, each.code, each.value) if word)
+    return (on, each.period_seconds, each.warning, each.quarantine, each.least, each.most)

@@ -1,0 +1,156 @@
+"""What do keys depend on that lapses, and when? Evidence, attesters, standards and policies, to be warned of in time.
+
+Only what counts now or counted last is named: of statements about one subject the newest, of one attester the latest
+certificate. What has lapsed already stays named until something newer takes its place, or it is withdrawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from keybroker.gates.module_clock import ends
+from keybroker.policy.model import Policy
+from keybroker.statement.attester import Attester
+from keybroker.statement.kind import STANDING
+from keybroker.statement.payloads import (
+    ApplicationAssociation,
+    CommitteeOpinion,
+    DeviceCategory,
+    Location,
+    ModuleClassification,
+    ModuleValidation,
+    Person,
+    RecoveryRevocation,
+    ThresholdNotification,
+    VariantNotSensitive,
+)
+from keybroker.statement.said import moment
+from keybroker.statement.standing import Standing
+from keybroker.statement.statement import Statement
+from keybroker.terms import KeyPurpose
+
+WARNED_DAYS = (30, 7)
+"""So many days before, operators are warned."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lapse:
+    """``what`` is a kind of statement, or environment-certificate, standard, historical, attester or policy. ``days``
+    are whole days from now, rounded down; negative where it has lapsed.
+    """
+
+    what: str
+    subject: str
+    clause: str
+    until: datetime
+    days: int
+
+    @property
+    def warned_days(self) -> int | None:
+        """Which warning is due: 7 or 30 days, the nearest; None while there is more time."""
+        return min((days for days in WARNED_DAYS if self.days <= days), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    what: str
+    subject: str
+    clause: str
+    until: datetime
+
+
+def lapses(standing: Standing, policies: Mapping[KeyPurpose, Policy], at: datetime) -> tuple[Lapse, ...]:
+    """Everything that has an end, the soonest first."""
+    found = {
+        *_of_statements(standing),
+        *_of_validations(standing, policies),
+        *_of_attesters(standing.attesters),
+        *_of_policies(policies),
+    }
+    return tuple(
+        Lapse(
+            what=each.what,
+            subject=each.subject,
+            clause=each.clause,
+            until=each.until,
+            days=(each.until - at) // timedelta(days=1),
+        )
+        for each in sorted(found, key=lambda each: (each.until, each.what, each.subject))
+    )
+
+
+def _of_statements(standing: Standing) -> Iterator[_End]:
+    newest: dict[tuple[str, str], Statement] = {}
+    for statement in standing.statements:
+        if statement.kind not in STANDING:
+            continue
+        key = (statement.kind.value, about(statement)[0])
+        held = newest.get(key)
+        if held is None or statement.payload.iat >= held.payload.iat:
+            newest[key] = statement
+    for statement in newest.values():
+        subject, clause = about(statement)
+        yield _End(statement.kind.value, subject, clause, statement.payload.expires)
+        said = statement.payload
+        if isinstance(said, Location) and said.environment is not None:
+            yield _End("environment-certificate", subject, "G3.24, G5.17", moment(said.environment.expires))
+
+
+def about(statement: Statement) -> tuple[str, str]:
+    """What a newer statement of the kind must be about to take the place of this one, and the clause it serves."""
+    said, mark = statement.payload, statement.sha256.hex()[:16]
+    match said:
+        case ModuleValidation():
+            return said.module.serial, "G2.44"
+        case ModuleClassification():
+            return said.module.serial, "G2.45, G3.22"
+        case Location():
+            return f"{said.of} {said.subject} of {said.party}", "G3.23"
+        case VariantNotSensitive():
+            return f"{said.variant} by {statement.attester}", "G3.25"
+        case ThresholdNotification():
+            return f"{said.user or 'dcc'}, {said.part}", "G6.3" if said.user else "G6.6"
+        case CommitteeOpinion():
+            return f"{said.about} {said.subject}", "G2.22B(c), G6.7(b), G6.8"
+        case Person():
+            return said.person, "G2.23, G3.12, G4"
+        case DeviceCategory():
+            # Several of one edition make up its list.
+            return f"Category {said.category}, {said.source}, {mark}", "G2.44A(b), G2.44A(c)"
+        case ApplicationAssociation():
+            return said.key, "G2.44A(c)"
+        case RecoveryRevocation():
+            return f"OU {said.role}, {said.eui}, {said.certificate_sha256[:16]}", "G2.59"
+        case _:
+            return mark, ""
+
+
+def _of_validations(standing: Standing, policies: Mapping[KeyPurpose, Policy]) -> Iterator[_End]:
+    """By every policy that dates the standards; where they agree, one line."""
+    newest: dict[str, ModuleValidation] = {}
+    for _, said in standing.ever(ModuleValidation):
+        held = newest.setdefault(said.module.serial, said)
+        if said.iat > held.iat:
+            newest[said.module.serial] = said
+    dated = {policy.settings.module_validation for policy in policies.values()} - {None}
+    for said in newest.values():
+        for settings in dated:
+            if settings is not None:
+                told = f"{said.module.serial}, {said.standard}, certificate {said.certificate}"
+                yield from (_End(e.what, told, e.clause, e.at) for e in ends(said, settings) if e.what != "statement")
+
+
+def _of_attesters(attesters: Mapping[str, Attester]) -> Iterator[_End]:
+    latest: dict[str, datetime] = {}
+    for attester in attesters.values():
+        if attester.withdrawn_at is None:
+            latest[attester.name] = max(attester.until, latest.get(attester.name, attester.until))
+    return (_End("attester", name, "G2.44, G3.23, G3.25", until) for name, until in latest.items())
+
+
+def _of_policies(policies: Mapping[KeyPurpose, Policy]) -> Iterator[_End]:
+    for policy in policies.values():
+        if policy.effective_until is not None:
+            yield _End("policy", policy.purpose.value, policy.use_clause, policy.effective_until)

@@ -1,0 +1,141 @@
+"""Which gates of a key are shut whatever is asked of it? For readiness and lists; gates judge each request anew.
+
+Only what does not depend on a request is looked at: a caller's system, a check and a count are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from keybroker.gates.located import Whereabouts
+from keybroker.gates.model import ModuleIdentity, Surroundings
+from keybroker.gates.module_agreement import agreeing_evidence
+from keybroker.gates.shortfall import Shortfall
+from keybroker.gates.thresholds import DCC, newest
+from keybroker.gates.uk_location import fixed_places
+from keybroker.gates.validated_module import judge_module
+from keybroker.policy.model import Policy, RegisteredKey
+from keybroker.statement.kind import StatementKind
+from keybroker.statement.payloads import ModuleClassification
+from keybroker.statement.standing import Standing
+from keybroker.terms import CallerKind, DeploymentKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShutGate:
+    """``clause`` is the policy's, or the one that says more."""
+
+    gate: str
+    clause: str
+    expected: str
+    found: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"gate {self.gate} ({self.clause}): expected {self.expected}, found {self.found}; {self.remedy}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What is held and seen at one moment, for every key alike."""
+
+    deployment: DeploymentKind
+    module: ModuleIdentity
+    surroundings: Surroundings
+    standing: Standing
+    at: datetime
+
+
+def shut_gates(key: RegisteredKey, policy: Policy, outlook: Outlook) -> tuple[ShutGate, ...]:
+    """Of the gates that the key's policy names, in order."""
+    if outlook.surroundings.clock.why_not:
+        return tuple(_shut(gate.gate, gate.clause, _clock(outlook)) for gate in policy.gates if gate.gate in _LOOKS)
+    found = ((gate, _look(gate.gate, key, policy, outlook)) for gate in policy.gates if gate.gate in _LOOKS)
+    return tuple(_shut(gate.gate, gate.clause, short) for gate, short in found if short is not None)
+
+
+def _look(gate: str, key: RegisteredKey, policy: Policy, outlook: Outlook) -> Shortfall | None:
+    if gate in _SPENDS and outlook.surroundings.rolled_back:
+        return Shortfall(
+            expected="a ledger that extends what is remembered outside it",
+            found=outlook.surroundings.rolled_back,
+            reason="LEDGER_NOT_REMEMBERED",
+            remedy="put the newest ledger back, or have a restore recorded: keybroker ledger restore",
+        )
+    return _LOOKS[gate](key, policy, outlook)
+
+
+def _shut(gate: str, clause: str, short: Shortfall) -> ShutGate:
+    return ShutGate(
+        gate=gate, clause=short.clause or clause, expected=short.expected, found=short.found, remedy=short.remedy
+    )
+
+
+def _clock(outlook: Outlook) -> Shortfall:
+    return Shortfall(
+        expected="a clock that agrees with its source",
+        found=outlook.surroundings.clock.why_not,
+        reason="CLOCK_UNRELIABLE",
+        remedy="mend the clock or its source",
+    )
+
+
+def _validated(_: RegisteredKey, policy: Policy, outlook: Outlook) -> Shortfall | None:
+    if outlook.deployment is DeploymentKind.TEST or policy.settings.smets1 is not None:
+        # Of a SMETS1 use it depends on what is asked whether Level 3 is demanded (SEC G2.44A).
+        return None
+    found = judge_module(policy.settings.module_validation, outlook.module, outlook.standing, outlook.at)
+    return found if isinstance(found, Shortfall) else None
+
+
+def _classified(_: RegisteredKey, policy: Policy, outlook: Outlook) -> Shortfall | None:
+    if policy.settings.smets1 is not None:
+        return None
+    found = agreeing_evidence(ModuleClassification, outlook.module, outlook.standing, outlook.at)
+    return found if isinstance(found, Shortfall) else None
+
+
+def _located(key: RegisteredKey, _: Policy, outlook: Outlook) -> Shortfall | None:
+    whereabouts = Whereabouts.of(outlook.standing, party=key.party, at=outlook.at)
+    places = fixed_places(key.label, outlook.module, outlook.surroundings.node, outlook.standing)
+    return next((short for place in places if (short := whereabouts.why_not(place)) is not None), None)
+
+
+def _checkable(key: RegisteredKey, _: Policy, outlook: Outlook) -> Shortfall | None:
+    kind = StatementKind.SUPPLY_SENSITIVE_CHECK
+    for attester in outlook.standing.attesters.values():
+        stands = attester.withdrawn_at is None and attester.since <= outlook.at < attester.until
+        if stands and kind in attester.kinds and attester.party == key.party:
+            return None
+    return Shortfall(
+        expected=f"a check system of {key.party}, enrolled now",
+        found="none",
+        reason="CHECK_SYSTEM_MISSING",
+        remedy="enrol it: keybroker evidence enrol",
+    )
+
+
+def _counted(key: RegisteredKey, policy: Policy, outlook: Outlook) -> Shortfall | None:
+    whose = str(key.eui) if CallerKind.USER_SYSTEM in policy.caller_kinds else DCC
+    notified = newest(outlook.standing, outlook.surroundings.part, outlook.at).get(whose)
+    if notified is not None and not notified.why_not:
+        return None
+    return Shortfall(
+        expected=f"Anomaly Detection Thresholds of {whose} in force",
+        found="none" if notified is None else notified.why_not,
+        reason="THRESHOLD_NOT_SET",
+        remedy="give their notification: keybroker thresholds notify",
+    )
+
+
+_LOOKS: Mapping[str, Callable[[RegisteredKey, Policy, Outlook], Shortfall | None]] = {
+    "validated-module": _validated,
+    "information-classification-module": _classified,
+    "uk-location": _located,
+    "supply-sensitive-check": _checkable,
+    "anomaly-threshold": _counted,
+}
+"""The gates that can be shut for good; whether the module serves the key is looked at beside them."""
+_SPENDS = frozenset({"supply-sensitive-check", "anomaly-threshold"})

@@ -1,0 +1,104 @@
+"""Which person orders this act, and may that person? SEC G3.23, G3.24, G4: an act is a signed order.
+
+An order names the act and SHA-256 of what it does to what. It is used once, and the record of the act holds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+
+from sqlalchemy import insert
+
+from keybroker.errors import PersonMayNotAct, StatementRefused
+from keybroker.gates.people import ActDemand, PeopleSettings, check_may_act
+from keybroker.keys.evidence import spend, told_statement, verified
+from keybroker.keys.standing import read_standing
+from keybroker.ledger import tables
+from keybroker.ledger.model import Json, Receipt
+from keybroker.ledger.record import encode
+from keybroker.ledger.turn import Turn
+from keybroker.statement.kind import StatementKind
+from keybroker.statement.payloads import Order
+from keybroker.statement.statement import Statement
+from keybroker.terms import Finding, RuleName
+
+ADMINISTRATOR = "administrator"
+"""The role that acts on keys, modules and configuration."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ordered:
+    """An order as it was given (a compact JWS), and what people are judged by in this deployment."""
+
+    order: bytes
+    people: PeopleSettings
+
+
+def order_target(act: Mapping[str, Json]) -> str:
+    """What an order for this act names: SHA-256, in hexadecimal, of its canonical JSON (RFC 8785)."""
+    return sha256(encode(act)).hexdigest()
+
+
+def without_order(act: Mapping[str, Json]) -> PersonMayNotAct:
+    """The refusal of an act that needs an order and came without."""
+    name, target = act["act"], order_target(act)
+    finding = Finding(
+        rule=RuleName("person-orders-act"),
+        clause="G3.23",
+        passed=False,
+        expected=f"the order of a person, act {name}, target {target}",
+        found="none",
+        reason="ORDER_MISSING",
+        remedy=f"keybroker evidence order --act {name} --target {target}",
+    )
+    told = f"person-orders-act: expected {finding.expected}, found none (G3.23); make it with: {finding.remedy}"
+    return PersonMayNotAct(told, findings=(finding,))
+
+
+def check_order(
+    turn: Turn,
+    ordered: Ordered,
+    act: Mapping[str, Json],
+    at: datetime,
+    *,
+    roles: frozenset[str] = frozenset({ADMINISTRATOR}),
+    in_united_kingdom: bool,
+) -> Statement:
+    """The order is for this very act, by a person who may act now, and was never used.
+
+    Raises: StatementRefused, PersonMayNotAct.
+    """
+    statement = verified(turn, ordered.order, StatementKind.ORDER, at)
+    order = statement.payload
+    target = order_target(act)
+    if not isinstance(order, Order) or (order.act, order.target) != (act["act"], target):
+        found = f"{order.act}, {order.target}" if isinstance(order, Order) else statement.kind.value
+        raise StatementRefused(
+            f"ORDER_FOR_ANOTHER_ACT: expected {act['act']}, {target}, found {found}", flaw="ORDER_FOR_ANOTHER_ACT"
+        )
+    demand = ActDemand(roles=roles, in_united_kingdom=in_united_kingdom, privileged=True)
+    check_may_act(
+        statement.attester, act=demand, standing=read_standing(turn.connection), settings=ordered.people, at=at
+    )
+    return statement
+
+
+def settle_order(turn: Turn, statement: Statement, receipt: Receipt, subjects: Sequence[str], at: datetime) -> None:
+    """The act is recorded: the order is used, and who acted on what is remembered."""
+    spend(turn, statement, receipt)
+    for subject in subjects:
+        row = {
+            "leaf_index": receipt.leaf_index,
+            "subject": subject,
+            "person": statement.attester,
+            "at": int(at.timestamp()),
+        }
+        turn.connection.execute(insert(tables.person_act).values(row))
+
+
+def told_order(statement: Statement) -> dict[str, Json]:
+    """For the record of the act."""
+    return {"order": told_statement(statement)}

@@ -1,0 +1,1 @@
+"""Statements: what is refused of them, and the one that is taken."""
