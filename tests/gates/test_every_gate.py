@@ -96,7 +96,7 @@ def leaf_of(gate: str, reason: str) -> type[GateShut]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """The User's good scene down the whole line, live; ``thresholds``: in place of those that it holds."""
+    """The User's good scene down the whole line, live."""
 
     line: Line
     module: FakeModule
@@ -116,6 +116,7 @@ class Stage:
 
 @contextmanager
 def a_stage(directory: Path, *thresholds: Statement) -> Iterator[Stage]:
+    """``thresholds``: in place of those that are good."""
     scene, module = a_good_scene(), FakeModule()
     key = replace(scene.decision.key, public_key=module.add("supplier-a", a_private_key()))
     standing = with_instead(StatementKind.THRESHOLD_NOTIFICATION, *thresholds) if thresholds else good_standing()
