@@ -155,7 +155,10 @@ def _newest(configuration: Configuration, name: str) -> Attester:
     with held(configuration) as standing:
         standing_now = [each for each in standing.attesters.values() if each.name == name and each.withdrawn_at is None]
     if not standing_now:
-        raise NotPermitted(f"no attester {name} stands, which could be renewed; see: keybroker evidence attesters")
+        raise NotPermitted(
+            f"no attester {name} stands, which could be renewed (one that was withdrawn cannot be): enrol it again with"
+            f" its party and kinds: keybroker evidence enrol {name}"
+        )
     return max(standing_now, key=lambda each: each.since)
 
 

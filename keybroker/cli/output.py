@@ -189,7 +189,8 @@ def show_findings(out: Console, findings: Sequence[Finding]) -> None:
     """One line for each rule; a second one where it refuses."""
     for finding in findings:
         mark, style = ("pass  ", "green") if finding.passed else ("REFUSE", "bold red")
-        out.print(f"  {mark} {finding.rule} ({finding.clause})", style=style)
+        why = f" {finding.reason}" if finding.reason and not finding.passed else ""
+        out.print(f"  {mark} {finding.rule} ({finding.clause}){why}", style=style)
         where = f" at offset {finding.offset}" if finding.offset is not None else ""
         if finding.expected:
             out.print(f"         expected {finding.expected}, found {finding.found}{where}")

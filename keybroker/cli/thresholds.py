@@ -16,7 +16,7 @@ import typer
 from keybroker.cli import thresholds_files
 from keybroker.cli.key_acts import acting
 from keybroker.cli.options import Config, Json
-from keybroker.cli.output import show_facts, show_json, show_table
+from keybroker.cli.output import console, show_facts, show_json, show_table
 from keybroker.config import Configuration, read_configuration
 from keybroker.keys.quarantine import act_on, in_quarantine
 from keybroker.keys.thresholds import HeldNotification, notifications, take_in_notification
@@ -68,6 +68,8 @@ def notify(file: Statement, config: Config, as_json: Json = False) -> None:
     with acting(configuration, "operator") as (journal, actor):
         receipt = take_in_notification(journal, actor, octets, configuration.clock.now())
     _show_act("ApplyThresholds", receipt, as_json=as_json)
+    if not as_json:
+        console().print("what it leaves out is not set any more, and refused: keybroker thresholds show")
 
 
 def actions(

@@ -24,8 +24,8 @@ UNITED_KINGDOM = "GB"
 """ISO 3166-1."""
 
 _ENVIRONMENT_CLAUSE = "G3.24, G5.17"
-_GIVE = "have its location stated, and give it: keybroker evidence add"
-_GIVE_PERSON = "have the person's location stated; or state anew who runs it: keybroker evidence add"
+_GIVE = "have its location stated (docs/operations/location.md), and give it: keybroker evidence add location FILE"
+_GIVE_PERSON = "have the person located, or stated anew who runs it, and give it: keybroker evidence add location FILE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ from keybroker.statement.said import moment
 from keybroker.statement.statement import Statement, read_statement
 from keybroker.terms import Finding
 
+_SPENT = "have these octets checked again: keybroker ssc confirm; what was signed comes again under its own request_id"
 _REMEDY = "have the check system check these octets, and send its statement with them: keybroker ssc confirm"
 PEOPLE = 2
 """How many different people say that a 'possibly' supply sensitive variant is not."""
@@ -67,6 +68,7 @@ def _spending(look: Look, statement: Statement, said: SupplySensitiveCheck) -> L
         name=statement.identity.encode(),
         told=f"a Supply Sensitive Check, {statement.identity}",
         value=statement.sha256,
+        remedy=_SPENT,
     )
     through = " > ".join(hop.system for hop in said.chain)
     found = f"{statement.told()}; {said.variant}, checked {moment(said.checked):%Y-%m-%dT%H:%M:%SZ}, through {through}"

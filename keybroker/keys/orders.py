@@ -52,7 +52,7 @@ def without_order(act: Mapping[str, Json]) -> PersonMayNotAct:
         expected=f"the order of a person, act {name}, target {target}",
         found="none",
         reason="ORDER_MISSING",
-        remedy=f"keybroker evidence order --act {name} --target {target}",
+        remedy=f"keybroker evidence order --act {name} --target {target} -o order.jws; then again, --order order.jws",
     )
     told = f"person-orders-act: expected {finding.expected}, found none (G3.23); make it with: {finding.remedy}"
     return PersonMayNotAct(told, findings=(finding,))

@@ -275,7 +275,12 @@ def _entry(octets: bytes) -> str:
 
 def _spent(claim: Claim, expected: str, found: str) -> EvidenceSpent:
     finding = Finding(
-        rule=RuleName(claim.rule), clause=claim.clause, passed=False, expected=f"{claim.told}: {expected}", found=found
+        rule=RuleName(claim.rule),
+        clause=claim.clause,
+        passed=False,
+        expected=f"{claim.told}: {expected}",
+        found=found,
+        remedy=claim.remedy if isinstance(claim, Once) else "",
     )
     sentence = f"{claim.rule}: expected {finding.expected}, found {found} ({claim.clause})"
     return EvidenceSpent(sentence, gate=claim.rule, clause=claim.clause, findings=(finding,))

@@ -15,7 +15,10 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Once:
-    """``name`` within ``scope`` is taken once and never again. ``value`` is kept beside it for later questions."""
+    """``name`` within ``scope`` is taken once and never again. ``value`` is kept beside it for later questions.
+
+    ``remedy`` says what to do where it was taken before, where that is not to take another name.
+    """
 
     rule: str
     clause: str
@@ -23,6 +26,7 @@ class Once:
     name: bytes
     told: str
     value: bytes = b""
+    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 LATEST = 4_102_444_800
 """2100-01-01: no moment that anybody means is later."""
@@ -23,7 +23,15 @@ Reference = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[!-~]+
 """A document, approval or certificate elsewhere, by its own number."""
 Serial = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[!-~]+( [!-~]+)*$")]
 Version = Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[!-~]+$")]
-Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+
+
+def _check_country(code: str) -> str:
+    if code == "UK":
+        raise ValueError("the United Kingdom is GB in ISO 3166-1")
+    return code
+
+
+Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$"), AfterValidator(_check_country)]
 """ISO 3166-1 alpha-2; the United Kingdom is GB."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Eui = Annotated[str, Field(pattern=r"^([0-9A-F]{2}-){7}[0-9A-F]{2}$")]

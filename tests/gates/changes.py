@@ -37,11 +37,11 @@ REPORTED: Mapping[str, tuple[object, object]] = {
 }
 THINGS = (
     ("module", MODULE),
-    ("module", OTHER_MODULE),
     ("node", evidence.NODE.identity),
     ("system", CALLER),
     ("system", CHECK_SYSTEM),
     ("system", f"{PARTY}/billing"),
+    ("module", OTHER_MODULE),
 )
 
 
@@ -227,10 +227,11 @@ def drawn(what: Callable[..., None], **given: st.SearchStrategy[Any]) -> st.Sear
     return st.fixed_dictionaries(given).map(partial(Change, what))
 
 
+_rarely, _mostly = st.sampled_from((False, False, True)), st.sampled_from((True, True, False))
 of_time = st.one_of(drawn(time_passes, seconds=_seconds), drawn(time_passes, seconds=st.integers(-600, 600)))
 of_what_is_seen = st.one_of(
-    drawn(what_is_around, which=st.sampled_from(("clock_agrees", "remembered", "strong")), good=st.booleans()),
-    drawn(module_or_node_reports, fact=st.sampled_from(tuple(REPORTED)), changed=st.booleans()),
+    drawn(what_is_around, which=st.sampled_from(("clock_agrees", "remembered", "strong")), good=_rarely),
+    drawn(module_or_node_reports, fact=st.sampled_from(tuple(REPORTED)), changed=_mostly),
 )
 of_module = st.one_of(
     drawn(a_validation, **_said, otherwise=st.sampled_from(_validations)),
@@ -274,6 +275,7 @@ of_what_lapses = st.one_of(
     drawn(a_validation, **_for_an_hour, otherwise=st.just({})),
     drawn(a_classification, **_for_an_hour, otherwise=st.just({})),
     drawn(a_location, **_for_an_hour, thing=st.sampled_from(THINGS), secure=st.just(DAY), otherwise=st.just({})),
+    drawn(a_location, **_said, thing=st.sampled_from(THINGS), secure=st.just(3_600), otherwise=st.just({})),
     drawn(a_persons_location, **_for_an_hour, name=_people, country=st.just("GB")),
     drawn(an_attester_is_renewed, name=st.just(CHECK_SYSTEM), last=st.just(HOUR), by=_people),
     drawn(

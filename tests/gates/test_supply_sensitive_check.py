@@ -220,6 +220,8 @@ def test_opens_with_the_check_of_these_octets_and_spends_it() -> None:
             name=statement.identity.encode(),
             told=f"a Supply Sensitive Check, {statement.identity}",
             value=sha256(decoded(check.split(b".")[1])).digest(),
+            remedy="have these octets checked again: keybroker ssc confirm; what was signed comes again under its own"
+            " request_id",
         ),
     )
     assert CHECK in looked.finding.found
