@@ -35,7 +35,7 @@ from keybroker.errors import (
     Refusal,
 )
 from keybroker.gates import came_too_late, open_gates
-from keybroker.gates.model import GateEvidence, Permit, Surroundings
+from keybroker.gates.model import GateEvidence, GateMemory, Permit, Surroundings
 from keybroker.hsm.module import CryptographicModule
 from keybroker.hsm.verify import Verifier
 from keybroker.hsm.whole import check_whole
@@ -117,6 +117,7 @@ class Line:
     anchors: tuple[Anchor, ...]
     device_anchors: tuple[Anchor, ...]
     surroundings: SurroundingsSource
+    memory: GateMemory = field(default_factory=GateMemory)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,12 +262,14 @@ def _evidence(line: Line, register: KeyRegister, at: datetime) -> GateEvidence |
 
 
 def _gate_evidence(line: Line, register: KeyRegister, served: Mapping[KeyLabel, Finding], at: datetime) -> GateEvidence:
+    module, around = line.module.identity, line.surroundings.seen(at)
     return GateEvidence(
         served=served,
-        module=line.module.identity,
-        surroundings=line.surroundings.seen(at),
+        module=module,
+        surroundings=around,
         standing=register.standing,
         at=at,
+        kept=line.memory.kept_for(register.standing, module, around, at),
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from keybroker.content.data_values import code_of_values, data_values
+from keybroker.content.model import GbcsCommand
 from keybroker.gates.look import Look
 from keybroker.gates.model import Looked
 from keybroker.gates.thresholds import DCC, Notified, newest
@@ -24,6 +25,21 @@ _MINUTE = 60
 
 def anomaly_threshold(look: Look) -> Looked:
     """Open with what the use counts. Raises: ContentMalformed where a value that has a threshold cannot be read."""
+    content = look.decision.content
+    if not isinstance(content, GbcsCommand) or content.service_request is not None or _has_values(look):
+        return _judged(look)
+    # By originator and Message Code alone: the same for every such Command of a batch.
+    user = content.supplementary_party or content.originator
+    names = (content.kind, user.octets.hex(), str(content.message_code.value))
+    return look.once("by code", look.decision.policy.purpose, *names, find=lambda: _judged(look))
+
+
+def _has_values(look: Look) -> bool:
+    """Is any threshold in force on a data value? Then each payload is looked at."""
+    return look.once("values", find=lambda: any(each.has_values for each in _notified(look).values()))
+
+
+def _judged(look: Look) -> Looked:
     settings = look.decision.policy.settings.anomaly_thresholds
     encrypted = frozenset() if settings is None else settings.encrypted_response_variants
     content = look.decision.content

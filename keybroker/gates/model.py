@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, final
 
 from keybroker.policy.claim import Claim, Counted
 from keybroker.policy.model import Decision
@@ -100,3 +100,25 @@ class GateEvidence:
     standing: Standing
     at: datetime
     kept: dict[tuple[str, ...], Any] = field(default_factory=dict, compare=False)
+
+
+@final
+class GateMemory:
+    """What was found for one batch holds for the next, while all that it rests on is the same: evidence (one version of
+    the register), module, node and part, and the second. Every moment in evidence is a whole second, so within one
+    nothing begins or lapses. What depends on the request is named by ``Look.once``, and policies belong to a line.
+    """
+
+    def __init__(self) -> None:
+        self._standing: Standing | None = None
+        self._rest: tuple[object, ...] = ()
+        self._kept: dict[tuple[str, ...], Any] = {}
+
+    def kept_for(
+        self, standing: Standing, module: ModuleIdentity, around: Surroundings, at: datetime
+    ) -> dict[tuple[str, ...], Any]:
+        """``GateEvidence.kept``: as it was left, or empty where anything is another."""
+        rest = (module, around.node, around.part, int(at.timestamp()))
+        if self._standing is not standing or self._rest != rest:
+            self._standing, self._rest, self._kept = standing, rest, {}
+        return self._kept

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import chain as each_of
 
+from keybroker.content.model import GbcsCommand
 from keybroker.gates.check_faults import check_faults
 from keybroker.gates.checkable import Checkable, checkable
 from keybroker.gates.look import Look
@@ -34,6 +35,14 @@ PEOPLE = 2
 # of any Supply Sensitive Service Request".
 def supply_sensitive_check(look: Look) -> Looked:
     """Open with the one statement that fits, or with none where none is demanded."""
+    content = look.decision.content
+    if look.offered or not isinstance(content, GbcsCommand) or content.service_request is not None:
+        return _judged(look)
+    # By its Message Code alone: the same for every such message of a batch.
+    return look.once("by code", content.kind, str(content.message_code.value), find=lambda: _judged(look))
+
+
+def _judged(look: Look) -> Looked:
     content = checkable(look.decision.content)
     if content is None:
         found = f"not a Pre-Command or a critical SMETS1 Service Request: {look.decision.content.kind}"

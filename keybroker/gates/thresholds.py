@@ -20,12 +20,16 @@ DCC = "dcc"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notified:
-    """The newest notification by one User. ``whose``: the User ID, or ``dcc``; ``why_not`` is empty where it counts."""
+    """The newest notification by one User. ``whose``: the User ID, or ``dcc``; ``why_not`` is empty where it counts.
+
+    ``has_values``: is there any threshold on a data value?
+    """
 
     whose: str
     statement: Statement
     notification: ThresholdNotification
     why_not: str
+    has_values: bool
 
     def find(self, measure: str, subject: str) -> Threshold | None:
         """The threshold on a count; ``subject`` is a Service Reference Variant or a Message Code."""
@@ -37,11 +41,6 @@ class Notified:
             ),
             None,
         )
-
-    @property
-    def has_values(self) -> bool:
-        """Is there any threshold on a data value?"""
-        return any(each.measure == "value" for each in self.notification.thresholds)
 
     def on_values(self, code: int) -> tuple[Threshold, ...]:
         """The thresholds on data values of this Message Code."""
@@ -59,5 +58,11 @@ def newest(standing: Standing, part: str, at: datetime) -> Mapping[str, Notified
             continue
         void = standing.why_void(statement, at)
         why_not = "" if void is None else f"{void.flaw}: {void.found}"
-        found[whose] = Notified(whose=whose, statement=statement, notification=notification, why_not=why_not)
+        found[whose] = Notified(
+            whose=whose,
+            statement=statement,
+            notification=notification,
+            why_not=why_not,
+            has_values=any(each.measure == "value" for each in notification.thresholds),
+        )
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -15,11 +16,12 @@ from keybroker.errors import (
     LedgerNotRemembered,
 )
 from keybroker.gates import EXISTING_GATES, open_gates
-from keybroker.gates.model import ClockStand
+from keybroker.gates.model import ClockStand, GateMemory
 from keybroker.policy.model import Decision
 from keybroker.terms import DeploymentKind, Finding, KeyPurpose, RuleName
 from tests import evidence
 from tests.situations import (
+    AT,
     LINE_PURPOSES,
     USER_IDS,
     a_certificate,
@@ -28,6 +30,7 @@ from tests.situations import (
     a_permit,
     a_situation,
     evidence_of,
+    good_standing,
     packaged_policies,
 )
 
@@ -139,3 +142,20 @@ def test_a_live_deployment_serves_every_purpose_whose_gates_are_satisfied(purpos
     permit = open_gates(decision, evidence_of(decision.key, standing=evidence.with_validation(USER_IDS)))
     assert all(finding.passed for finding in permit.findings)
     assert not any("test deployment" in finding.found for finding in permit.findings)
+
+
+def test_what_was_found_is_remembered_for_a_second_of_the_same_evidence_and_no_longer() -> None:
+    memory, standing, around = GateMemory(), good_standing(), evidence.SURROUNDINGS
+    kept = memory.kept_for(standing, evidence.MODULE, around, AT)
+    assert memory.kept_for(standing, evidence.MODULE, around, AT + timedelta(microseconds=999_999)) is kept
+    wound = replace(around, clock=ClockStand(why_not="", told="read anew"))
+    assert memory.kept_for(standing, evidence.MODULE, wound, AT) is kept
+    for changed in (
+        (standing, evidence.MODULE, around, AT + timedelta(seconds=1)),
+        (replace(standing), evidence.MODULE, around, AT),
+        (standing, replace(evidence.MODULE, firmware_version="9"), around, AT),
+        (standing, evidence.MODULE, replace(around, node=replace(evidence.NODE, identity="another")), AT),
+        (standing, evidence.MODULE, replace(around, part="another"), AT),
+    ):
+        kept = memory.kept_for(standing, evidence.MODULE, around, AT)
+        assert memory.kept_for(*changed) is not kept
