@@ -243,17 +243,15 @@ of_place = st.one_of(
     drawn(a_persons_location, **_said, name=_people, country=st.sampled_from(("GB", "FR"))),
     drawn(the_node_is_configured, by=_people),
 )
-of_people = st.one_of(
-    drawn(
-        a_person,
-        **_said,
-        name=_people,
-        role=st.sampled_from(("administrator", "administrator", "witness")),
-        reviewed=st.sampled_from((0, 366 * DAY - 3_600, 366 * DAY)),
-        until=st.sampled_from((0, None, 3_600)),
-    ),
-    drawn(the_node_is_configured, by=_people),
+of_a_person = drawn(
+    a_person,
+    **_said,
+    name=_people,
+    role=st.sampled_from(("administrator", "administrator", "witness")),
+    reviewed=st.sampled_from((0, 366 * DAY - 3_600, 366 * DAY)),
+    until=st.sampled_from((0, None, 3_600)),
 )
+of_people = st.one_of(of_a_person, drawn(the_node_is_configured, by=_people))
 of_who_is_heard = st.one_of(
     drawn(a_statement_is_withdrawn, which=st.integers(0, 20), by=_people),
     drawn(an_attester_is_withdrawn, name=_renewed, by=_people),
@@ -270,24 +268,34 @@ of_thresholds = drawn(
     consulted=st.sampled_from((True, True, False)),
 )
 of_quarantine = drawn(what_is_quarantined_is_released, message=st.sampled_from(tuple(MESSAGES)), by=_people)
-_for_an_hour = {"by": st.sampled_from((OFFICER, CLERK)), "last": st.just(HOUR)}
+_for_an_hour, _by_the_clerk = {**_said, "last": st.just(HOUR)}, {"by": st.just(CLERK), "last": st.just(MONTH)}
+
+
+def _of_what_is_good(**said: st.SearchStrategy[Any]) -> st.SearchStrategy[Change]:
+    """Said once more: by whom and for how long is ``said``."""
+    return st.one_of(
+        drawn(a_validation, **said, otherwise=st.just({})),
+        drawn(a_classification, **said, otherwise=st.just({})),
+        drawn(a_location, **said, thing=st.sampled_from(THINGS), secure=st.just(400 * DAY), otherwise=st.just({})),
+        drawn(a_persons_location, **said, name=_people, country=st.just("GB")),
+        drawn(
+            thresholds,
+            **said,
+            whose=st.sampled_from((USER, None)),
+            on=st.just(_variants[-1]),
+            period=st.just(60),
+            most=st.just(9),
+            step=st.just(1),
+            consulted=st.just(True),
+        ),
+    )
+
+
+of_what_the_clerk_says = _of_what_is_good(**_by_the_clerk)
 of_what_lapses = st.one_of(
-    drawn(a_validation, **_for_an_hour, otherwise=st.just({})),
-    drawn(a_classification, **_for_an_hour, otherwise=st.just({})),
-    drawn(a_location, **_for_an_hour, thing=st.sampled_from(THINGS), secure=st.just(DAY), otherwise=st.just({})),
+    _of_what_is_good(**_for_an_hour),
     drawn(a_location, **_said, thing=st.sampled_from(THINGS), secure=st.just(3_600), otherwise=st.just({})),
-    drawn(a_persons_location, **_for_an_hour, name=_people, country=st.just("GB")),
     drawn(an_attester_is_renewed, name=st.just(CHECK_SYSTEM), last=st.just(HOUR), by=_people),
-    drawn(
-        thresholds,
-        **_for_an_hour,
-        whose=st.sampled_from((USER, None)),
-        on=st.just(_variants[-1]),
-        period=st.just(60),
-        most=st.just(9),
-        step=st.just(1),
-        consulted=st.just(True),
-    ),
 )
 """In an hour; where nobody says it anew."""
 of_evidence = st.one_of(of_module, of_place, of_people, of_who_is_heard)

@@ -138,8 +138,7 @@ class Doings:
                 self._notify_where_needed(said, few_too=thresholds_too)
             elif not self._stands(said):
                 self.state(said)
-        if not world.attesters[kid_of(attests(CHECK_SYSTEM, self.lives[CHECK_SYSTEM]).certificate)].stands(world.now):
-            self.enrol(CHECK_SYSTEM, LONG, ADMINISTRATORS[0])
+        self.renew(CHECK_SYSTEM)
         for message in MESSAGES.values() if thresholds_too and world.quarantined else ():
             self.release(message, ADMINISTRATORS[0])
 
@@ -229,6 +228,11 @@ class Doings:
             self.world.attesters[kid_of(certificate)] = Enrolled(
                 name=name, party=asked.party, kinds=kinds, since=self.world.now, until=until
             )
+
+    def renew(self, name: str) -> None:
+        """Where it does not stand."""
+        if not self.world.attesters[kid_of(attests(name, self.lives[name]).certificate)].stands(self.world.now):
+            self.enrol(name, LONG, ADMINISTRATORS[0])
 
     def withdraw_attester(self, name: str, by: str) -> None:
         kid = kid_of(attests(name, self.lives[name]).certificate)

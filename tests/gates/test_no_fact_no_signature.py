@@ -29,6 +29,8 @@ from tests.gates.changes import (
     Change,
     a_location,
     a_persons_location,
+    an_attester_is_withdrawn,
+    of_a_person,
     of_anything,
     of_evidence,
     of_module,
@@ -36,15 +38,16 @@ from tests.gates.changes import (
     of_thresholds,
     of_what_is_seen,
     of_what_lapses,
+    of_what_the_clerk_says,
     the_node_is_configured,
     time_passes,
 )
-from tests.gates.doings import CHECK_SYSTEM, Doings
+from tests.gates.doings import CHECK_SYSTEM, CLERK, Doings
 from tests.gates.facts import CALLER, DAY, NODE, PARTY, Message, Offered
 
 IS_LONG = os.environ.get("KEYBROKER_LONG") == "1"
 PROFILE = settings(
-    max_examples=3_000 if IS_LONG else 60,
+    max_examples=3_000 if IS_LONG else 80,
     stateful_step_count=60 if IS_LONG else 30,
     derandomize=not IS_LONG,
     deadline=None,
@@ -75,6 +78,7 @@ SAID: Sequence[Mapping[str, Any]] = (
     *({"last": 60, "later": later} for later in (59, 60)),
 )
 """What a check says: nothing wrong, or one thing."""
+withdrawal = Change(an_attester_is_withdrawn, {"name": CLERK, "by": ADMINISTRATORS[1]})
 SYSTEMS = (("system", CALLER), ("system", CHECK_SYSTEM))
 
 
@@ -93,10 +97,12 @@ class Deployment(RuleBasedStateMachine):
         self.made: list[tuple[str, Offered]] = []
         self.given: list[tuple[Ask, bytes, Message, Offered | None]] = []
 
-    @initialize(live=st.booleans())
-    def begin(self, live: bool) -> None:
+    @initialize(live=st.booleans(), days=st.sampled_from((0, 300)))
+    def begin(self, live: bool, days: int) -> None:
+        """300 days later certificates of FIPS 140-2 are historical."""
         self.doings = self.open.enter_context(begun(live=live))
         self.world = self.doings.world
+        self.world.now += days * DAY
 
     def teardown(self) -> None:
         if hasattr(self, "doings"):
@@ -136,6 +142,17 @@ class Deployment(RuleBasedStateMachine):
     @rule(message=any_message, change=of_what_lapses, later=st.sampled_from((3_599, 3_600)))
     def asks_when_something_lapses(self, message: str, change: Change, later: int) -> None:
         self.ask_after(message, change, later=later)
+
+    @rule(message=any_message, change=of_what_the_clerk_says, withdrawn=st.booleans())
+    def asks_when_an_attester_was_withdrawn(self, message: str, change: Change, withdrawn: bool) -> None:
+        self.doings.renew(CLERK)
+        self.ask_after(message, change, *([withdrawal] if withdrawn else []))
+
+    @rule(change=of_a_person, later=a_while)
+    def somebody_is_vouched_for_and_acts(self, change: Change, later: int) -> None:
+        change(self.doings)
+        time_passes(self.doings, seconds=later)
+        self.doings.reload(change.given["name"])
 
     @rule(message=sensitive, said_before=st.booleans(), country=st.sampled_from(("GB", "FR")), later=st.integers(0, 1))
     def asks_after_somebody_configured_the_node(
