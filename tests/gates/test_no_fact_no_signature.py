@@ -23,7 +23,7 @@ from keybroker.errors import GateShut, ThresholdExceeded
 from keybroker.ledger import audit
 from keybroker.ledger.model import Concluded, GivenAgain
 from keybroker.signing import Ask, Outcome, sign_batch
-from tests.gates.asked import DISABLE, MESSAGES, SET_CLOCK
+from tests.gates.asked import DISABLE, HANDOVER, MESSAGES, SET_CLOCK
 from tests.gates.begun import begun
 from tests.gates.changes import (
     Change,
@@ -127,7 +127,7 @@ class Deployment(RuleBasedStateMachine):
     def asks_where_something_else_is_seen(self, message: str, change: Change) -> None:
         self.ask_after(message, change)
 
-    @rule(message=any_message, change=of_module, later=a_while)
+    @rule(message=st.sampled_from((*HANDOVER, DISABLE[0])), change=of_module, later=a_while)
     def asks_where_something_else_is_said_of_the_module(self, message: str, change: Change, later: int) -> None:
         self.ask_after(message, change, later=later)
 
