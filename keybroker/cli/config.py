@@ -7,8 +7,8 @@ import typer
 from keybroker.cli.options import Config, Json
 from keybroker.cli.output import show_facts, show_json
 from keybroker.config import check_head_is_kept, read_configuration
-from keybroker.keys.orders import order_target
 from keybroker.keys.reload import told_reload
+from keybroker.ledger.record import order_target
 
 
 def register(app: typer.Typer) -> None:

@@ -21,11 +21,12 @@ from keybroker.cli.token import opened_token
 from keybroker.config import Configuration, build_ledger, read_configuration
 from keybroker.errors import ConfigurationInvalid
 from keybroker.hsm.token_module import Token
-from keybroker.keys.orders import order_target
 from keybroker.keys.restore import restore_ledger
-from keybroker.ledger.behind import RESTORE, Behind, find_behind, find_restore
+from keybroker.ledger.behind import find_behind, find_restore
 from keybroker.ledger.journal import Journal
 from keybroker.ledger.model import Head
+from keybroker.ledger.record import order_target
+from keybroker.ledger.restore_form import RESTORE, Behind
 from keybroker.ledger.store import hold_ledger
 
 Orders = Annotated[

@@ -16,7 +16,7 @@ from keybroker.cli.output import console, show_facts, show_json, show_table
 from keybroker.config import read_configuration
 from keybroker.gates.module_clock import End
 from keybroker.gates.module_evidence import Clock, ModuleEvidence, modules
-from keybroker.keys.evidence import read_standing
+from keybroker.keys.standing import read_standing
 from keybroker.ledger.reading import open_for_reading
 
 _TOLD = {"statement": "the statement", "standard": "the standard", "historical": "acceptance as historical"}

@@ -16,8 +16,9 @@ import typer
 
 from keybroker.cli.stating import Stater, read_stater, said
 from keybroker.config import Configuration
-from keybroker.keys.orders import Ordered, order_target
+from keybroker.keys.orders import Ordered
 from keybroker.ledger.model import Json
+from keybroker.ledger.record import order_target
 from keybroker.statement.payloads import Order
 
 SIGNED_HERE = timedelta(minutes=5)

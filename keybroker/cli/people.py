@@ -15,7 +15,7 @@ from keybroker.cli.options import Config, Json
 from keybroker.cli.output import console, show_facts, show_findings, show_json, show_table
 from keybroker.config import Configuration, read_configuration
 from keybroker.gates.people import ActDemand, Asked, Stay, Word, engagements_of, judge_person, person_of
-from keybroker.keys.evidence import read_standing
+from keybroker.keys.standing import read_standing
 from keybroker.ledger.reading import open_for_reading
 from keybroker.statement.payloads import Person
 from keybroker.statement.standing import Standing

@@ -28,6 +28,13 @@ from keybroker.gates.classified_module import classified_module
 from keybroker.gates.key_served import key_served
 from keybroker.gates.look import Judge, Look
 from keybroker.gates.model import GateEvidence, Looked, Permit
+from keybroker.gates.outside import (
+    CLOCK_UNRELIABLE,
+    LEDGER_NOT_REMEMBERED,
+    ledger_not_remembered,
+    unreliable_clock,
+)
+from keybroker.gates.shortfall import Shortfall
 from keybroker.gates.supply_sensitive_check import supply_sensitive_check
 from keybroker.gates.uk_location import uk_location
 from keybroker.gates.validated_module import validated_module
@@ -61,9 +68,12 @@ EXISTING_GATES: Mapping[str, Gate] = {
 }
 """The gates that are built, by the name that policies give them."""
 
-_CLOCK, _HEAD, _UNASKED = "CLOCK_UNRELIABLE", "LEDGER_NOT_REMEMBERED", "STATEMENT_NOT_ASKED_FOR"
+_UNASKED = "STATEMENT_NOT_ASKED_FOR"
 _TOO_LATE = frozenset({"CHECK_TOO_OLD", "STATEMENT_LAPSED"})
-_SHUT_BY_ANY: Mapping[str, type[GateShut]] = {_CLOCK: ClockUnreliable, _HEAD: LedgerNotRemembered}
+_SHUT_BY_ANY: Mapping[str, type[GateShut]] = {
+    CLOCK_UNRELIABLE: ClockUnreliable,
+    LEDGER_NOT_REMEMBERED: LedgerNotRemembered,
+}
 
 
 def open_gates(decision: Decision, evidence: GateEvidence, offered: tuple[bytes, ...] = ()) -> Permit:
@@ -113,27 +123,14 @@ def _look(look: Look) -> Looked:
     if existing is None:
         return Looked(finding=_not_yet_enforceable(gate.gate, gate.clause, decision.situation.deployment))
     outside = _outside(look, existing)
-    return existing.judge(look) if outside is None else Looked(finding=outside)
+    return existing.judge(look) if outside is None else Looked(finding=outside.shuts(look))
 
 
-def _outside(look: Look, gate: Gate) -> Finding | None:
-    """What shuts a gate whatever it would find: a clock that may be wrong, a ledger that may have forgotten."""
+def _outside(look: Look, gate: Gate) -> Shortfall | None:
     around = look.evidence.surroundings
-    if gate.relies_on_time and around.clock.why_not:
-        return look.refused(
-            expected="a clock that agrees with its source",
-            found=around.clock.why_not,
-            reason=_CLOCK,
-            remedy="mend the clock or its source; the gate opens with the next reading that agrees",
-        )
-    if around.rolled_back and (gate.spends or look.decision.claims):
-        return look.refused(
-            expected="a ledger that extends what is remembered outside it",
-            found=around.rolled_back,
-            reason=_HEAD,
-            remedy="put the newest ledger back; or two people record a restore: keybroker ledger restore",
-        )
-    return None
+    clock = unreliable_clock(around) if gate.relies_on_time else None
+    spends = gate.spends or bool(look.decision.claims)
+    return clock or (ledger_not_remembered(around) if spends else None)
 
 
 @cache

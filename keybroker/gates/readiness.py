@@ -12,6 +12,7 @@ from datetime import datetime
 from keybroker.gates.located import Whereabouts
 from keybroker.gates.model import ModuleIdentity, Surroundings
 from keybroker.gates.module_agreement import agreeing_evidence
+from keybroker.gates.outside import ledger_not_remembered, unreliable_clock
 from keybroker.gates.shortfall import Shortfall
 from keybroker.gates.thresholds import DCC, newest
 from keybroker.gates.uk_location import fixed_places
@@ -50,35 +51,19 @@ class Outlook:
 
 def shut_gates(key: RegisteredKey, policy: Policy, outlook: Outlook) -> tuple[ShutGate, ...]:
     """Of the gates that the key's policy names, in order."""
-    if outlook.surroundings.clock.why_not:
-        return tuple(_shut(gate.gate, gate.clause, _clock(outlook)) for gate in policy.gates if gate.gate in _LOOKS)
     found = ((gate, _look(gate.gate, key, policy, outlook)) for gate in policy.gates if gate.gate in _LOOKS)
     return tuple(_shut(gate.gate, gate.clause, short) for gate, short in found if short is not None)
 
 
 def _look(gate: str, key: RegisteredKey, policy: Policy, outlook: Outlook) -> Shortfall | None:
-    if gate in _SPENDS and outlook.surroundings.rolled_back:
-        return Shortfall(
-            expected="a ledger that extends what is remembered outside it",
-            found=outlook.surroundings.rolled_back,
-            reason="LEDGER_NOT_REMEMBERED",
-            remedy="put the newest ledger back, or have a restore recorded: keybroker ledger restore",
-        )
-    return _LOOKS[gate](key, policy, outlook)
+    around = outlook.surroundings
+    outside = unreliable_clock(around) or (ledger_not_remembered(around) if gate in _SPENDS else None)
+    return outside or _LOOKS[gate](key, policy, outlook)
 
 
 def _shut(gate: str, clause: str, short: Shortfall) -> ShutGate:
     return ShutGate(
         gate=gate, clause=short.clause or clause, expected=short.expected, found=short.found, remedy=short.remedy
-    )
-
-
-def _clock(outlook: Outlook) -> Shortfall:
-    return Shortfall(
-        expected="a clock that agrees with its source",
-        found=outlook.surroundings.clock.why_not,
-        reason="CLOCK_UNRELIABLE",
-        remedy="mend the clock or its source",
     )
 
 

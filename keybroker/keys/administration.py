@@ -9,7 +9,7 @@ from typing import Any, assert_never
 
 from sqlalchemy import delete, insert, select, update
 
-from keybroker.errors import NotPermitted, PersonMayNotAct, StatementRefused
+from keybroker.errors import NotPermitted
 from keybroker.keys import session_acts
 from keybroker.keys.acts import (
     BOUND_BY_PUBLIC_KEY,
@@ -30,6 +30,7 @@ from keybroker.keys.acts import (
     SessionKeyMade,
     SuspendKey,
 )
+from keybroker.keys.evidence import refusals_recorded, told_by
 from keybroker.keys.orders import Ordered, check_order, settle_order, told_order, without_order
 from keybroker.ledger import tables
 from keybroker.ledger.journal import Entry, Journal, RecordKind
@@ -38,7 +39,7 @@ from keybroker.ledger.model import Json, Receipt
 from keybroker.ledger.record import encode, moment
 from keybroker.ledger.turn import Turn
 from keybroker.policy.certificate_chain import read_chain
-from keybroker.policy.certificates import CertificateUnfit, certificate_identity, public_point
+from keybroker.policy.certificates import certificate_identity, public_point
 from keybroker.policy.obligations import OBLIGATIONS
 from keybroker.policy.published_test_keys import is_published_test_key
 from keybroker.statement.statement import Statement
@@ -76,17 +77,13 @@ def administer(journal: Journal, actor: Actor, act: Act, at: datetime, ordered: 
     CertificateUnfit for a chain that does not verify, PersonMayNotAct and StatementRefused for an order that is
     missing, another's or not to be relied on (recorded too), LedgerFault.
     """
-    try:
-        return journal.ledger.transact(lambda turn: _administer(journal, turn, actor, act, at, ordered))
-    except (NotPermitted, CertificateUnfit, PersonMayNotAct, StatementRefused) as refusal:
-        body: dict[str, Json] = {
-            "actor": _actor(actor),
-            **_told(act),
-            "reason": refusal.reason,
-            "sentence": refusal.sentence,
-        }
-        journal.write([Entry(kind=RecordKind.REFUSAL, party=actor.party, body=body)], at=at)
-        raise
+    return refusals_recorded(
+        journal,
+        actor,
+        told_act(act),
+        at,
+        lambda: journal.ledger.transact(lambda turn: _administer(journal, turn, actor, act, at, ordered)),
+    )
 
 
 # SEC G3.23: the module in which such a key is held "is located, operated, configured, tested and maintained in the
@@ -101,11 +98,6 @@ def needs_order(act: Act, purpose: KeyPurpose) -> bool:
             return OBLIGATIONS[purpose].location == "united-kingdom"
 
 
-def told_act(act: Act) -> dict[str, Json]:
-    """What records say of an act, and what an order for it names (``orders.order_target``)."""
-    return _told(act)
-
-
 def _administer(journal: Journal, turn: Turn, actor: Actor, act: Act, at: datetime, ordered: Ordered | None) -> Receipt:
     row: Any = turn.connection.execute(select(tables.key).where(tables.key.c.label == act.label)).one_or_none()
     before = None if row is None else KeyState(row.state)
@@ -118,8 +110,8 @@ def _administer(journal: Journal, turn: Turn, actor: Actor, act: Act, at: dateti
     if isinstance(act, BeginSession):
         session_acts.begin(turn, act, caller=actor.identity, worker=journal.worker)
     body: dict[str, Json] = {
-        "actor": _actor(actor),
-        **_told(act),
+        **told_by(actor),
+        **told_act(act),
         "from": before and before.value,
         "to": after.value,
         "register_version": turn.move_register(),
@@ -139,9 +131,9 @@ def _order(turn: Turn, act: Act, purpose: KeyPurpose, at: datetime, ordered: Ord
     """The order of the act, checked; None where none is needed and none was given."""
     if ordered is not None:
         demanded = needs_order(act, purpose)
-        return check_order(turn, ordered, _told(act), at, in_united_kingdom=demanded)
+        return check_order(turn, ordered, told_act(act), at, in_united_kingdom=demanded)
     if needs_order(act, purpose):
-        raise without_order(_told(act))
+        raise without_order(told_act(act))
     return None
 
 
@@ -298,7 +290,8 @@ def _has_certificate(turn: Turn, label: KeyLabel) -> bool:
     return bool(turn.connection.execute(links).first())
 
 
-def _told(act: Act) -> dict[str, Json]:
+def told_act(act: Act) -> dict[str, Json]:
+    """What records say of an act, and what an order for it names (``order_target``)."""
     told: dict[str, Json] = {"act": _name(act), "key": act.label}
     match act:
         case OrderKey():
@@ -322,7 +315,3 @@ def _told(act: Act) -> dict[str, Json]:
 
 def _name(act: Act) -> str:
     return type(act).__name__
-
-
-def _actor(actor: Actor) -> Json:
-    return {"identity": actor.identity, "kind": actor.kind.value, "party": actor.party}

@@ -20,12 +20,11 @@ from keybroker.ledger.merkle import leaf_hash
 from keybroker.ledger.model import Json, Receipt
 from keybroker.ledger.record import encode
 from keybroker.ledger.turn import Turn
+from keybroker.policy.certificates import CertificateUnfit
 from keybroker.statement.flaw import StatementUnfit
 from keybroker.statement.kind import STANDING, StatementKind
 from keybroker.statement.statement import Statement, read_statement
 from keybroker.terms import PartyName
-
-__all__ = ["add_statement", "hold", "read_standing", "record_act", "spend", "verified"]
 
 _GIVEN_OTHERWISE: Mapping[StatementKind, str] = {
     StatementKind.SUPPLY_SENSITIVE_CHECK: "it comes with the request that it is for",
@@ -129,7 +128,7 @@ def refusals_recorded(journal: Journal, actor: Actor, body: Mapping[str, Json], 
     """``do``, and where it is refused a record of that. Raises: what ``do`` raises."""
     try:
         return do()
-    except (NotPermitted, PersonMayNotAct, StatementRefused) as refusal:
+    except (NotPermitted, PersonMayNotAct, StatementRefused, CertificateUnfit) as refusal:
         told: dict[str, Json] = {**told_by(actor), **body, "reason": refusal.reason, "sentence": refusal.sentence}
         if isinstance(refusal, StatementRefused):
             told["flaw"] = refusal.flaw

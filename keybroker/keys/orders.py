@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 
 from sqlalchemy import insert
 
@@ -18,7 +17,7 @@ from keybroker.keys.evidence import spend, told_statement, verified
 from keybroker.keys.standing import read_standing
 from keybroker.ledger import tables
 from keybroker.ledger.model import Json, Receipt
-from keybroker.ledger.record import encode
+from keybroker.ledger.record import order_target
 from keybroker.ledger.turn import Turn
 from keybroker.statement.kind import StatementKind
 from keybroker.statement.payloads import Order
@@ -35,11 +34,6 @@ class Ordered:
 
     order: bytes
     people: PeopleSettings
-
-
-def order_target(act: Mapping[str, Json]) -> str:
-    """What an order for this act names: SHA-256, in hexadecimal, of its canonical JSON (RFC 8785)."""
-    return sha256(encode(act)).hexdigest()
 
 
 def without_order(act: Mapping[str, Json]) -> PersonMayNotAct:
@@ -90,13 +84,13 @@ def settle_order(turn: Turn, statement: Statement, receipt: Receipt, subjects: S
     """The act is recorded: the order is used, and who acted on what is remembered."""
     spend(turn, statement, receipt)
     for subject in subjects:
-        row = {
-            "leaf_index": receipt.leaf_index,
-            "subject": subject,
-            "person": statement.attester,
-            "at": int(at.timestamp()),
-        }
-        turn.connection.execute(insert(tables.person_act).values(row))
+        remember_act(turn, subject, statement.attester, receipt, at)
+
+
+def remember_act(turn: Turn, subject: str, person: str, receipt: Receipt, at: datetime) -> None:
+    """From now on this person is one of those who run it (``PersonAct``)."""
+    row = {"leaf_index": receipt.leaf_index, "subject": subject, "person": person, "at": int(at.timestamp())}
+    turn.connection.execute(insert(tables.person_act).values(row))
 
 
 def told_order(statement: Statement) -> dict[str, Json]:

@@ -6,7 +6,6 @@ erased here and never let through on that refusal's account.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,12 +14,13 @@ from sqlalchemy import Connection, select, update
 
 from keybroker.errors import StatementRefused
 from keybroker.keys.acts import Actor
-from keybroker.keys.evidence import read_standing, record_act, refusals_recorded, spend, told_statement, verified
+from keybroker.keys.evidence import record_act, refusals_recorded, spend, told_statement, verified
+from keybroker.keys.standing import read_standing
 from keybroker.keys.thresholds import party_of_user
 from keybroker.ledger import tables
 from keybroker.ledger.journal import Journal
 from keybroker.ledger.model import Json, Receipt
-from keybroker.ledger.quarantine_state import QuarantineState
+from keybroker.ledger.quarantine_state import ACTIONS, QuarantineState
 from keybroker.ledger.reading import Reader
 from keybroker.ledger.store import from_seconds
 from keybroker.ledger.turn import Turn
@@ -33,11 +33,6 @@ from keybroker.terms import CallerKind, KeyPurpose
 ACTED = "ActOnQuarantined"
 NOT_THERE, OF_OTHER_OCTETS = "NOTHING_QUARANTINED_THERE", "ACTION_FOR_OTHER_OCTETS"
 OF_ANOTHER_USER = "ACTION_OF_ANOTHER_USER"
-_AFTER: Mapping[str, QuarantineState] = {"release": QuarantineState.RELEASED, "delete": QuarantineState.DELETED}
-_FROM: Mapping[str, tuple[QuarantineState, ...]] = {
-    "release": (QuarantineState.QUARANTINED,),
-    "delete": (QuarantineState.QUARANTINED, QuarantineState.RELEASED),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +98,8 @@ def _act_on(journal: Journal, turn: Turn, actor: Actor, statement: Statement, at
         **told_statement(statement),
     }
     receipt = record_act(turn, journal, actor, at, told)
-    values: dict[str, Any] = {"state": _AFTER[action.action].value}
+    _, after = ACTIONS[action.action]
+    values: dict[str, Any] = {"state": after.value}
     if action.action == "delete":
         values["octets"] = None
     turn.connection.execute(update(table).where(table.c.leaf_index == action.record).values(values))
@@ -115,7 +111,7 @@ def _act_on(journal: Journal, turn: Turn, actor: Actor, statement: Statement, at
 # which has been quarantined should be deleted from the DCC Systems or processed by the DCC".
 def _check(turn: Turn, statement: Statement, action: QuarantineAction, row: Any) -> None:
     """Raises: StatementRefused."""
-    allowed = _FROM[action.action]
+    allowed, _ = ACTIONS[action.action]
     if row is None or row.state not in allowed:
         found = "none" if row is None else f"one that is {row.state}"
         raise _refusal(f"a communication that is {' or '.join(allowed)} at record {action.record}", found, NOT_THERE)

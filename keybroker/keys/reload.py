@@ -9,20 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Connection, func, insert, or_, select, update
+from sqlalchemy import Connection, func, or_, select, update
 
 from keybroker.errors import PersonMayNotAct
 from keybroker.gates.people import ActDemand, PeopleSettings, check_may_act
 from keybroker.keys.acts import Actor
 from keybroker.keys.evidence import record_act
-from keybroker.keys.orders import ADMINISTRATOR, order_target, without_order
+from keybroker.keys.orders import ADMINISTRATOR, remember_act, without_order
 from keybroker.keys.standing import read_held, read_standing
 from keybroker.ledger import tables
 from keybroker.ledger.journal import Journal
 from keybroker.ledger.model import Json, Receipt
 from keybroker.ledger.reading import Reader
+from keybroker.ledger.record import order_target
 from keybroker.ledger.turn import Turn
 from keybroker.policy.model import Policy
 from keybroker.statement.kind import StatementKind
@@ -46,7 +46,7 @@ class Reload:
 
 
 def told_reload(digest: bytes) -> dict[str, Json]:
-    """What records say of a reload, and what an order for it names (``orders.order_target``)."""
+    """What records say of a reload, and what an order for it names (``order_target``)."""
     return {"act": "Reload", "configuration": digest.hex()}
 
 
@@ -140,10 +140,4 @@ def _settle(turn: Turn, order: Statement, receipt: Receipt, at: datetime) -> Non
     table = tables.statement
     own = update(table).where(table.c.sha256 == order.sha256)
     turn.connection.execute(own.values(withdrawn_index=receipt.leaf_index))
-    row: dict[str, Any] = {
-        "leaf_index": receipt.leaf_index,
-        "subject": SUBJECT,
-        "person": order.attester,
-        "at": int(at.timestamp()),
-    }
-    turn.connection.execute(insert(tables.person_act).values(row))
+    remember_act(turn, SUBJECT, order.attester, receipt, at)

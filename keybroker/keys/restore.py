@@ -21,13 +21,13 @@ from keybroker.keys.acts import Actor
 from keybroker.keys.evidence import record_act, refusals_recorded, told_statement
 from keybroker.keys.orders import Ordered, check_order, settle_order
 from keybroker.ledger import tables
-from keybroker.ledger.advancing import ADVANCE, advance_numbers, count_lost
-from keybroker.ledger.behind import RESTORE, Behind, find_behind, find_restore
+from keybroker.ledger.advancing import advance_numbers, count_lost
+from keybroker.ledger.behind import find_behind, find_restore
 from keybroker.ledger.journal import Journal
 from keybroker.ledger.merkle import EMPTY_ROOT
 from keybroker.ledger.model import Head, Json
 from keybroker.ledger.quarantining import forget_releases
-from keybroker.ledger.restores import MARGIN, Loss, whole_second_after
+from keybroker.ledger.restore_form import ADVANCE, MARGIN, RESTORE, Behind, Loss, whole_second_after
 from keybroker.ledger.turn import Turn
 from keybroker.statement.compact import read_compact
 from keybroker.statement.flaw import StatementUnfit

@@ -21,13 +21,13 @@ from keybroker.gates.thresholds_content import critical_variants
 from keybroker.keys.acts import Actor
 from keybroker.keys.evidence import (
     hold,
-    read_standing,
     record_act,
     refusals_recorded,
     spend,
     told_statement,
     verified,
 )
+from keybroker.keys.standing import read_standing
 from keybroker.ledger import tables
 from keybroker.ledger.journal import Journal
 from keybroker.ledger.model import Json, Receipt

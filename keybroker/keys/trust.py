@@ -18,7 +18,7 @@ from keybroker.content.signed_object import encode as encode_element
 from keybroker.errors import NotPermitted
 from keybroker.keys.acts import Actor
 from keybroker.ledger import tables
-from keybroker.ledger.claiming import NUMBER_OCTETS
+from keybroker.ledger.claim_form import NUMBER_OCTETS
 from keybroker.ledger.journal import Entry, Journal, RecordKind
 from keybroker.ledger.merkle import leaf_hash
 from keybroker.ledger.model import Json, Receipt

@@ -6,44 +6,16 @@ was counted lately grows by as many; names that are taken once for all stay.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Connection, bindparam, func, select, update
 
 from keybroker.errors import LedgerBroken
 from keybroker.ledger import tables
-from keybroker.ledger.claiming import NUMBER_OCTETS, ON_SUCCESS_OCTETS, row_name
-from keybroker.ledger.model import Json
+from keybroker.ledger.claim_form import row_name
 from keybroker.ledger.record import decode
-from keybroker.ledger.restores import Loss, with_lost
+from keybroker.ledger.restore_form import NUMBERS, Advanced, Loss, grown, with_lost
 from keybroker.ledger.window import Window
-
-ADVANCE = "AdvanceNumbers"
-"""The act of the records that list what a restore advanced."""
-
-NUMBERS: Mapping[str, int] = {
-    "increasing": NUMBER_OCTETS,
-    "allocated": NUMBER_OCTETS,
-    "increasing-on-success": ON_SUCCESS_OCTETS,
-}
-"""The forms of claim whose value is numbers of 20 octets each, and how long it is."""
-
-LARGEST = 2 ** (8 * NUMBER_OCTETS) - 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Advanced:
-    """A row of what was taken: its name, its value before and after, and the intent that took it."""
-
-    row: bytes
-    before: bytes
-    after: bytes
-    intent: int
-
-    def told(self) -> list[Json]:
-        """As its record says it."""
-        return [self.row.hex(), self.before.hex(), self.after.hex(), self.intent]
 
 
 def advance_numbers(connection: Connection, by: int) -> Sequence[Advanced]:
@@ -54,23 +26,6 @@ def advance_numbers(connection: Connection, by: int) -> Sequence[Advanced]:
         rows = [{"which": each.row, "after": each.after} for each in advanced]
         connection.execute(statement.values(value=bindparam("after")), rows)
     return advanced
-
-
-def grown(value: bytes, by: int) -> bytes:
-    """Each number of 20 octets within it, greater by so much; the largest where it cannot be. It never begins anew."""
-    numbers = (int.from_bytes(value[at : at + NUMBER_OCTETS], "big") for at in range(0, len(value), NUMBER_OCTETS))
-    return b"".join(min(number + by, LARGEST).to_bytes(NUMBER_OCTETS, "big") for number in numbers)
-
-
-def read_advanced(index: int, act: Mapping[str, Json]) -> Sequence[Advanced]:
-    """What a record of them lists. Raises: LedgerBroken for another form."""
-    try:
-        listed = act["advanced"]
-        if not isinstance(listed, list):
-            raise ValueError("a list")  # noqa: TRY301, TRY004 - whatever is wrong is told below, in one sentence
-        return [_advanced(each) for each in listed]
-    except (KeyError, ValueError) as error:
-        raise LedgerBroken(f"record {index}: expected numbers that were advanced, found another form") from error
 
 
 def count_lost(connection: Connection, loss: Loss) -> int:
@@ -89,6 +44,13 @@ def count_lost(connection: Connection, loss: Loss) -> int:
     return len(counted)
 
 
+def read_losses(connection: Connection) -> tuple[Loss, ...]:
+    """In their order."""
+    table = tables.restore.c
+    rows = connection.execute(select(table.at, table.lost).order_by(table.leaf_index))
+    return tuple(Loss(row.at, row.lost) for row in rows)
+
+
 def _numbers(connection: Connection, by: int) -> Iterator[Advanced]:
     # The table does not tell the form of a claim; the record of the intent that took it does.
     taken, record = tables.taken.c, tables.record.c
@@ -99,15 +61,6 @@ def _numbers(connection: Connection, by: int) -> Iterator[Advanced]:
     for name, value, intent, octets in connection.execute(numbers, execution_options={"yield_per": 256}):
         if NUMBERS.get(_form(name, intent, octets)) == len(value):
             yield Advanced(row=name, before=value, after=grown(value, by), intent=intent)
-
-
-def _advanced(told: Json) -> Advanced:
-    match told:
-        case [str(row), str(before), str(after), int(intent)]:
-            octets = (bytes.fromhex(each) for each in (row, before, after))
-            return Advanced(row=next(octets), before=next(octets), after=next(octets), intent=intent)
-        case _:
-            raise ValueError("name, before, after, intent")
 
 
 def _form(name: bytes, intent: int, octets: bytes | None) -> str:

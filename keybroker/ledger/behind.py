@@ -7,7 +7,6 @@ What is remembered may be of more records than the ledger holds (a back-up was p
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -17,36 +16,10 @@ from keybroker.ledger import tables
 from keybroker.ledger.merkle import EMPTY_ROOT, Frontier
 from keybroker.ledger.model import Head, Json, RecordKind
 from keybroker.ledger.record import decode
-
-RESTORE = "RestoreLedger"
-"""The act, in records and orders."""
+from keybroker.ledger.restore_form import RESTORE, Behind
 
 _WITHOUT_A_KEY = frozenset({RecordKind.ADMINISTRATIVE.value, RecordKind.REFUSAL.value, RecordKind.READ.value})
 """Records that may have been written to a ledger that was put back: by operators, and by gates that stayed shut."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Behind:
-    """The ledger as it was put back, and what is remembered: 0 records where nothing is.
-
-    ``lost``: how many records are remembered and not there, at most.
-    """
-
-    tree_size: int
-    root_hash: bytes
-    remembered_size: int
-    remembered_root: bytes
-    lost: int
-
-    def told(self) -> dict[str, Json]:
-        """What the record says of it, and what both orders name."""
-        return {
-            "act": RESTORE,
-            "remembered_root": self.remembered_root.hex(),
-            "remembered_size": self.remembered_size,
-            "root_hash": self.root_hash.hex(),
-            "tree_size": self.tree_size,
-        }
 
 
 def find_behind(connection: Connection, remembered: Head | None) -> Behind | None:

@@ -15,17 +15,13 @@ from sqlalchemy.sql.expression import bindparam
 
 from keybroker.errors import EvidenceSpent
 from keybroker.ledger import record, tables
+from keybroker.ledger.advancing import read_losses
+from keybroker.ledger.claim_form import NUMBER_OCTETS, row_name
 from keybroker.ledger.model import Json
-from keybroker.ledger.restores import growth, read_losses
+from keybroker.ledger.restore_form import growth
 from keybroker.ledger.statements import Insert, Lookup, Write
 from keybroker.policy.claim import Allocated, Bound, Claim, Increasing, IncreasingOnSuccess, Known, Once, Succession
 from keybroker.terms import Finding, RuleName
-
-NUMBER_OCTETS = 20
-"""CRLNumber and serial numbers have at most so many (RFC 5280 sections 4.1.2.2, 5.2.3)."""
-
-ON_SUCCESS_OCTETS = 2 * NUMBER_OCTETS
-"""What is held of a number that counts on success alone: itself, and the least that may follow where its use fails."""
 
 IN_PROGRESS = "open"
 """The state of an intent whose outcome is not written yet; the others are those of ``record``."""
@@ -161,11 +157,6 @@ class _Seen:
     def is_own(self, held: Held) -> bool:
         """Was it taken last by this very request, which may take its own again?"""
         return held.intent_index is not None and held.intent_index == self._own
-
-
-def row_name(scope: str, name: bytes) -> bytes:
-    """The primary key of what is taken: no scope holds 0x00, so no two scopes share a name."""
-    return scope.encode() + b"\x00" + name
 
 
 def _names(claim: Claim) -> Iterable[bytes]:

@@ -12,8 +12,9 @@ from sqlalchemy import Connection, select
 
 from keybroker.errors import LedgerBroken, ThresholdExceeded
 from keybroker.ledger import tables
+from keybroker.ledger.advancing import read_losses
 from keybroker.ledger.model import Json
-from keybroker.ledger.restores import first_window, read_losses
+from keybroker.ledger.restore_form import first_window
 from keybroker.ledger.statements import Insert, Lookup, Update
 from keybroker.ledger.window import Window
 from keybroker.policy.claim import Counted

@@ -17,7 +17,8 @@ from sqlalchemy import delete, func, select
 from keybroker.errors import EvidenceSpent, KeybrokerError, LedgerUnavailable, OutcomeUnknown, ThresholdExceeded
 from keybroker.gates.model import Permit
 from keybroker.ledger import concluding, drafting, intending, record, sqlite, tables
-from keybroker.ledger.claiming import ON_SUCCESS_OCTETS, Claiming
+from keybroker.ledger.claim_form import ON_SUCCESS_OCTETS
+from keybroker.ledger.claiming import Claiming
 from keybroker.ledger.counting import Counting
 from keybroker.ledger.intending import OPEN, Answer
 from keybroker.ledger.intent_form import IntentForms

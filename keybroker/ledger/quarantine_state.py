@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 
@@ -12,3 +13,10 @@ class QuarantineState(StrEnum):
     RELEASED = "released"
     DELETED = "deleted"
     PROCESSED = "processed"
+
+
+ACTIONS: Mapping[str, tuple[tuple[QuarantineState, ...], QuarantineState]] = {
+    "release": ((QuarantineState.QUARANTINED,), QuarantineState.RELEASED),
+    "delete": ((QuarantineState.QUARANTINED, QuarantineState.RELEASED), QuarantineState.DELETED),
+}
+"""What a User may say of it: from which states, and to which."""

@@ -81,6 +81,11 @@ def encode(body: Mapping[str, Json]) -> bytes:
     return _encode(body).encode()
 
 
+def order_target(act: Mapping[str, Json]) -> str:
+    """What an order for this act names: SHA-256, in hexadecimal, of its canonical JSON."""
+    return sha256(encode(act)).hexdigest()
+
+
 def text(value: Json) -> str:
     """A part of a body as it stands in the record."""
     return _encode(value)

@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from keybroker.errors import LedgerBroken
-from keybroker.ledger import advancing, behind
-from keybroker.ledger.advancing import NUMBERS, Advanced, grown, read_advanced
+from keybroker.ledger import restore_form
+from keybroker.ledger.claim_form import row_name
 from keybroker.ledger.model import Json, RecordKind
+from keybroker.ledger.restore_form import NUMBERS, Advanced, grown, read_advanced
 
 SAME_REQUEST = ("party", "operation", "key", "request_id", "request")
 """What two records of one request have in common."""
@@ -100,9 +101,9 @@ class Claims:
         match act.get("act"):
             case "TakeInRevocationList":
                 self._take_in(index, act)
-            case behind.RESTORE:
+            case restore_form.RESTORE:
                 self._restore(index, act)
-            case advancing.ADVANCE:
+            case restore_form.ADVANCE:
                 self._advance(index, act)
 
     def _restore(self, index: int, act: Mapping[str, Json]) -> None:
@@ -189,7 +190,7 @@ def _take(index: int, claim: Json) -> _Take:
         after = claim.get("after")
         if "after" in claim and (isinstance(after, bool) or not isinstance(after, int) or not 0 <= after < index):
             raise ValueError("after")  # noqa: TRY301
-        row = f"{claim['scope']}\0".encode() + bytes.fromhex(str(claim["name"]))
+        row = row_name(str(claim["scope"]), bytes.fromhex(str(claim["name"])))
         value = bytes.fromhex(str(claim["value"]))
     except ValueError as error:
         raise LedgerBroken(f"record {index}: expected what was taken and from whom, found {claim!r}") from error

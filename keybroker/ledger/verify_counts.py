@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from keybroker.errors import LedgerBroken
-from keybroker.ledger import behind
+from keybroker.ledger import restore_form
 from keybroker.ledger.model import Json
-from keybroker.ledger.quarantine_state import QuarantineState
-from keybroker.ledger.restores import Loss, first_window, with_lost
+from keybroker.ledger.quarantine_state import ACTIONS, QuarantineState
+from keybroker.ledger.restore_form import Loss, first_window, whole_second_after, with_lost
+from keybroker.ledger.verify_form import expect, moment_of
 from keybroker.ledger.window import Window
 
 Body = Mapping[str, Json]
 
-_AFTER: Mapping[str, QuarantineState] = {"release": QuarantineState.RELEASED, "delete": QuarantineState.DELETED}
 _SAME = ("party", "key", "octets")
 
 
@@ -63,11 +62,12 @@ class Counts:
         """An intent: what it counts, and the release that it rests on. Raises: LedgerBroken."""
         counted, released = body.get("counted"), body.get("released")
         if counted is None:
-            _expect("warned" not in body and released is None, index, "nothing warned of where nothing counts", "some")
+            expect("warned" not in body and released is None, index, "nothing warned of where nothing counts", "some")
             return
-        _expect(isinstance(counted, list) and bool(counted), index, "a list of what is counted", repr(counted))
+        expect(isinstance(counted, list) and bool(counted), index, "a list of what is counted", repr(counted))
+        at = int(moment_of(index, body).timestamp())
         for each in counted if isinstance(counted, list) else ():
-            self._count(index, each, _seconds(index, body), limited=released is None)
+            self._count(index, each, at, limited=released is None)
         if released is not None:
             self._move(index, released, (QuarantineState.RELEASED,), QuarantineState.PROCESSED)
             self._check_same(index, released, body)
@@ -79,14 +79,14 @@ class Counts:
             return
         state = told.get("state") if isinstance(told, dict) else None
         first = (QuarantineState.QUARANTINED, QuarantineState.DELETED)
-        _expect(state in first, index, "quarantined or deleted", repr(told))
+        expect(state in first, index, "quarantined or deleted", repr(told))
         held = told.get("held") if isinstance(told, dict) else None
         if held is None:
             self._states[index] = QuarantineState(str(state))
             return
         known = self._states.get(held) if isinstance(held, int) else None
         in_quarantine = known in (QuarantineState.QUARANTINED, QuarantineState.RELEASED)
-        _expect(in_quarantine, index, f"record {held!r} in quarantine", str(known))
+        expect(in_quarantine, index, f"record {held!r} in quarantine", str(known))
         self._check_same(index, held, body)
 
     def administer(self, index: int, body: Body) -> None:
@@ -99,8 +99,8 @@ class Counts:
                 self._check(index, act)
             case "ActOnQuarantined":
                 self._act(index, act)
-            case behind.RESTORE:
-                loss = Loss(_seconds(index, body) + 1, int(str(act["lost"])))
+            case restore_form.RESTORE:
+                loss = Loss(whole_second_after(moment_of(index, body)), int(str(act["lost"])))
                 self._windows = {name: with_lost(window, loss) for name, window in self._windows.items()}
                 self._losses.append(loss)
                 self._states = {
@@ -113,14 +113,14 @@ class Counts:
             key = str(act.get("part")), bytes.fromhex(str(act.get("sha256")))
         except ValueError as error:
             raise LedgerBroken(f"record {index}: expected the SHA-256 of a notification; found {act}") from error
-        _expect(key not in self._checked, index, "a notification that was never checked", key[1].hex())
+        expect(key not in self._checked, index, "a notification that was never checked", key[1].hex())
         self._checked[key] = index
 
     def _act(self, index: int, act: Body) -> None:
-        after = _AFTER.get(str(act.get("action")))
-        if after is None:
+        move = ACTIONS.get(str(act.get("action")))
+        if move is None:
             raise LedgerBroken(f"record {index}: expected release or delete; found {act.get('action')!r}")
-        self._move(index, act.get("record"), (QuarantineState.QUARANTINED, QuarantineState.RELEASED), after)
+        self._move(index, act.get("record"), *move)
 
     def check_tables(
         self,
@@ -146,20 +146,20 @@ class Counts:
                 raise LedgerBroken(f"record {index}: expected name, period, number and most; found {each!r}")
         window = self._windows.get(name, first_window(period, self._losses)).for_period(period)
         expected = window.within(period, at) + 1
-        _expect(number == expected, index, f"number {expected} of {name} in {period} s", str(number))
-        _expect(number <= most or not limited, index, f"at most {most} of {name}, or a release", str(number))
+        expect(number == expected, index, f"number {expected} of {name} in {period} s", str(number))
+        expect(number <= most or not limited, index, f"at most {most} of {name}, or a release", str(number))
         self._windows[name] = window.with_more(at)
 
     def _move(self, index: int, which: Json, before: tuple[QuarantineState, ...], after: QuarantineState) -> None:
         found = self._states.get(which) if isinstance(which, int) and not isinstance(which, bool) else None
-        _expect(found in before, index, f"record {which!r} to be {' or '.join(before)}", str(found))
+        expect(found in before, index, f"record {which!r} to be {' or '.join(before)}", str(found))
         if isinstance(which, int):
             self._states[which] = after
 
     def _check_same(self, index: int, which: Json, body: Body) -> None:
         refusal = self.find(index, which)
         found, expected = (tuple(each.get(name) for name in _SAME) for each in (body, refusal))
-        _expect(found == expected, index, f"the communication of record {which}: {expected}", str(found))
+        expect(found == expected, index, f"the communication of record {which}: {expected}", str(found))
 
     def _check_counts(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
         for name, buckets in rows:
@@ -185,15 +185,3 @@ class Counts:
 def counts_something(body: Body) -> bool:
     """Does this intent or refusal concern a threshold?"""
     return "counted" in body or "quarantine" in body or "released" in body or "warned" in body
-
-
-def _seconds(index: int, body: Body) -> int:
-    try:
-        return int(datetime.fromisoformat(str(body["at"])).timestamp())
-    except ValueError as error:
-        raise LedgerBroken(f"record {index}: expected a moment; found {body['at']!r}") from error
-
-
-def _expect(holds: bool, index: int, expected: str, found: str) -> None:
-    if not holds:
-        raise LedgerBroken(f"record {index}: expected {expected}; found {found}")

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from keybroker.errors import LedgerBroken
-from keybroker.ledger import behind
+from keybroker.ledger import restore_form
 from keybroker.ledger.model import Json
-from keybroker.ledger.restores import whole_second_after
+from keybroker.ledger.restore_form import whole_second_after
 from keybroker.ledger.verify_form import expect, moment_of
 from keybroker.ledger.verify_rows import EvidenceRows, ToldRows
 from keybroker.ledger.verify_statements import NOTIFIED, Attesters, check_names, check_notifies
@@ -100,7 +100,7 @@ class Evidence:
                 self._act_on(index, act, at)
             case "Reload":
                 self._reload(index, act, at)
-            case behind.RESTORE:
+            case restore_form.RESTORE:
                 self._restore(index, act, at)
             case _:
                 self._order(index, act, at, f"key:{act.get('key')}")

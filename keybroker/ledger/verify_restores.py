@@ -7,13 +7,11 @@ holds whole, with the certificates of their enrolment.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from hashlib import sha256
 
 from keybroker.errors import LedgerBroken
-from keybroker.ledger.behind import RESTORE, Behind
 from keybroker.ledger.model import Json
-from keybroker.ledger.record import encode
-from keybroker.ledger.restores import MARGIN
+from keybroker.ledger.record import order_target
+from keybroker.ledger.restore_form import MARGIN, RESTORE, Behind
 from keybroker.ledger.verify_form import expect
 from keybroker.statement.compact import read_compact
 from keybroker.statement.flaw import StatementUnfit
@@ -29,7 +27,7 @@ def check_restore(index: int, body: Mapping[str, Json]) -> None:
     least = max(behind.remembered_size - behind.tree_size, 0)
     expect(behind.lost >= least, index, f"at least {least} records lost", str(behind.lost))
     expect(by == behind.lost + MARGIN, index, f"numbers grown by {behind.lost + MARGIN}", str(by))
-    _check_orders(index, act, sha256(encode(behind.told())).hexdigest())
+    _check_orders(index, act, order_target(behind.told()))
 
 
 def _behind(index: int, act: Mapping[str, Json]) -> tuple[Behind, int]:

@@ -13,7 +13,7 @@ from hashlib import sha256
 
 from keybroker.errors import LedgerBroken
 from keybroker.ledger.model import Json
-from keybroker.ledger.record import encode
+from keybroker.ledger.record import order_target
 from keybroker.ledger.verify_form import expect
 from keybroker.ledger.verify_rows import AttesterRow
 from keybroker.statement.attester import Attester, public_key_of
@@ -87,7 +87,7 @@ class Attesters:
 
 def check_names(index: int, statement: Statement, act: Mapping[str, Json]) -> None:
     """The order is for this act. Raises: LedgerBroken."""
-    order, target = statement.payload, sha256(encode(act)).hexdigest()
+    order, target = statement.payload, order_target(act)
     ordered = (order.act, order.target) if isinstance(order, Order) else ()
     expect(ordered == (act.get("act"), target), index, f"the order of {act.get('act')} {target}", str(ordered))
 

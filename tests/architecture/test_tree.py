@@ -93,3 +93,10 @@ def test_every_locked_requirement_has_one_version_and_hashes(name: str) -> None:
 @pytest.mark.parametrize("name", ["test", "quickstart", "replay_rtds", "bench", "setup", "lock", "generate_pb"])
 def test_scripts_can_be_run(name: str) -> None:
     assert (ROOT / "scripts" / name).stat().st_mode & 0o111
+
+
+def test_the_verifier_of_records_loads_no_database_module_or_network_library() -> None:
+    loaded = "import sys, keybroker.ledger.verify; print(*{name.partition('.')[0] for name in sys.modules})"
+    run = subprocess.run([sys.executable, "-c", loaded], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "keybroker" in run.stdout.split()
+    assert not {"sqlalchemy", "pkcs11", "grpc"} & set(run.stdout.split())

@@ -13,13 +13,14 @@ import pytest
 from keybroker.config.one_party import check_own_thresholds
 from keybroker.errors import NotPermitted, PersonMayNotAct, StatementRefused, ThresholdExceeded
 from keybroker.keys.attesters import Enrolment, enrol_attester
-from keybroker.keys.evidence import add_statement, read_standing
+from keybroker.keys.evidence import add_statement
 from keybroker.keys.ordering import check_may_state
-from keybroker.keys.orders import order_target
+from keybroker.keys.standing import read_standing
 from keybroker.keys.thresholds import notifications, take_in_notification
 from keybroker.keys.withdrawal import StatementWithdrawal
 from keybroker.ledger import audit
 from keybroker.ledger.journal import Journal
+from keybroker.ledger.record import order_target
 from keybroker.statement.flaw import StatementUnfit
 from keybroker.statement.kind import StatementKind
 from keybroker.statement.payloads import CommitteeOpinion, ThresholdNotification, VariantNotSensitive

@@ -19,7 +19,7 @@ from keybroker.keys.restore import restore_ledger
 from keybroker.ledger import audit, tables
 from keybroker.ledger.journal import Journal
 from keybroker.ledger.model import Concluded
-from keybroker.ledger.restores import MARGIN
+from keybroker.ledger.restore_form import MARGIN
 from keybroker.policy.model import KeyRegister
 from keybroker.signing import Line, Outcome
 from keybroker.terms import ContentKind, DeploymentKind, KeyPurpose

@@ -30,7 +30,7 @@ GIVEN_BY: Mapping[str, tuple[str, ...]] = {
     "anomaly_threshold.py": (COUNTED,),
 }
 """File of ``keybroker/gates`` to the gates that give its reasons."""
-GIVEN_BY_ANY = "__init__.py"
+GIVEN_BY_ANY = ("__init__.py", "outside.py")
 """By whatever relies on time, spends, or was not asked for."""
 FORETOLD = "readiness.py"
 """Tells in words, beforehand, what a gate would find: no refusal holds its reasons."""

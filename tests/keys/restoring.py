@@ -14,11 +14,12 @@ from keybroker.cli.dev.statements import ADMINISTRATORS, KINDS, OFFICER, common,
 from keybroker.gates.people import PeopleSettings
 from keybroker.keys.acts import Actor
 from keybroker.keys.attesters import Enrolment, enrol_attester
-from keybroker.keys.orders import order_target
 from keybroker.keys.restore import Restored, restore_ledger
-from keybroker.ledger.behind import RESTORE, Behind, find_behind
+from keybroker.ledger.behind import find_behind
 from keybroker.ledger.journal import Entry, Journal, RecordKind
 from keybroker.ledger.model import Head, Json
+from keybroker.ledger.record import order_target
+from keybroker.ledger.restore_form import RESTORE, Behind
 from keybroker.statement.kind import StatementKind
 from keybroker.statement.payloads import Location, Order, Person
 from keybroker.terms import CallerKind, PartyName, RelevantSystem

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from keybroker.errors import KeybrokerError, NotPermitted, PersonMayNotAct, StatementRefused
 from keybroker.keys.attesters import Withdrawal, withdraw_attester
 from keybroker.keys.ordering import may_act
-from keybroker.keys.orders import order_target
+from keybroker.ledger.record import order_target
 from keybroker.statement.flaw import Flaw
 from keybroker.statement.kind import StatementKind
 from keybroker.statement.payloads import Person

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from keybroker.errors import NotPermitted, PersonMayNotAct, StatementRefused
-from keybroker.keys.orders import order_target
 from keybroker.keys.withdrawal import StatementWithdrawal
+from keybroker.ledger.record import order_target
 from keybroker.statement.flaw import Flaw
 from keybroker.statement.kind import StatementKind
 from keybroker.statement.payloads import Location, Person

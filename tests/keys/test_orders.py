@@ -12,8 +12,9 @@ import pytest
 from keybroker.config.packaged import packaged_policies
 from keybroker.errors import KeybrokerError, PersonMayNotAct, StatementRefused
 from keybroker.keys.administration import OrderKey, RetireKey, SuspendKey, administer, needs_order, told_act
-from keybroker.keys.orders import Ordered, order_target
+from keybroker.keys.orders import Ordered
 from keybroker.keys.reload import Reload, check_reload_ordered, record_reload, told_reload
+from keybroker.ledger.record import order_target
 from keybroker.policy.file import read_policies
 from keybroker.policy.model import Policy
 from keybroker.statement.flaw import Flaw

@@ -14,8 +14,9 @@ from sqlalchemy import select
 from keybroker.errors import StatementRefused
 from keybroker.keys.acts import Actor
 from keybroker.keys.attesters import Enrolment, enrol_attester
-from keybroker.keys.evidence import add_statement, read_standing
+from keybroker.keys.evidence import add_statement
 from keybroker.keys.quarantine import act_on, quarantined
+from keybroker.keys.standing import read_standing
 from keybroker.keys.thresholds import held_notifications, take_in_notification
 from keybroker.ledger import audit, record, tables
 from keybroker.ledger.journal import Journal

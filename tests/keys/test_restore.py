@@ -17,7 +17,7 @@ from keybroker.keys.standing import read_standing
 from keybroker.ledger import audit, tables
 from keybroker.ledger.anchor import check_anchor
 from keybroker.ledger.record import decode
-from keybroker.ledger.restores import MARGIN
+from keybroker.ledger.restore_form import MARGIN
 from keybroker.statement.kind import StatementKind
 from keybroker.statement.payloads import Person
 from tests import evidence

@@ -14,13 +14,14 @@ from keybroker.keys.acts import Act
 from keybroker.keys.administration import administer, told_act
 from keybroker.keys.attesters import Enrolment, enrol_attester
 from keybroker.keys.evidence import add_statement
-from keybroker.keys.orders import Ordered, order_target
+from keybroker.keys.orders import Ordered
 from keybroker.keys.quarantine import act_on
 from keybroker.keys.restore import restore_ledger
 from keybroker.keys.thresholds import take_in_notification
 from keybroker.keys.withdrawal import StatementWithdrawal, withdraw_statement
 from keybroker.ledger.journal import Journal
 from keybroker.ledger.model import Head, Json
+from keybroker.ledger.record import order_target
 from keybroker.statement.kind import LONGEST, StatementKind
 from keybroker.statement.payloads import (
     CommitteeOpinion,

@@ -298,7 +298,8 @@ def test_verify_notices_an_intent_that_counts_otherwise(name: str) -> None:
 @pytest.mark.parametrize(
     ("act", "said"),
     [
-        ({"act": "ActOnQuarantined", "action": "release", "record": 3}, "record 3 to be quarantined or released"),
+        ({"act": "ActOnQuarantined", "action": "release", "record": 3}, "record 3 to be quarantined"),
+        ({"act": "ActOnQuarantined", "action": "delete", "record": 3}, "record 3 to be quarantined or released"),
         ({"act": "ActOnQuarantined", "action": "keep", "record": 3}, "release or delete"),
         ({"act": "CheckThresholdNotification", "part": "a", "sha256": "x"}, "SHA-256 of a notification"),
     ],

@@ -14,8 +14,8 @@ import pytest
 
 from keybroker.ledger import audit, record
 from keybroker.ledger.anchor import check_anchor
-from keybroker.ledger.behind import RESTORE
 from keybroker.ledger.model import GivenAgain, Head
+from keybroker.ledger.restore_form import RESTORE
 from tests.ledger import books, kept_book
 from tests.situations import AT, ORIGIN
 

@@ -26,8 +26,8 @@ from keybroker.cli.dev.sample import sample_pre_command
 from keybroker.cli.key_acts import acting
 from keybroker.config import read_configuration
 from keybroker.keys.evidence import add_statement
-from keybroker.keys.orders import order_target
 from keybroker.keys.reload import told_reload
+from keybroker.ledger.record import order_target
 from keybroker.pb import signing_pb2 as pb
 from keybroker.statement.kind import StatementKind
 from keybroker.terms import EntityIdentifier

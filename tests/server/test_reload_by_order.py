@@ -18,10 +18,11 @@ from keybroker.cli.dev.evidence import order, read_attests
 from keybroker.cli.dev.statements import ADMINISTRATORS, OFFICER, common
 from keybroker.cli.key_acts import acting
 from keybroker.config import read_configuration
-from keybroker.keys.evidence import add_statement, read_standing
-from keybroker.keys.orders import order_target
+from keybroker.keys.evidence import add_statement
 from keybroker.keys.reload import told_reload
+from keybroker.keys.standing import read_standing
 from keybroker.ledger.reading import open_for_reading
+from keybroker.ledger.record import order_target
 from keybroker.pb import signing_pb2_grpc
 from keybroker.statement.kind import StatementKind
 from keybroker.statement.payloads import Location

@@ -40,10 +40,11 @@ from keybroker.keys.administration import (
     needs_order,
     told_act,
 )
-from keybroker.keys.orders import Ordered, order_target
+from keybroker.keys.orders import Ordered
 from keybroker.keys.register import Register
 from keybroker.keys.trust import take_in_revocation_list
 from keybroker.ledger.journal import Journal
+from keybroker.ledger.record import order_target
 from keybroker.ledger.store import Ledger
 from keybroker.policy.model import Policy
 from keybroker.policy.obligations import OBLIGATIONS

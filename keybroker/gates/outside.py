@@ -1,0 +1,32 @@
+"""What shuts a gate whatever it would find? A clock that may be wrong, a ledger that may have forgotten."""
+
+from __future__ import annotations
+
+from keybroker.gates.model import Surroundings
+from keybroker.gates.shortfall import Shortfall
+
+CLOCK_UNRELIABLE, LEDGER_NOT_REMEMBERED = "CLOCK_UNRELIABLE", "LEDGER_NOT_REMEMBERED"
+
+
+def unreliable_clock(around: Surroundings) -> Shortfall | None:
+    """For every gate that relies on time."""
+    if not around.clock.why_not:
+        return None
+    return Shortfall(
+        expected="a clock that agrees with its source",
+        found=around.clock.why_not,
+        reason=CLOCK_UNRELIABLE,
+        remedy="mend the clock or its source; the gate opens with the next reading that agrees",
+    )
+
+
+def ledger_not_remembered(around: Surroundings) -> Shortfall | None:
+    """For every gate that spends or counts."""
+    if not around.rolled_back:
+        return None
+    return Shortfall(
+        expected="a ledger that extends what is remembered outside it",
+        found=around.rolled_back,
+        reason=LEDGER_NOT_REMEMBERED,
+        remedy="put the newest ledger back; or two people record a restore: keybroker ledger restore",
+    )
