@@ -15,15 +15,14 @@ from typing import Annotated
 import typer
 
 from keybroker.cli import evidence_acts, evidence_making
-from keybroker.cli.evidence_held import days_left, find_one, held, warning_of
+from keybroker.cli.evidence_held import find_one, held, warning_of
 from keybroker.cli.key_acts import acting
 from keybroker.cli.options import Config, Json
 from keybroker.cli.orders import OrderFile, PersonCertificate, PersonKey, find_order, read_compact_file
-from keybroker.cli.output import show_facts, show_json, show_table
+from keybroker.cli.output import show_facts, show_json, show_receipt, show_table
 from keybroker.config import read_configuration
-from keybroker.gates.lapses import about
+from keybroker.gates.lapses import about, days_left
 from keybroker.keys.evidence import add_statement
-from keybroker.keys.ordering import check_may_state
 from keybroker.keys.withdrawal import StatementWithdrawal, withdraw_statement
 from keybroker.statement.kind import StatementKind
 from keybroker.statement.payloads import Order
@@ -49,8 +48,8 @@ def list_statements(config: Config, as_json: Json = False) -> None:
     """Every statement that is held, until when it counts, and a warning 30 and 7 days before it lapses."""
     configuration = read_configuration(config)
     at = configuration.clock.now()
-    with held(configuration) as standing:
-        rows = [_facts(standing, each, at) for each in standing.statements]
+    standing = held(configuration)
+    rows = [_facts(standing, each, at) for each in standing.statements]
     if as_json:
         show_json({"at": at, "statements": rows})
         return
@@ -66,9 +65,9 @@ def show(
 ) -> None:
     """One statement, with everything that it says."""
     configuration = read_configuration(config)
-    with held(configuration) as standing:
-        statement = _find(standing, sha256)
-        facts = _facts(standing, statement, configuration.clock.now())
+    standing = held(configuration)
+    statement = _find(standing, sha256)
+    facts = _facts(standing, statement, configuration.clock.now())
     says = statement.payload.model_dump(mode="json")
     if as_json:
         show_json({**facts, "record": statement.leaf_index, "says": says, "compact": statement.compact})
@@ -87,15 +86,9 @@ def add(
 ) -> None:
     """Verify a statement, record it, and rely on it from now on until it lapses or is withdrawn."""
     configuration, octets = read_configuration(config), read_compact_file(file)
-    at = configuration.clock.now()
     with acting(configuration, "operator") as (journal, actor):
-        if kind is StatementKind.VARIANT_NOT_SENSITIVE:
-            check_may_state(journal, actor, octets, configuration.people, at)
-        receipt = add_statement(journal, actor, octets, kind, at)
-    if as_json:
-        show_json({"act": "AddStatement", "kind": kind, "receipt": receipt})
-    else:
-        show_facts({"act": "AddStatement", "kind": kind, "record": receipt.leaf_index})
+        receipt = add_statement(journal, actor, octets, kind, configuration.people, configuration.clock.now())
+    show_receipt({"act": "AddStatement", "kind": kind}, receipt, as_json=as_json)
 
 
 def withdraw(
@@ -109,17 +102,12 @@ def withdraw(
 ) -> None:
     """Rely on a statement no more; what rested on it alone is refused from now on."""
     configuration = read_configuration(config)
-    with held(configuration) as standing:
-        statement = _find(standing, sha256)
+    statement = _find(held(configuration), sha256)
     asked = StatementWithdrawal(sha256=statement.sha256, because=because)
     given = find_order(configuration, asked.told(), order, person, person_key)
     with acting(configuration, "operator") as (journal, actor):
         receipt = withdraw_statement(journal, actor, asked, configuration.people, configuration.clock.now(), given)
-    facts = {"act": "WithdrawStatement", "sha256": statement.sha256}
-    if as_json:
-        show_json({**facts, "receipt": receipt})
-    else:
-        show_facts({**facts, "record": receipt.leaf_index})
+    show_receipt({"act": "WithdrawStatement", "sha256": statement.sha256}, receipt, as_json=as_json)
 
 
 def _facts(standing: Standing, statement: Statement, at: datetime) -> dict[str, object]:

@@ -6,24 +6,27 @@ acts needs an order, and nobody orders his own enrolment.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from keybroker.cli.evidence_held import days_left, find_one, held, warning_of
+from keybroker.cli.evidence_held import find_one, held, warning_of
 from keybroker.cli.key_acts import acting
+from keybroker.cli.moments import read_day_or_moment
 from keybroker.cli.options import Config, Json
 from keybroker.cli.orders import OrderFile, PersonCertificate, PersonKey, find_order
-from keybroker.cli.output import show_facts, show_json, show_table
+from keybroker.cli.output import show_json, show_receipt, show_table
 from keybroker.cli.stating import read_certificate
 from keybroker.config import Configuration, read_configuration
 from keybroker.config.one_party import check_own_attester
 from keybroker.errors import NotPermitted
+from keybroker.gates.lapses import days_left
 from keybroker.keys.attesters import Enrolment, Withdrawal, enrol_attester, withdraw_attester
-from keybroker.ledger.model import Receipt
+from keybroker.keys.evidence import refusals_recorded
 from keybroker.statement.attester import Attester
 from keybroker.statement.kind import StatementKind
 from keybroker.statement.making import kid_of
@@ -46,8 +49,8 @@ def attesters(config: Config, as_json: Json = False) -> None:
     """Everybody who was ever enrolled, for which kinds of statement, and until when."""
     configuration = read_configuration(config)
     at = configuration.clock.now()
-    with held(configuration) as standing:
-        rows = [_facts(each, at) for each in sorted(standing.attesters.values(), key=lambda it: (it.name, it.since))]
+    found = sorted(held(configuration).attesters.values(), key=lambda each: (each.name, each.since))
+    rows = [_facts(each, at) for each in found]
     if as_json:
         show_json({"at": at, "attesters": rows})
         return
@@ -70,7 +73,8 @@ def enrol(
 ) -> None:
     """Take statements of these kinds from now on, if they are signed by this certificate's key."""
     configuration = read_configuration(config)
-    asked = Enrolment(name=name, party=party, certificate=_der(certificate), kinds=_kinds(kinds), until=_moment(until))
+    end = read_day_or_moment(until, param="--until")
+    asked = Enrolment(name=name, party=party, certificate=_der(certificate), kinds=_kinds(kinds), until=end)
     _enrol(configuration, asked, order, person, person_key, as_json=as_json)
 
 
@@ -86,10 +90,11 @@ def renew(
 ) -> None:
     """Another certificate for the same attester: party and kinds stay, and the old one counts until it is withdrawn."""
     configuration = read_configuration(config)
-    before = _newest(configuration, name)
-    asked = Enrolment(
-        name=name, party=before.party, certificate=_der(certificate), kinds=before.kinds, until=_moment(until)
-    )
+    at, end, der = configuration.clock.now(), read_day_or_moment(until, param="--until"), _der(certificate)
+    is_there = partial(_newest, configuration, name)
+    with acting(configuration, "operator") as (journal, actor):
+        before = refusals_recorded(journal, actor, {"act": "EnrolAttester", "name": name}, at, is_there)
+    asked = Enrolment(name=name, party=before.party, certificate=der, kinds=before.kinds, until=end)
     _enrol(configuration, asked, order, person, person_key, as_json=as_json)
 
 
@@ -108,7 +113,7 @@ def withdraw(
     given = find_order(configuration, asked.told(), order, person, person_key)
     with acting(configuration, "operator") as (journal, actor):
         receipt = withdraw_attester(journal, actor, asked, configuration.people, configuration.clock.now(), given)
-    _show({"act": "WithdrawAttester", "kid": asked.kid}, receipt, as_json=as_json)
+    show_receipt({"act": "WithdrawAttester", "kid": asked.kid}, receipt, as_json=as_json)
 
 
 def _enrol(
@@ -120,19 +125,13 @@ def _enrol(
     *,
     as_json: bool,
 ) -> None:
-    check_own_attester(configuration.party, asked.party, asked.kinds)
-    given = find_order(configuration, asked.told(), order, person, person_key)
+    given, at = find_order(configuration, asked.told(), order, person, person_key), configuration.clock.now()
+    is_ours = partial(check_own_attester, configuration.party, asked.party, asked.kinds)
     with acting(configuration, "operator") as (journal, actor):
-        receipt = enrol_attester(journal, actor, asked, configuration.people, configuration.clock.now(), given)
+        refusals_recorded(journal, actor, asked.told(), at, is_ours)
+        receipt = enrol_attester(journal, actor, asked, configuration.people, at, given)
     facts = {"act": "EnrolAttester", "name": asked.name, "kid": kid_of(asked.certificate)}
-    _show(facts, receipt, as_json=as_json)
-
-
-def _show(facts: dict[str, str], receipt: Receipt, *, as_json: bool) -> None:
-    if as_json:
-        show_json({**facts, "receipt": receipt})
-    else:
-        show_facts({**facts, "record": receipt.leaf_index})
+    show_receipt(facts, receipt, as_json=as_json)
 
 
 def _facts(attester: Attester, at: datetime) -> dict[str, object]:
@@ -152,20 +151,19 @@ def _facts(attester: Attester, at: datetime) -> dict[str, object]:
 
 def _newest(configuration: Configuration, name: str) -> Attester:
     """Raises: NotPermitted where no attester of that name stands."""
-    with held(configuration) as standing:
-        standing_now = [each for each in standing.attesters.values() if each.name == name and each.withdrawn_at is None]
-    if not standing_now:
+    enrolled = held(configuration).attesters.values()
+    standing = [each for each in enrolled if each.name == name and each.withdrawn_at is None]
+    if not standing:
         raise NotPermitted(
             f"no attester {name} stands, which could be renewed (one that was withdrawn cannot be): enrol it again with"
             f" its party and kinds: keybroker evidence enrol {name}"
         )
-    return max(standing_now, key=lambda each: each.since)
+    return max(standing, key=lambda each: each.since)
 
 
 def _whole(configuration: Configuration, prefix: str) -> str:
     """Raises: BadParameter unless exactly one enrolled certificate's kid begins so."""
-    with held(configuration) as standing:
-        return find_one(standing.attesters, prefix, param="kid", listed="keybroker evidence attesters")
+    return find_one(held(configuration).attesters, prefix, param="kid", listed="keybroker evidence attesters")
 
 
 def _der(file: Path) -> bytes:
@@ -178,14 +176,3 @@ def _kinds(text: str) -> frozenset[StatementKind]:
     except ValueError as error:
         known = ", ".join(StatementKind)
         raise typer.BadParameter(f"expected some of {known}, found {text}", param_hint="--kinds") from error
-
-
-def _moment(text: str) -> datetime:
-    """A day is its beginning, in UTC."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"expected a day or a moment, found {text!r}", param_hint="--until") from error
-    if moment.tzinfo is None and len(text) > len("2027-03-01"):
-        raise typer.BadParameter(f"expected a moment with its time zone (Z), found {text}", param_hint="--until")
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -1,45 +1,30 @@
-"""What do the commands on evidence share? What is held, one of it by the beginning of its name, how long it lasts."""
+"""What do the commands on evidence share? What is held, one of it by the beginning of its name, and a warning."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
-from datetime import datetime, timedelta
+from collections.abc import Collection
 
 import typer
 
-from keybroker.config import Configuration
-from keybroker.gates.lapses import WARNED_DAYS
+from keybroker.config import Configuration, reading
+from keybroker.gates.lapses import warning_due
 from keybroker.keys.standing import read_standing
-from keybroker.ledger.reading import open_for_reading
 from keybroker.statement.standing import Standing
 
 _FEWEST_DIGITS = 8
 
 
-@contextmanager
-def held(configuration: Configuration) -> Iterator[Standing]:
+def held(configuration: Configuration) -> Standing:
     """The evidence as it is committed now. Raises: ConfigurationInvalid, LedgerFault."""
-    ledger = open_for_reading(
-        configuration.ledger_url, origin=configuration.ledger_origin, deployment=configuration.deployment
-    )
-    try:
-        with ledger.read() as connection:
-            yield read_standing(connection)
-    finally:
-        ledger.close()
-
-
-def days_left(until: datetime, at: datetime) -> int:
-    """Whole days, rounded down; negative where it has lapsed."""
-    return (until - at) // timedelta(days=1)
+    with reading(configuration) as ledger, ledger.read() as connection:
+        return read_standing(connection)
 
 
 def warning_of(days: int) -> str:
     """Empty where there is time enough."""
     if days < 0:
         return "lapsed"
-    due = min((each for each in WARNED_DAYS if days <= each), default=None)
+    due = warning_due(days)
     return "" if due is None else f"lapses within {due} days"
 
 

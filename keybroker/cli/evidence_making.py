@@ -84,8 +84,7 @@ def state(
     lasts = LONGEST[kind] if days is None else timedelta(days=days)
     if lasts > LONGEST[kind]:
         raise typer.BadParameter(f"a {kind} counts for {LONGEST[kind].days} days at most", param_hint="--days")
-    claims = _claims(payload)
-    statement = said(MODELS[kind], claims, origin=origin, at=at, lasts=None if "exp" in claims else lasts)
+    statement = said(MODELS[kind], _claims(payload), origin=origin, at=at, lasts=lasts)
     _give(read_stater(certificate, private_key).state(statement), output, as_json=as_json)
 
 

@@ -10,7 +10,6 @@ import os
 import pwd
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -18,9 +17,10 @@ import typer
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from keybroker.cli.moments import read_moment
 from keybroker.cli.options import Config, Json
 from keybroker.cli.orders import OrderFile, PersonCertificate, PersonKey, find_order, ordered
-from keybroker.cli.output import show_facts, show_json
+from keybroker.cli.output import show_receipt
 from keybroker.cli.token import opened_token
 from keybroker.config import Configuration, build_ledger, read_configuration
 from keybroker.errors import ConfigurationInvalid
@@ -40,7 +40,6 @@ from keybroker.keys.administration import (
     told_act,
 )
 from keybroker.ledger.journal import Journal
-from keybroker.ledger.model import Receipt
 from keybroker.terms import CallerKind, EntityIdentifier, KeyLabel, KeyPurpose, PartyName, Provenance
 
 _Label = Annotated[str, typer.Argument(help="The key's label: [a-z0-9-]{1,63}.")]
@@ -88,7 +87,8 @@ def generate(
         identity = generate_key(token, label, policy, signs_request=request, authentication=authentication)
         made = KeyGenerated(label=label, public_key=identity, provenance=Provenance.GENERATED)
         receipt = administer(journal, actor, made, at)
-    _show(as_json, label, receipt, {"purpose": purpose, "party": party, "public_key": identity})
+    facts = {"key": label, "purpose": purpose, "party": party, "public_key": identity}
+    show_receipt(facts, receipt, as_json=as_json)
 
 
 def enrol(
@@ -118,7 +118,7 @@ def revoke(
 ) -> None:
     """The key's certificate was revoked: it cannot be used before another is enrolled, and this one never again."""
     configuration = read_configuration(config)
-    since = _moment(at)
+    since = read_moment(at, param="--at")
     if since > configuration.clock.now():
         raise typer.BadParameter(f"expected a moment that has come, found {at}", param_hint="--at")
     _do(
@@ -199,7 +199,7 @@ def _do(configuration: Configuration, act: Act, orders: _Orders, as_json: bool) 
     given = find_order(configuration, told_act(act), *orders)
     with acting(configuration, "operator") as (journal, actor):
         receipt = administer(journal, actor, act, configuration.clock.now(), ordered(configuration, given))
-    _show(as_json, act.label, receipt, {"act": type(act).__name__})
+    show_receipt({"key": act.label, "act": type(act).__name__}, receipt, as_json=as_json)
 
 
 @contextmanager
@@ -228,28 +228,11 @@ def _user() -> str:
         return str(number)
 
 
-def _show(as_json: bool, label: KeyLabel, receipt: Receipt, facts: dict[str, object]) -> None:
-    if as_json:
-        show_json({"key": label, **facts, "receipt": receipt})
-    else:
-        show_facts({"key": label, **facts, "record": receipt.leaf_index})
-
-
 def _eui(text: str | None) -> EntityIdentifier | None:
     try:
         return None if text is None else EntityIdentifier.from_text(text)
     except ValueError as error:
         raise typer.BadParameter(f"expected sixteen hexadecimal digits, found {text!r}", param_hint="--eui") from error
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"expected a moment, found {text!r}", param_hint="--at") from error
-    if moment.tzinfo is None:
-        raise typer.BadParameter(f"expected a moment with its time zone (Z), found {text}", param_hint="--at")
-    return moment.astimezone(UTC)
 
 
 def _chain(file: Path) -> tuple[bytes, ...]:

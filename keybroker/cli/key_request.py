@@ -19,7 +19,7 @@ from keybroker.cli.certificate_request import SubjectUnclear, request_info
 from keybroker.cli.key_acts import operator
 from keybroker.cli.octets import check_writable
 from keybroker.cli.options import Config, Json
-from keybroker.cli.output import show_facts, show_json
+from keybroker.cli.output import show_receipt
 from keybroker.cli.token import opened_line
 from keybroker.config import Configuration, Works, read_configuration
 from keybroker.content.assembly import assemble
@@ -78,10 +78,7 @@ def request(
     whole = assemble(decode_signing_request(_KIND, info, ()), outcome.outputs)
     output.write_bytes(pem.armor("CERTIFICATE REQUEST", whole))
     facts = {"key": registered.label, "request": output, "sha256": hashlib.sha256(whole).digest()}
-    if as_json:
-        show_json({**facts, "receipt": outcome.receipt})
-    else:
-        show_facts({**facts, "record": outcome.receipt.leaf_index})
+    show_receipt(facts, outcome.receipt, as_json=as_json)
 
 
 def _find(works: Works, label: KeyLabel) -> RegisteredKey:

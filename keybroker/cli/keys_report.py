@@ -9,9 +9,8 @@ import typer
 
 from keybroker.cli.options import Config, Json
 from keybroker.cli.output import show_json, show_table
-from keybroker.config import read_configuration
+from keybroker.config import read_configuration, reading
 from keybroker.keys.register import Register
-from keybroker.ledger.reading import open_for_reading
 from keybroker.policy.g2_57 import KeyToReplace, keys_to_replace
 
 
@@ -22,13 +21,8 @@ def register(group: typer.Typer) -> None:
 def report(config: Config, as_json: Json = False) -> None:
     """The DCC's keys with a GBCS role that serve purposes GBCS does not describe, each with its latest date (G2.57)."""
     configuration = read_configuration(config)
-    ledger = open_for_reading(
-        configuration.ledger_url, origin=configuration.ledger_origin, deployment=configuration.deployment
-    )
-    try:
+    with reading(configuration) as ledger:
         held = Register(ledger, configuration.anchors).refresh()
-    finally:
-        ledger.close()
     found = keys_to_replace(held, configuration.policies, configuration.clock.now())
     if as_json:
         show_json({"clause": "G2.57", "register_version": held.version, "keys_to_replace": found})

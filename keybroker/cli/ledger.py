@@ -13,11 +13,10 @@ from keybroker.cli.ledger_restore import restore
 from keybroker.cli.options import Config, Json
 from keybroker.cli.output import Jsonable, console, is_fancy, show_facts, show_json, show_table
 from keybroker.cli.token import opened_token
-from keybroker.config import Configuration, read_configuration
+from keybroker.config import Configuration, read_configuration, reading
 from keybroker.errors import LedgerBroken
 from keybroker.ledger.audit import Progress, read_records, verify
 from keybroker.ledger.model import Head, StoredRecord
-from keybroker.ledger.reading import Reader, open_for_reading
 
 
 def register(app: typer.Typer) -> None:
@@ -43,7 +42,7 @@ def verify_all(
     """
     configuration = read_configuration(config)
     anchor = _kept_in_token(configuration) if with_token else None
-    with _opened(configuration) as ledger, _progress("recomputing the ledger") as progress:
+    with reading(configuration) as ledger, _progress("recomputing the ledger") as progress:
         verified = verify(ledger, configuration.clock.now(), anchor=anchor, progress=progress)
     if as_json:
         show_json({"whole": True, "compared_with_token": anchor is not None, **_facts(verified)})
@@ -60,7 +59,7 @@ def show(
 ) -> None:
     """One record, as it was hashed."""
     configuration = read_configuration(config)
-    with _opened(configuration) as ledger:
+    with reading(configuration) as ledger:
         stored = ledger.find(leaf_index)
         size = ledger.head(configuration.clock.now()).tree_size
     if stored is None:
@@ -79,7 +78,7 @@ def tail(
 ) -> None:
     """The last records."""
     configuration = read_configuration(config)
-    with _opened(configuration) as ledger:
+    with reading(configuration) as ledger:
         size = ledger.head(configuration.clock.now()).tree_size
         records = read_records(ledger, max(size - count, 0), count)
     if as_json:
@@ -87,18 +86,6 @@ def tail(
         return
     rows = [(each.leaf_index, _moment(each), each.kind, each.party, _gist(each)) for each in records]
     show_table(("record", "at", "kind", "party", "what"), rows)
-
-
-@contextmanager
-def _opened(configuration: Configuration) -> Iterator[Reader]:
-    """The ledger as it is: nothing is made, migrated or written. Raises: ConfigurationInvalid, LedgerFault."""
-    ledger = open_for_reading(
-        configuration.ledger_url, origin=configuration.ledger_origin, deployment=configuration.deployment
-    )
-    try:
-        yield ledger
-    finally:
-        ledger.close()
 
 
 def _kept_in_token(configuration: Configuration) -> Head:

@@ -16,6 +16,7 @@ import typer
 
 from keybroker.cli.key_acts import operator
 from keybroker.cli.options import Config, Json
+from keybroker.cli.orders import read_compact_file
 from keybroker.cli.output import console, show_facts, show_json
 from keybroker.cli.token import opened_token
 from keybroker.config import Configuration, build_ledger, read_configuration
@@ -58,7 +59,7 @@ def restore(config: Config, order: Orders = None, show: Show = False, as_json: J
         if show:
             _show(held, as_json=as_json)
         else:
-            _restore(held, [each.read_bytes().strip() for each in order or ()], as_json=as_json)
+            _restore(held, [read_compact_file(each) for each in order or ()], as_json=as_json)
 
 
 @contextmanager
@@ -79,7 +80,7 @@ def _held(configuration: Configuration) -> Iterator[_Held]:
 def _restore(held: _Held, orders: list[bytes], *, as_json: bool) -> None:
     configuration, journal, remembered = held.configuration, held.journal, held.remembered
     at, actor = configuration.clock.now(), operator(configuration, "operator")
-    restored = restore_ledger(journal, actor, remembered, orders, configuration.people, at)
+    restored = restore_ledger(journal, actor, remembered, orders, configuration.people, configuration.policies, at)
     with journal.keeping_head(at) as head:
         held.token.replace_anchor(head, instead_of=remembered)
     facts = {

@@ -7,17 +7,17 @@ nothing. Exit status 0 whatever it shows: whether a gate is shut, the broker say
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import typer
 
+from keybroker.cli.evidence_held import held
 from keybroker.cli.options import Config, Json
 from keybroker.cli.output import console, show_facts, show_json, show_table
 from keybroker.config import read_configuration
+from keybroker.gates.lapses import days_left
 from keybroker.gates.module_clock import End
 from keybroker.gates.module_evidence import Clock, ModuleEvidence, modules
-from keybroker.keys.standing import read_standing
-from keybroker.ledger.reading import open_for_reading
 
 _TOLD = {"statement": "the statement", "standard": "the standard", "historical": "acceptance as historical"}
 _Row = tuple[object, ...]
@@ -31,16 +31,8 @@ def list_modules(config: Config, as_json: Json = False) -> None:
     """The evidence about each module and its clock: the statement's end, the standard's, and that of acceptance once
     its certificate is historical (G1.3, G2.44, G2.45, G3.22)."""
     configuration = read_configuration(config)
-    ledger = open_for_reading(
-        configuration.ledger_url, origin=configuration.ledger_origin, deployment=configuration.deployment
-    )
-    try:
-        with ledger.read() as connection:
-            standing = read_standing(connection)
-    finally:
-        ledger.close()
     at = configuration.clock.now()
-    found = modules(standing, configuration.policies, at)
+    found = modules(held(configuration), configuration.policies, at)
     if as_json:
         show_json({"at": at, "modules": [_facts(each) for each in found]})
         return
@@ -94,4 +86,4 @@ def _rows(clock: Clock, at: datetime) -> Iterator[_Row]:
 
 
 def _days(end: End, at: datetime) -> str:
-    return "OVER" if at >= end.at else str((end.at - at) // timedelta(days=1))
+    return "OVER" if at >= end.at else str(days_left(end.at, at))

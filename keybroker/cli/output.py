@@ -21,6 +21,8 @@ from keybroker.terms import EntityIdentifier, Finding
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from keybroker.ledger.model import Receipt
+
 Jsonable = None | bool | int | float | str | list["Jsonable"] | dict[str, "Jsonable"]
 
 _NEXT: Mapping[str, str] = {
@@ -206,6 +208,14 @@ def show_facts(facts: Mapping[str, object]) -> None:
     width = max(map(len, facts), default=0)
     for name, value in facts.items():
         out.print(f"{name.replace('_', ' ').ljust(width)}  {_word(value)}")
+
+
+def show_receipt(facts: Mapping[str, object], receipt: Receipt, *, as_json: bool) -> None:
+    """What was done, and the record of it."""
+    if as_json:
+        show_json({**facts, "receipt": receipt})
+    else:
+        show_facts({**facts, "record": receipt.leaf_index})
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

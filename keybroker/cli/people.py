@@ -6,17 +6,17 @@ be judged; they ask no broker and write nothing. People are enrolled and vouched
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 import typer
 
+from keybroker.cli.evidence_held import held
+from keybroker.cli.moments import read_moment
 from keybroker.cli.options import Config, Json
 from keybroker.cli.output import console, show_facts, show_findings, show_json, show_table
 from keybroker.config import Configuration, read_configuration
 from keybroker.gates.people import ActDemand, Asked, Stay, Word, engagements_of, judge_person, person_of
-from keybroker.keys.standing import read_standing
-from keybroker.ledger.reading import open_for_reading
 from keybroker.statement.payloads import Person
 from keybroker.statement.standing import Standing
 from keybroker.terms import Finding
@@ -37,7 +37,7 @@ def register(app: typer.Typer) -> None:
 def list_people(config: Config, at: At = None, as_json: Json = False) -> None:
     """Everybody who is known, whether an order of theirs would be taken, and what speaks against it first."""
     configuration = read_configuration(config)
-    standing, moment = _held(configuration), _moment(at, configuration)
+    standing, moment = held(configuration), _moment(at, configuration)
     demand = _demand(frozenset(), in_united_kingdom=False)
     asked = [
         Asked(name=name, act=demand, standing=standing, settings=configuration.people, at=moment)
@@ -64,7 +64,7 @@ def show(
 ) -> None:
     """Every clause that is looked at for one person, what was found, and the engagements that it was judged by."""
     configuration = read_configuration(config)
-    standing, moment = _held(configuration), _moment(at, configuration)
+    standing, moment = held(configuration), _moment(at, configuration)
     if name not in _names(standing):
         raise typer.BadParameter(f"nobody of the name {name} is known; keybroker people list", param_hint="name")
     demand = _demand(frozenset(role or ()), in_united_kingdom=in_united_kingdom)
@@ -112,24 +112,5 @@ def _engaged(stay: Stay) -> tuple[object, ...]:
     return stay.system, stay.activity, stay.since, stay.until or "lasts"
 
 
-def _held(configuration: Configuration) -> Standing:
-    ledger = open_for_reading(
-        configuration.ledger_url, origin=configuration.ledger_origin, deployment=configuration.deployment
-    )
-    try:
-        with ledger.read() as connection:
-            return read_standing(connection)
-    finally:
-        ledger.close()
-
-
 def _moment(text: str | None, configuration: Configuration) -> datetime:
-    if text is None:
-        return configuration.clock.now()
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"expected a moment, found {text!r}", param_hint="--at") from error
-    if moment.tzinfo is None:
-        raise typer.BadParameter(f"expected a moment with its time zone (Z), found {text}", param_hint="--at")
-    return moment.astimezone(UTC)
+    return configuration.clock.now() if text is None else read_moment(text, param="--at")

@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from keybroker.cli.exit_status import ExitStatus
-from keybroker.cli.octets import read_der, read_octets
+from keybroker.cli.octets import read_octets
 from keybroker.cli.options import File, Json
 from keybroker.cli.output import show_json
 from keybroker.cli.ssc_check import KINDS, NotConfirmed, Rule, read_asked, state_checked, stating
@@ -25,6 +23,7 @@ from keybroker.cli.ssc_rules import (
     who_asked,
 )
 from keybroker.cli.ssc_server import Checks, TlsFiles, make_server
+from keybroker.cli.stating import read_stater
 from keybroker.terms import ContentKind, EntityIdentifier
 
 Origin = Annotated[str, typer.Option(help="The broker's ledger, as its receipts name it.")]
@@ -117,15 +116,9 @@ def serve(
 
 
 def _stating(origin: str, chain: list[str], certificate: Path, private_key: Path, seconds: int) -> partial[str]:
-    """Raises: BadParameter for files that are not a certificate and a P-256 key."""
-    ders = read_der([certificate])
-    try:
-        key = load_pem_private_key(private_key.read_bytes(), None)
-    except (ValueError, TypeError) as error:  # TypeError: an encrypted key
-        raise typer.BadParameter(f"expected a private key in PEM, found none in {private_key}") from error
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise typer.BadParameter("expected a P-256 key", param_hint="--private-key")
-    return stating(origin=origin, chain=chain, certificate=ders[0], private_key=key, valid_seconds=seconds)
+    """Raises: BadParameter for files that are not a certificate and its P-256 key."""
+    by = read_stater(certificate, private_key)
+    return stating(origin=origin, chain=chain, certificate=by.certificate, private_key=by.sign, valid_seconds=seconds)
 
 
 def _kind(kind: str) -> ContentKind:

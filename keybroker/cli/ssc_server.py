@@ -59,9 +59,12 @@ class Checks:
             return HTTPStatus.BAD_REQUEST, {"reason": "REQUEST_MALFORMED", "sentence": str(error)[:400]}
 
 
-def make_server(checks: Checks, *, host: str = "127.0.0.1", port: int = 0, tls: TlsFiles | None = None) -> CheckServer:
-    """Listening; ``serve_forever`` serves. Raises: OSError, ssl.SSLError for files or a port that cannot be used."""
-    return CheckServer(checks, (host, port), _context(tls) if tls is not None else None)
+def make_server(checks: Checks, *, port: int = 0, tls: TlsFiles | None = None) -> CheckServer:
+    """Listening on this machine alone; ``serve_forever`` serves.
+
+    Raises: OSError, ssl.SSLError for files or a port that cannot be used.
+    """
+    return CheckServer(checks, ("127.0.0.1", port), _context(tls) if tls is not None else None)
 
 
 class CheckServer(ThreadingHTTPServer):

@@ -1,4 +1,4 @@
-"""Who states it here? A certificate and its private key in files, and a statement signed with them.
+"""Who states it here, and what does every statement say? A certificate and its private key in files sign it.
 
 For keys in files alone. Whoever keeps the key in a token makes ``keybroker.statement.making`` sign there.
 """
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TypedDict
 
 import typer
 from cryptography import x509
@@ -17,9 +18,19 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from pydantic import ValidationError
 
+from keybroker.cli.octets import read_octets
 from keybroker.statement.making import Sign, make_statement, signer
 from keybroker.statement.payloads import KINDS
 from keybroker.statement.said import Said
+
+
+class Common(TypedDict):
+    """What every statement says, whatever its kind."""
+
+    aud: str
+    iat: int
+    exp: int
+    nonce: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +46,7 @@ class Stater:
 
 
 def read_stater(certificate: Path, private_key: Path) -> Stater:
-    """Raises: BadParameter for files that are not a certificate in PEM and its P-256 key, not encrypted."""
+    """Raises: BadParameter for files that are not a certificate and its P-256 key in PEM, not encrypted."""
     mine = read_certificate(certificate)
     try:
         key = load_pem_private_key(private_key.read_bytes(), None)
@@ -51,26 +62,29 @@ def read_stater(certificate: Path, private_key: Path) -> Stater:
 
 
 def read_certificate(file: Path) -> x509.Certificate:
-    """Raises: BadParameter."""
+    """The first in a file, in PEM or DER. Raises: BadParameter."""
+    octets = read_octets(file)
+    read = x509.load_pem_x509_certificate if b"-----BEGIN " in octets else x509.load_der_x509_certificate
     try:
-        return x509.load_pem_x509_certificate(file.read_bytes())
+        return read(octets)
     except ValueError as error:
-        raise typer.BadParameter(f"expected a certificate in PEM, found none in {file}") from error
+        raise typer.BadParameter(f"expected a certificate in PEM or DER, found none in {file}") from error
 
 
-def said(
-    model: type[Said], claims: Mapping[str, object], *, origin: str, at: datetime, lasts: timedelta | None
-) -> Said:
-    """What is stated of this kind, from now on for that long; None where ``claims`` say until when.
+def common(origin: str, at: datetime, lasts: timedelta) -> Common:
+    """With a new nonce."""
+    issued = int(at.timestamp())
+    until = issued + int(lasts.total_seconds())
+    return {"aud": origin, "iat": issued, "exp": until, "nonce": secrets.token_urlsafe(24)}
+
+
+def said(model: type[Said], claims: Mapping[str, object], *, origin: str, at: datetime, lasts: timedelta) -> Said:
+    """What is stated of this kind, from now on for that long unless ``claims`` say until when.
 
     Raises: BadParameter, with all that is wrong in ``claims``.
     """
-    issued = int(at.timestamp())
-    common: dict[str, object] = {"aud": origin, "iat": issued, "nonce": secrets.token_urlsafe(24)}
-    if lasts is not None:
-        common["exp"] = issued + int(lasts.total_seconds())
     try:
-        return model.model_validate(common | dict(claims))
+        return model.model_validate({**common(origin, at, lasts), **claims})
     except ValidationError as error:
         told = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-        raise typer.BadParameter(f"expected what a {KINDS[model]} says, found: {told}") from error
+        raise typer.BadParameter(f"expected what the kind {KINDS[model]} says, found: {told}") from error

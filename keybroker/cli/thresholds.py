@@ -6,8 +6,6 @@ of the operator at the machine that is recorded. ``export`` and ``import`` are f
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -16,12 +14,11 @@ import typer
 from keybroker.cli import thresholds_files
 from keybroker.cli.key_acts import acting
 from keybroker.cli.options import Config, Json
-from keybroker.cli.output import console, show_facts, show_json, show_table
-from keybroker.config import Configuration, read_configuration
+from keybroker.cli.orders import read_compact_file
+from keybroker.cli.output import console, show_json, show_receipt, show_table
+from keybroker.config import read_configuration, reading
 from keybroker.keys.quarantine import act_on, in_quarantine
-from keybroker.keys.thresholds import HeldNotification, notifications, take_in_notification
-from keybroker.ledger.model import Receipt
-from keybroker.ledger.reading import Reader, open_for_reading
+from keybroker.keys.thresholds import HeldNotification, notifications
 from keybroker.statement.payloads import Threshold
 
 Statement = Annotated[
@@ -63,11 +60,10 @@ def show(config: Config, as_json: Json = False) -> None:
 
 def notify(file: Statement, config: Config, as_json: Json = False) -> None:
     """Check a notification and apply it from now on; checked once, it is spent, applied or not (G6.6A)."""
-    configuration, octets = read_configuration(config), _octets(file)
-    thresholds_files.check_own(configuration, octets)
+    configuration, octets = read_configuration(config), read_compact_file(file)
     with acting(configuration, "operator") as (journal, actor):
-        receipt = take_in_notification(journal, actor, octets, configuration.clock.now())
-    _show_act("ApplyThresholds", receipt, as_json=as_json)
+        receipt = thresholds_files.notify(configuration, journal, actor, octets, configuration.clock.now())
+    show_receipt({"act": "ApplyThresholds"}, receipt, as_json=as_json)
     if not as_json:
         console().print("what it leaves out is not set any more, and refused: keybroker thresholds show")
 
@@ -84,8 +80,8 @@ def actions(
     configuration = read_configuration(config)
     if file is not None:
         with acting(configuration, "operator") as (journal, actor):
-            receipt = act_on(journal, actor, _octets(file), configuration.clock.now())
-        _show_act("ActOnQuarantined", receipt, as_json=as_json)
+            receipt = act_on(journal, actor, read_compact_file(file), configuration.people, configuration.clock.now())
+        show_receipt({"act": "ActOnQuarantined"}, receipt, as_json=as_json)
         return
     with reading(configuration) as ledger:
         found = in_quarantine(ledger, every=every)
@@ -94,29 +90,6 @@ def actions(
         return
     rows = [(each.record, each.user, each.key, each.name, each.counts, each.state, each.at) for each in found]
     show_table(_QUARANTINED, rows)
-
-
-@contextmanager
-def reading(configuration: Configuration) -> Iterator[Reader]:
-    """The ledger, for reading. Raises: LedgerFault, ConfigurationInvalid."""
-    ledger = open_for_reading(
-        configuration.ledger_url, origin=configuration.ledger_origin, deployment=configuration.deployment
-    )
-    try:
-        yield ledger
-    finally:
-        ledger.close()
-
-
-def _octets(file: Path) -> bytes:
-    return file.read_bytes().strip()
-
-
-def _show_act(act: str, receipt: Receipt, *, as_json: bool) -> None:
-    if as_json:
-        show_json({"act": act, "receipt": receipt})
-    else:
-        show_facts({"act": act, "record": receipt.leaf_index})
 
 
 def _line(held: HeldNotification) -> tuple[object, ...]:

@@ -17,11 +17,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from keybroker.cli.key_acts import acting
 from keybroker.cli.options import Config, Json
-from keybroker.cli.output import show_facts, show_json, show_table
-from keybroker.config import Configuration, read_configuration
+from keybroker.cli.output import show_json, show_receipt, show_table
+from keybroker.config import Configuration, read_configuration, reading
 from keybroker.errors import ConfigurationInvalid
 from keybroker.keys.trust import HeldList, held_lists, take_in_revocation_list, warning
-from keybroker.ledger.reading import open_for_reading
 from keybroker.policy.trust import Anchor
 
 _PEM = b"-----BEGIN "
@@ -68,21 +67,12 @@ def take_in(
     with acting(configuration, "operator") as (journal, actor):
         at = configuration.clock.now()
         receipt = take_in_revocation_list(journal, actor, der, configuration.anchors, at, chain=chain)
-    if as_json:
-        show_json({"act": "TakeInRevocationList", "receipt": receipt})
-    else:
-        show_facts({"act": "TakeInRevocationList", "record": receipt.leaf_index})
+    show_receipt({"act": "TakeInRevocationList"}, receipt, as_json=as_json)
 
 
 def _held(configuration: Configuration) -> list[HeldList]:
-    ledger = open_for_reading(
-        configuration.ledger_url, origin=configuration.ledger_origin, deployment=configuration.deployment
-    )
-    try:
-        with ledger.read() as connection:
-            return held_lists(connection, configuration.anchors)
-    finally:
-        ledger.close()
+    with reading(configuration) as ledger, ledger.read() as connection:
+        return held_lists(connection, configuration.anchors)
 
 
 def _anchors(configuration: Configuration) -> list[dict[str, str]]:

@@ -1,7 +1,8 @@
 """Which error did the broker mean? google.rpc.Status back to the classes of ``keybroker.errors``.
 
-The reason in ErrorInfo names the class; clause, offset, findings and the time to wait come from the other details. A
-status without our ErrorInfo is the transport's: ``BrokerUnreachable`` or ``BrokerFailed``.
+The reason in ErrorInfo names the class; clause, offset, findings and the time to wait come from the other details. What
+refused is told whole: each finding is a detail of its own. A status without our ErrorInfo is the transport's:
+``BrokerUnreachable`` or ``BrokerFailed``.
 """
 
 from __future__ import annotations
@@ -111,9 +112,9 @@ def _made(
         )
     if issubclass(kind, GateShut):
         gate, clause = metadata.get("rule", ""), metadata.get("clause", "")
-        return kind(message, gate=gate, clause=clause, findings=_findings(metadata, details))
+        return kind(_whole(message, metadata), gate=gate, clause=clause, findings=_findings(details))
     if issubclass(kind, NotPermitted | PersonMayNotAct):
-        return kind(message, findings=_findings(metadata, details))
+        return kind(_whole(message, metadata), findings=_findings(details))
     if issubclass(kind, StatementRefused):
         return kind(message, flaw=metadata.get("flaw", ""), clause=metadata.get("clause", ""))
     if issubclass(kind, RequestMalformed):
@@ -122,32 +123,15 @@ def _made(
     return kind(message)
 
 
-def _findings(metadata: Mapping[str, str], details: list[AnyMessage]) -> tuple[Finding, ...]:
-    """Every finding that refused, as far as the status could carry them; ErrorInfo holds the first one whole."""
-    failure = next(_of(details_pb2.PreconditionFailure, details), details_pb2.PreconditionFailure())
-    findings = [_finding(violation) for violation in failure.violations]
-    if "expected" in metadata:
-        findings[:1] = [_first_finding(metadata)]
-    return tuple(findings)
+def _findings(details: list[AnyMessage]) -> tuple[Finding, ...]:
+    """Every finding that refused, as far as the status could carry them."""
+    return tuple(finding_from(finding) for finding in _of(signing_pb2.Finding, details))
 
 
-def _finding(violation: details_pb2.PreconditionFailure.Violation) -> Finding:
-    expected, _, found = violation.description.removeprefix("expected ").partition(", found ")
-    rule = RuleName(violation.subject)
-    return Finding(rule=rule, clause=violation.type, passed=False, expected=expected, found=found)
-
-
-def _first_finding(metadata: Mapping[str, str]) -> Finding:
-    return Finding(
-        rule=RuleName(metadata.get("rule", "")),
-        clause=metadata.get("clause", ""),
-        passed=False,
-        expected=metadata["expected"],
-        found=metadata.get("found", ""),
-        offset=int(metadata["offset"]) if "offset" in metadata else None,
-        reason=metadata.get("flaw", ""),
-        remedy=metadata.get("remedy", ""),
-    )
+def _whole(message: str, metadata: Mapping[str, str]) -> str:
+    """The sentence; it says so where findings are missing that did not fit into the answer."""
+    left_out = metadata.get("left_out")
+    return message if left_out is None else f"{message} ({left_out} more findings refuse; Explain shows them)"
 
 
 def _of(kind: type[Detail], details: list[AnyMessage]) -> Iterator[Detail]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -44,6 +45,7 @@ from keybroker.keys.register import Register
 from keybroker.ledger.anchor import check_anchor, check_never_served
 from keybroker.ledger.journal import Journal
 from keybroker.ledger.model import InForce
+from keybroker.ledger.reading import Reader, open_for_reading
 from keybroker.ledger.store import Ledger, open_ledger
 from keybroker.policy.file import read_policies
 from keybroker.policy.model import KeyRegister, Policy
@@ -66,6 +68,7 @@ __all__ = [
     "packaged_profile",
     "read_accepted_configuration",
     "read_configuration",
+    "reading",
 ]
 
 
@@ -221,9 +224,14 @@ def check_one_party(configuration: Configuration, register: KeyRegister | None) 
         return
     strangers = strange_callers(configuration.callers.values(), party)
     if register is not None:
-        subjects = frozenset({configuration.node.identity, configuration.file.module.token_serial})
         strangers += strange_keys(register, party)
-        strangers += strange_evidence(register.standing, party, subjects, configuration.clock.now())
+        strangers += strange_evidence(
+            register.standing,
+            party,
+            node=configuration.node.identity,
+            serial=configuration.file.module.token_serial,
+            at=configuration.clock.now(),
+        )
     if strangers:
         raise ConfigurationInvalid(told_strangers(party, strangers), where=str(configuration.path))
 
@@ -254,6 +262,18 @@ def build_ledger(configuration: Configuration, *, worker: str) -> tuple[Ledger, 
     )
     register = Register(ledger, configuration.anchors)
     return ledger, register, build_journal(configuration, ledger, worker=worker)
+
+
+@contextmanager
+def reading(configuration: Configuration) -> Iterator[Reader]:
+    """The ledger exactly as it is: nothing is made, migrated or written. Raises: ConfigurationInvalid, LedgerFault."""
+    ledger = open_for_reading(
+        configuration.ledger_url, origin=configuration.ledger_origin, deployment=configuration.deployment
+    )
+    try:
+        yield ledger
+    finally:
+        ledger.close()
 
 
 def build_journal(configuration: Configuration, ledger: Ledger, *, worker: str) -> Journal:

@@ -6,11 +6,12 @@ evidence: each belongs to the party that the configuration names, or the broker 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Protocol
 
 from keybroker.errors import ConfigurationInvalid, ModuleDisagrees, NotPermitted
+from keybroker.gates.module_agreement import members_of
 from keybroker.ledger.model import Head
 from keybroker.policy.model import KeyRegister
 from keybroker.statement.compact import read_compact
@@ -49,8 +50,9 @@ def strange_keys(register: KeyRegister, party: str) -> list[str]:
     return [f"key {key.label} of {key.party}" for key in register.keys.values() if key.party != party]
 
 
-def strange_evidence(standing: Standing, party: str, subjects: Collection[str], at: datetime) -> list[str]:
-    """``subjects``: this node's identity and its module's serial, as location evidence names them."""
+def strange_evidence(standing: Standing, party: str, *, node: str, serial: str, at: datetime) -> list[str]:
+    """``node`` is this node's identity, ``serial`` its module's, and every member behind its slot is ours too."""
+    ours = {("node", node), *(("module", member) for member in members_of(serial, standing))}
     strangers = [
         f"attester {attester.name} of {attester.party}"
         for attester in standing.attesters.values()
@@ -62,7 +64,7 @@ def strange_evidence(standing: Standing, party: str, subjects: Collection[str], 
     strangers += [
         f"{location.of} {location.subject} of {location.party} (statement {statement.sha256.hex()[:16]})"
         for statement, location in standing.of(Location, at)
-        if location.of in ("module", "node") and location.subject in subjects and location.party != party
+        if (location.of, location.subject) in ours and location.party != party
     ]
     return strangers
 

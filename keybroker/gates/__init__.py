@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 
 from keybroker.errors import (
     CheckNotShown,
@@ -31,6 +30,8 @@ from keybroker.gates.model import GateEvidence, Looked, Permit
 from keybroker.gates.outside import (
     CLOCK_UNRELIABLE,
     LEDGER_NOT_REMEMBERED,
+    NOT_ENFORCEABLE,
+    NOT_YET_ENFORCEABLE,
     ledger_not_remembered,
     unreliable_clock,
 )
@@ -73,6 +74,7 @@ _TOO_LATE = frozenset({"CHECK_TOO_OLD", "STATEMENT_LAPSED"})
 _SHUT_BY_ANY: Mapping[str, type[GateShut]] = {
     CLOCK_UNRELIABLE: ClockUnreliable,
     LEDGER_NOT_REMEMBERED: LedgerNotRemembered,
+    NOT_ENFORCEABLE: GateNotEnforceable,
 }
 
 
@@ -121,7 +123,7 @@ def _look(look: Look) -> Looked:
         return Looked(finding=look.passed(not_demanded))
     existing = EXISTING_GATES.get(gate.gate)
     if existing is None:
-        return Looked(finding=_not_yet_enforceable(gate.gate, gate.clause, decision.situation.deployment))
+        return Looked(finding=look.once(find=lambda: _not_yet_enforceable(look)))
     outside = _outside(look, existing)
     return existing.judge(look) if outside is None else Looked(finding=outside.shuts(look))
 
@@ -133,25 +135,15 @@ def _outside(look: Look, gate: Gate) -> Shortfall | None:
     return clock or (ledger_not_remembered(around) if spends else None)
 
 
-@cache
-def _not_yet_enforceable(gate: str, clause: str, deployment: DeploymentKind) -> Finding:
-    """The finding of a gate that is not built: the same every time, so it is made once."""
-    if deployment is DeploymentKind.TEST:
-        found = "not yet enforceable (test deployment)"
-        return Finding(rule=RuleName(gate), clause=clause, passed=True, found=found)
-    return Finding(
-        rule=RuleName(gate),
-        clause=clause,
-        passed=False,
-        expected="a gate that stands open",
-        found="not yet enforceable",
-        remedy="no live deployment can serve this purpose yet",
-    )
+def _not_yet_enforceable(look: Look) -> Finding:
+    """The finding of a gate that is not built."""
+    if look.decision.situation.deployment is DeploymentKind.TEST:
+        return look.passed(f"{NOT_YET_ENFORCEABLE.found} (test deployment)")
+    return NOT_YET_ENFORCEABLE.shuts(look)
 
 
 def _refusal(gate: GateRequirement, finding: Finding, findings: tuple[Finding, ...]) -> GateShut:
-    existing = EXISTING_GATES.get(gate.gate)
-    leaf = GateNotEnforceable if existing is None else _SHUT_BY_ANY.get(finding.reason, existing.shut)
+    leaf = _SHUT_BY_ANY.get(finding.reason) or EXISTING_GATES[gate.gate].shut
     remedy = finding.remedy or "tell the operator"
     told = f"{gate.gate}: expected {finding.expected}, found {finding.found} ({finding.clause}); {remedy}"
     return leaf(told, gate=gate.gate, clause=finding.clause, findings=findings)

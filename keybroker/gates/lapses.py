@@ -1,17 +1,24 @@
-"""What do keys depend on that lapses, and when? Evidence, attesters, standards and policies, to be warned of in time.
+"""What do keys depend on that lapses, and when? Certificates, revocation lists, evidence, attesters, reviews of people,
+standards and policies, to be warned of in time.
 
 Only what counts now or counted last is named: of statements about one subject the newest, of one attester the latest
-certificate. What has lapsed already stays named until something newer takes its place, or it is withdrawn.
+certificate, of a key that is not retired its own. What has lapsed already stays named until something newer takes its
+place, or it is withdrawn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from keybroker.gates.module_clock import ends
-from keybroker.policy.model import Policy
+from keybroker.gates.people.vetting import LONGEST_WITHOUT_REVIEW
+from keybroker.gates.people.word import is_doubted
+from keybroker.policy.model import Policy, RegisteredKey
+from keybroker.policy.revocation import Currency, currency
+from keybroker.policy.rules.key import KEY_CERTIFICATE_NOT_ON_A_REVOCATION_LIST, KEY_CERTIFICATE_VALID_NOW
+from keybroker.policy.trust import RevocationList
 from keybroker.statement.attester import Attester
 from keybroker.statement.kind import STANDING
 from keybroker.statement.payloads import (
@@ -29,16 +36,30 @@ from keybroker.statement.payloads import (
 from keybroker.statement.said import moment
 from keybroker.statement.standing import Standing
 from keybroker.statement.statement import Statement
-from keybroker.terms import KeyPurpose
+from keybroker.terms import KeyPurpose, KeyState
 
 WARNED_DAYS = (30, 7)
 """So many days before, operators are warned."""
 
 
+def days_left(until: datetime, at: datetime) -> int:
+    """Whole days, rounded down; negative where it has lapsed."""
+    return (until - at) // timedelta(days=1)
+
+
+def warning_due(days: int) -> int | None:
+    """Which warning is due so many days before: 7 or 30 days, the nearest; None while there is more time."""
+    return min((each for each in WARNED_DAYS if days <= each), default=None)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lapse:
-    """``what`` is a kind of statement, or environment-certificate, standard, historical, attester or policy. ``days``
-    are whole days from now, rounded down; negative where it has lapsed.
+    """``what`` is a kind of statement, or environment-certificate, clearance-review, standard, historical, attester,
+    policy, certificate or revocation-list. ``days`` as ``days_left`` counts them.
+
+    ``early`` is a revocation list that has time. Lists are made anew every few days or hours, so that few days left are
+    no news: one is warned of when another should have followed it, with less than a quarter of its time and less than
+    30 days left, or ended. That is ``policy.revocation.currency``, as ``keybroker trust list`` shows it.
     """
 
     what: str
@@ -46,11 +67,12 @@ class Lapse:
     clause: str
     until: datetime
     days: int
+    early: bool = False
 
     @property
     def warned_days(self) -> int | None:
-        """Which warning is due: 7 or 30 days, the nearest; None while there is more time."""
-        return min((days for days in WARNED_DAYS if self.days <= days), default=None)
+        """Which warning is due; None while there is time."""
+        return None if self.early else warning_due(self.days)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +81,26 @@ class _End:
     subject: str
     clause: str
     until: datetime
+    early: bool = False
 
 
-def lapses(standing: Standing, policies: Mapping[KeyPurpose, Policy], at: datetime) -> tuple[Lapse, ...]:
-    """Everything that has an end, the soonest first."""
+def lapses(
+    standing: Standing,
+    policies: Mapping[KeyPurpose, Policy],
+    at: datetime,
+    *,
+    keys: Iterable[RegisteredKey] = (),
+    lists: Iterable[RevocationList] = (),
+) -> tuple[Lapse, ...]:
+    """Everything that has an end, the soonest first. ``keys`` and ``lists`` are those of the register."""
     found = {
         *_of_statements(standing),
+        *_of_people(standing),
         *_of_validations(standing, policies),
         *_of_attesters(standing.attesters),
         *_of_policies(policies),
+        *_of_keys(keys),
+        *_of_lists(lists, at),
     }
     return tuple(
         Lapse(
@@ -75,7 +108,8 @@ def lapses(standing: Standing, policies: Mapping[KeyPurpose, Policy], at: dateti
             subject=each.subject,
             clause=each.clause,
             until=each.until,
-            days=(each.until - at) // timedelta(days=1),
+            days=days_left(each.until, at),
+            early=each.early,
         )
         for each in sorted(found, key=lambda each: (each.until, each.what, each.subject))
     )
@@ -125,6 +159,37 @@ def about(statement: Statement) -> tuple[str, str]:
             return f"OU {said.role}, {said.eui}, {said.certificate_sha256[:16]}", "G2.59"
         case _:
             return mark, ""
+
+
+# SEC G4.1(b), G4.4(b): "annually review the security clearance held by each such individual".
+def _of_people(standing: Standing) -> Iterator[_End]:
+    """As it is judged when the person acts: by what another said of him last."""
+    newest: dict[str, Person] = {}
+    for statement, said in standing.ever(Person):
+        if statement.attester == said.person or is_doubted(standing, statement):
+            continue
+        held = newest.setdefault(said.person, said)
+        if said.iat > held.iat:
+            newest[said.person] = said
+    for person, said in newest.items():
+        reviewed = moment(said.clearance.reviewed)
+        yield _End("clearance-review", person, "G4.1(b), G4.4(b)", reviewed + LONGEST_WITHOUT_REVIEW)
+
+
+def _of_keys(keys: Iterable[RegisteredKey]) -> Iterator[_End]:
+    """Of each key that is or may come into use, and whose certificate nobody revoked: the end of its whole chain."""
+    for key in keys:
+        held = key.certificate
+        if held is not None and held.revoked_at is None and key.state is not KeyState.RETIRED:
+            yield _End("certificate", key.label, KEY_CERTIFICATE_VALID_NOW.clause, held.not_after)
+
+
+def _of_lists(lists: Iterable[RevocationList], at: datetime) -> Iterator[_End]:
+    for held in lists:
+        early = currency(held, at) not in (Currency.ENDING, Currency.STALE)
+        subject = held.issuer or held.issuer_identity.hex()[:16]
+        clause = KEY_CERTIFICATE_NOT_ON_A_REVOCATION_LIST.clause
+        yield _End("revocation-list", subject, clause, held.next_update, early)
 
 
 def _of_validations(standing: Standing, policies: Mapping[KeyPurpose, Policy]) -> Iterator[_End]:

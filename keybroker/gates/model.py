@@ -107,6 +107,8 @@ class GateMemory:
     """What was found for one batch holds for the next, while all that it rests on is the same: evidence (one version of
     the register), module, node and part, and the second. Every moment in evidence is a whole second, so within one
     nothing begins or lapses. What depends on the request is named by ``Look.once``, and policies belong to a line.
+
+    One thread asks it, the line's, which makes batches and explanations one after the other: nothing here is locked.
     """
 
     def __init__(self) -> None:

@@ -29,15 +29,15 @@ _FACTS = (
 )
 
 
-def evidence_of(model: type[M], module: ModuleIdentity, standing: Standing) -> tuple[Statement, M] | None:
-    """The newest of its kind about this module; None where there never was one."""
-    return newest(standing, model, lambda said: module.serial in (said.module.serial, *said.module.members))
+def evidence_of(model: type[M], serial: str, standing: Standing) -> tuple[Statement, M] | None:
+    """The newest of its kind about the module of this serial; None where there never was one."""
+    return newest(standing, model, lambda said: serial in (said.module.serial, *said.module.members))
 
 
-def members_of(module: ModuleIdentity, standing: Standing) -> tuple[str, ...]:
+def members_of(serial: str, standing: Standing) -> tuple[str, ...]:
     """The serials of every module behind the slot, as validation and classification say; its own at least."""
-    named = {module.serial}
-    for found in (evidence_of(ModuleValidation, module, standing), evidence_of(ModuleClassification, module, standing)):
+    named = {serial}
+    for found in (evidence_of(ModuleValidation, serial, standing), evidence_of(ModuleClassification, serial, standing)):
         if found is not None:
             named.update(found[1].module.members)
     return tuple(sorted(named))
@@ -49,7 +49,7 @@ def agreeing_evidence(
     """The evidence that counts and is about the module as it is now; or why there is none such: missing, lapsed, or of
     other facts.
     """
-    found = evidence_of(model, module, standing)
+    found = evidence_of(model, module.serial, standing)
     if found is None:
         return _missing(model, module, standing)
     if unfit := standing.why_void(found[0], at):

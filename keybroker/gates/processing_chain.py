@@ -1,7 +1,8 @@
 """Was what is signed processed only in the United Kingdom, from the check to the signature? SEC G3.25(b), (c).
 
 The statement says through which systems it went; what the broker sees of it itself (who called, and its own node) ends
-the chain. Every hop has evidence of its location.
+the chain. Every hop has evidence of its location, by an enrolled attester of the party, and that is what enrols it: a
+system in the middle need be neither an attester nor a caller, and one of which nobody states where it is is no hop.
 """
 
 from __future__ import annotations
@@ -9,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import chain as each_of
-from typing import Literal, NamedTuple
 
-from keybroker.gates.located import why_not_in_united_kingdom
+from keybroker.gates.located import Subject, why_not_in_united_kingdom
 from keybroker.gates.look import Look
 from keybroker.statement.payloads import SupplySensitiveCheck
 from keybroker.terms import Finding
@@ -53,29 +53,19 @@ def _foreign(look: Look, systems: Sequence[str]) -> Iterator[Finding]:
 def _elsewhere(look: Look, systems: Sequence[str]) -> Iterator[Finding]:
     """Evidence of the location of every system, and of this machine."""
     node = look.evidence.surroundings.node
-    places = [*(_Place("system", system, None) for system in systems), _Place("node", node.identity, node.site)]
-    for place in places:
+    places: list[tuple[Subject, str, str | None]] = [("system", system, None) for system in systems]
+    for of, subject, site in (*places, ("node", node.identity, node.site)):
         # The same for every item of a batch: it is looked for once.
-        finding = look.once(*place.names, look.decision.key.party, find=partial(_location, look, place))
+        finding = look.once(
+            of, subject, site or "", look.decision.key.party, find=partial(_location, look, of, subject, site)
+        )
         if not finding.passed:
             yield finding
 
 
-class _Place(NamedTuple):
-    of: Literal["node", "system"]
-    subject: str
-    site: str | None
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self.of, self.subject, self.site or ""
-
-
-def _location(look: Look, place: _Place) -> Finding:
+def _location(look: Look, of: Subject, subject: str, site: str | None) -> Finding:
     party = look.decision.key.party
-    why_not = why_not_in_united_kingdom(
-        place.of, place.subject, party=party, standing=look.standing, at=look.at, site=place.site
-    )
+    why_not = why_not_in_united_kingdom(of, subject, party=party, standing=look.standing, at=look.at, site=site)
     if why_not is None:
         return look.passed()
     return look.refused(

@@ -1,6 +1,7 @@
-"""Which gates of a key are shut whatever is asked of it? For readiness and lists; gates judge each request anew.
+"""Which gates of a key are shut whatever is asked of them? For readiness and lists; gates judge each request anew.
 
-Only what does not depend on a request is looked at: a caller's system, a check and a count are not.
+Only what does not depend on a request is looked at: a caller's system, a check and a count are not. A use of which a
+gate asks nothing (one that is not supply sensitive, or that nothing counts) passes it all the same.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from keybroker.gates import EXISTING_GATES
 from keybroker.gates.located import Whereabouts
 from keybroker.gates.model import ModuleIdentity, Surroundings
 from keybroker.gates.module_agreement import agreeing_evidence
-from keybroker.gates.outside import ledger_not_remembered, unreliable_clock
+from keybroker.gates.outside import NOT_YET_ENFORCEABLE, ledger_not_remembered, unreliable_clock
 from keybroker.gates.shortfall import Shortfall
 from keybroker.gates.thresholds import DCC, newest
 from keybroker.gates.uk_location import fixed_places
@@ -21,7 +23,7 @@ from keybroker.policy.model import Policy, RegisteredKey
 from keybroker.statement.kind import StatementKind
 from keybroker.statement.payloads import ModuleClassification
 from keybroker.statement.standing import Standing
-from keybroker.terms import CallerKind, DeploymentKind
+from keybroker.terms import CallerKind, DeploymentKind, KeyPurpose
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,14 +53,19 @@ class Outlook:
 
 def shut_gates(key: RegisteredKey, policy: Policy, outlook: Outlook) -> tuple[ShutGate, ...]:
     """Of the gates that the key's policy names, in order."""
-    found = ((gate, _look(gate.gate, key, policy, outlook)) for gate in policy.gates if gate.gate in _LOOKS)
+    found = ((gate, _look(gate.gate, key, policy, outlook)) for gate in policy.gates)
     return tuple(_shut(gate.gate, gate.clause, short) for gate, short in found if short is not None)
 
 
 def _look(gate: str, key: RegisteredKey, policy: Policy, outlook: Outlook) -> Shortfall | None:
+    existing = EXISTING_GATES.get(gate)
+    if existing is None:
+        return NOT_YET_ENFORCEABLE if outlook.deployment is DeploymentKind.LIVE else None
     around = outlook.surroundings
-    outside = unreliable_clock(around) or (ledger_not_remembered(around) if gate in _SPENDS else None)
-    return outside or _LOOKS[gate](key, policy, outlook)
+    clock = unreliable_clock(around) if existing.relies_on_time else None
+    outside = clock or (ledger_not_remembered(around) if existing.spends else None)
+    looks = _LOOKS.get(gate)
+    return outside or (looks(key, policy, outlook) if looks is not None else None)
 
 
 def _shut(gate: str, clause: str, short: Shortfall) -> ShutGate:
@@ -67,17 +74,31 @@ def _shut(gate: str, clause: str, short: Shortfall) -> ShutGate:
     )
 
 
-def _validated(_: RegisteredKey, policy: Policy, outlook: Outlook) -> Shortfall | None:
-    if outlook.deployment is DeploymentKind.TEST or policy.settings.smets1 is not None:
-        # Of a SMETS1 use it depends on what is asked whether Level 3 is demanded (SEC G2.44A).
+def _validated(key: RegisteredKey, policy: Policy, outlook: Outlook) -> Shortfall | None:
+    short = _not_validated(policy, outlook)
+    return short if not _needs_one_of_two(key, policy) or _not_classified(outlook) else None
+
+
+def _classified(key: RegisteredKey, policy: Policy, outlook: Outlook) -> Shortfall | None:
+    short = _not_classified(outlook)
+    return short if not _needs_one_of_two(key, policy) or _not_validated(policy, outlook) else None
+
+
+# SEC G2.44A: what a SMETS1 Service Provider asks decides which of the two its use demands, Level 3 or a module under
+# the scheme (policy/smets1_circumstance.py). A DCO's demands Level 3 always (G2.44(c)).
+def _needs_one_of_two(key: RegisteredKey, policy: Policy) -> bool:
+    """Does one gate of the module look at every use, and the other let it by? Where both fall short, none is left."""
+    return key.purpose is KeyPurpose.S1SP_SMETS1 and policy.settings.smets1 is not None
+
+
+def _not_validated(policy: Policy, outlook: Outlook) -> Shortfall | None:
+    if outlook.deployment is DeploymentKind.TEST:
         return None
     found = judge_module(policy.settings.module_validation, outlook.module, outlook.standing, outlook.at)
     return found if isinstance(found, Shortfall) else None
 
 
-def _classified(_: RegisteredKey, policy: Policy, outlook: Outlook) -> Shortfall | None:
-    if policy.settings.smets1 is not None:
-        return None
+def _not_classified(outlook: Outlook) -> Shortfall | None:
     found = agreeing_evidence(ModuleClassification, outlook.module, outlook.standing, outlook.at)
     return found if isinstance(found, Shortfall) else None
 
@@ -123,4 +144,3 @@ _LOOKS: Mapping[str, Callable[[RegisteredKey, Policy, Outlook], Shortfall | None
     "anomaly-threshold": _counted,
 }
 """The gates that can be shut for good; whether the module serves the key is looked at beside them."""
-_SPENDS = frozenset({"supply-sensitive-check", "anomaly-threshold"})

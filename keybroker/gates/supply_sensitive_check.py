@@ -28,6 +28,8 @@ _SPENT = "have these octets checked again: keybroker ssc confirm; what was signe
 _REMEDY = "have the check system check these octets, and send its statement with them: keybroker ssc confirm"
 PEOPLE = 2
 """How many different people say that a 'possibly' supply sensitive variant is not."""
+_LONGEST_REASON = 120
+"""So many characters of what each of them says for it are told, and so recorded; the statement holds the whole."""
 
 
 # SEC G3.25: "Each User which is an Eligible User in relation to any Supply Sensitive Service Request shall ensure that:
@@ -117,13 +119,20 @@ def _switched_off(look: Look, content: Checkable) -> str:
 
 
 def _people_who_say_not(look: Look, variant: str) -> Mapping[str, str]:
-    """By name, the people whose statement of this variant counts now."""
+    """By name, the people whose statement of this variant counts now: which it is, and for what reason."""
     said: dict[str, str] = {}
     for statement, payload in look.standing.of(VariantNotSensitive, look.at):
         attester = look.standing.attesters[statement.kid]
         if payload.variant == variant and attester.is_person:
-            said.setdefault(statement.attester, f"{variant}: {statement.told()}")
+            told = f'{variant}: {statement.told()}, because "{_shortened(payload.because)}"'
+            said.setdefault(statement.attester, told)
     return said
+
+
+def _shortened(because: str) -> str:
+    """In quotation marks it stays one text, whoever wrote it."""
+    told = because.replace('"', "'")
+    return told if len(told) <= _LONGEST_REASON else f"{told[: _LONGEST_REASON - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def _read(look: Look) -> tuple[Statement, SupplySensitiveCheck]:

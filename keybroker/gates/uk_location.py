@@ -47,7 +47,7 @@ def fixed_places(label: str, module: ModuleIdentity, node: Node, standing: Stand
             Place(
                 of="module", subject=serial, site=module.site, acted_on=frozenset({f"module:{serial}", f"key:{label}"})
             )
-            for serial in members_of(module, standing)
+            for serial in members_of(module.serial, standing)
         ),
         Place(
             of="node",

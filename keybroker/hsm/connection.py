@@ -116,7 +116,9 @@ class Connection(Protocol):
     """One logged-in connection of this process to one token."""
 
     @property
-    def description(self) -> TokenDescription: ...
+    def description(self) -> TokenDescription:
+        """As library and token told at ``connect``, or at the last ``check_token`` since."""
+        ...
 
     def connect(self) -> None:
         """Find the token by label and serial, exactly one; open the login session; log in.
@@ -139,7 +141,7 @@ class Connection(Protocol):
         ...
 
     def check_token(self) -> None:
-        """Is the token in its slot?"""
+        """Is the token in its slot? What it says of itself now is ``description`` from then on."""
         ...
 
     def open_sessions(self, count: int) -> tuple[Session, ...]:

@@ -30,6 +30,7 @@ from keybroker.hsm.connection import (
     Session,
     TokenDescription,
 )
+from keybroker.hsm.description import read_serial
 from keybroker.hsm.device import check_device, library_parameters
 from keybroker.hsm.function_list import FunctionList, keep_for_life
 from keybroker.hsm.pin import Pin, PinWrong
@@ -63,6 +64,7 @@ class Pkcs11Connection:
         self._signing: list[Any] = []
         self._session: Any = None
         self._token: Any = None
+        self._told: TokenDescription  # from the first connect on
         try:
             self._functions = FunctionList(
                 library, holds_gil=profile.sessions.in_process, corrections=profile.return_values
@@ -78,23 +80,12 @@ class Pkcs11Connection:
 
     @property
     def description(self) -> TokenDescription:
-        library, token = self._library, self._token
-        return TokenDescription(
-            library_manufacturer=library.manufacturer_id,
-            library_description=library.library_description,
-            library_version="{}.{}".format(*library.library_version),
-            cryptoki_version="{}.{}".format(*library.cryptoki_version),
-            manufacturer=token.manufacturer_id,
-            model=token.model,
-            serial=_serial(token),
-            label=token.label,
-            firmware_version="{}.{}".format(*token.firmware_version),
-            hardware_version="{}.{}".format(*token.hardware_version),
-        )
+        return self._told
 
     def connect(self) -> None:
         with self._pkcs11("C_OpenSession"):
             self._token = self._find_token()
+            self.check_token()
             check_device(self._profile, self.description)
             self._session = self._token.open(rw=True, attribute_mapper=self._mapper)
         at_the_pad = bool(self._token.flags & pkcs11.TokenFlag.PROTECTED_AUTHENTICATION_PATH)
@@ -108,12 +99,15 @@ class Pkcs11Connection:
             raise
 
     def _find_token(self) -> Any:
-        found = [token for token in self._tokens() if token.label == self._label and _serial(token) == self._serial]
+        found = [token for token in self._tokens() if self._is_ours(token)]
         if not found:
             raise ModuleUnavailable("no token with the configured label and serial is in any slot")
         if len(found) > 1:
             raise ConfigurationInvalid("module: more than one token has the configured label and serial")
         return found[0]
+
+    def _is_ours(self, token: Any) -> bool:
+        return bool(token.label == self._label and read_serial(bytes(token.serial)) == self._serial)
 
     def _tokens(self) -> Iterator[Any]:
         for slot in self._library.get_slots(token_present=True):
@@ -139,7 +133,7 @@ class Pkcs11Connection:
         self._functions.check_session(self._session.handle)
 
     def check_token(self) -> None:
-        self._functions.check_token(self._token.slot.slot_id)
+        self._told = self._functions.told(self._token.slot.slot_id)
 
     def open_sessions(self, count: int) -> tuple[Session, ...]:
         with self._pkcs11("C_OpenSession"):
@@ -385,10 +379,6 @@ def _point(public: Any) -> bytes:
     """CKA_EC_POINT without the DER OCTET STRING (04 41) that PKCS#11 v2.40 §2.3.3 wants and some tokens leave out."""
     octets = bytes(public[_A.EC_POINT])
     return octets[2:] if len(octets) == 67 and octets.startswith(b"\x04\x41") else octets
-
-
-def _serial(token: Any) -> str:
-    return bytes(token.serial).decode("ascii", errors="replace").strip("\0 ")
 
 
 def _destroy(objects: Sequence[Any]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -35,7 +35,8 @@ _WAIT_SECONDS = 5.0
 _PAUSE_SECONDS = 0.25
 """How long the ladder rests after it failed at every rung."""
 _LOOK_SECONDS = 1.0
-"""How often at most the token's presence is looked at (36 us); the session is looked at in every batch (0.7 us)."""
+"""How often at most the token is looked at: is it there, and what does it say of itself? (43 us on SoftHSM) The session
+is looked at in every batch (0.7 us)."""
 _OPENING_TRIES = 3
 """Processes that initialise one SoftHSM token at the same instant fail now and then with "no token"."""
 
@@ -43,7 +44,15 @@ _OPENING_TRIES = 3
 class Token:
     """A token whose keys are used under Intents. Safe for many threads: one lock around finding, making, recovering."""
 
-    def __init__(self, connection: Connection, *, sessions: int, demands: Demands, site: str = "") -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        sessions: int,
+        demands: Demands,
+        site: str = "",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """``connection`` is connected already; use ``Token.open``."""
         self._connection = connection
         self._demands = demands
@@ -52,9 +61,9 @@ class Token:
         self._lock = threading.RLock()
         self._held: HeldKeys | None = None
         self._register: KeyRegister | None = None
-        self._looked_at = time.monotonic()
+        self._clock = clock
+        self._looked_at = clock()
         self._head_seen = False
-        self._description = connection.description
         self._pool: SessionPool[KeyUses] = self._open_pool()
         self._executor = ThreadPoolExecutor(sessions, thread_name_prefix="module") if sessions > 1 else None
         self._ladder = Ladder(
@@ -101,12 +110,13 @@ class Token:
 
     @property
     def serial(self) -> str:
-        return self._description.serial
+        return self.description.serial
 
     @property
     def identity(self) -> ModuleIdentity:
-        """As the token told when it was last connected: a token that comes back with another firmware tells so."""
-        told = self._description
+        """As library and token told when they were last looked at: a second ago at most for whoever asked just before
+        what is ``served``."""
+        told = self.description
         return ModuleIdentity(
             manufacturer=told.manufacturer.strip(),
             model=told.model.strip(),
@@ -203,7 +213,7 @@ class Token:
 
     @property
     def description(self) -> TokenDescription:
-        return self._description
+        return self._connection.description
 
     @property
     def keeps_anchor(self) -> bool:
@@ -255,7 +265,7 @@ class Token:
         if self._ladder.needed is Rung.NONE:
             try:
                 self._connection.check_session()
-                now = time.monotonic()
+                now = self._clock()
                 if now - self._looked_at > _LOOK_SECONDS:
                     self._connection.check_token()
                     self._looked_at = now
@@ -289,18 +299,14 @@ class Token:
     def _renew_login(self) -> None:
         self._forget_handles()
         self._connection.disconnect()
-        self._connect_again()
+        self._connection.connect()
         self._pool = self._open_pool()
 
     def _renew_library(self) -> None:
         self._forget_handles()
         self._connection.restart_library()
-        self._connect_again()
-        self._pool = self._open_pool()
-
-    def _connect_again(self) -> None:
         self._connection.connect()
-        self._description = self._connection.description
+        self._pool = self._open_pool()
 
     def _check_recovered(self) -> None:
         """Logged in, the token there, and the keys found again: each with its identifier, public key and attributes.

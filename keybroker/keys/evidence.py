@@ -12,6 +12,7 @@ from typing import NoReturn, TypeVar
 from sqlalchemy import insert, select
 
 from keybroker.errors import NotPermitted, PersonMayNotAct, StatementRefused
+from keybroker.gates.people import ActDemand, PeopleSettings, check_may_act
 from keybroker.keys.acts import Actor
 from keybroker.keys.standing import read_standing
 from keybroker.ledger import tables
@@ -23,6 +24,7 @@ from keybroker.ledger.turn import Turn
 from keybroker.policy.certificates import CertificateUnfit
 from keybroker.statement.flaw import StatementUnfit
 from keybroker.statement.kind import STANDING, StatementKind
+from keybroker.statement.standing import Standing
 from keybroker.statement.statement import Statement, read_statement
 from keybroker.terms import PartyName
 
@@ -36,22 +38,35 @@ T = TypeVar("T")
 _USED = "STATEMENT_USED_BEFORE"
 
 
-def add_statement(journal: Journal, actor: Actor, octets: bytes, kind: StatementKind, at: datetime) -> Receipt:
+def add_statement(
+    journal: Journal, actor: Actor, octets: bytes, kind: StatementKind, people: PeopleSettings, at: datetime
+) -> Receipt:
     """Verify a statement as ``kind`` and hold it: standing evidence, or an order that a later act will name.
 
-    Raises: StatementRefused (recorded), LedgerFault.
+    Raises: NotPermitted for a kind that comes in otherwise, StatementRefused, PersonMayNotAct (each recorded),
+    LedgerFault.
     """
-    body: dict[str, Json] = {"act": "AddStatement", "statement_kind": kind.value}
 
     def work(turn: Turn) -> Receipt:
+        if kind in _GIVEN_OTHERWISE:
+            raise NotPermitted(f"a {kind} is not added: {_GIVEN_OTHERWISE[kind]}")
         statement = verified(turn, octets, kind, at)
+        if kind is StatementKind.VARIANT_NOT_SENSITIVE:
+            check_may_state(statement.attester, read_standing(turn.connection), people, at)
         receipt = hold(turn, journal, statement, actor, at, {"act": "AddStatement"})
         spend(turn, statement, receipt)
         return receipt
 
-    if kind in _GIVEN_OTHERWISE:
-        raise NotPermitted(f"a {kind} is not added: {_GIVEN_OTHERWISE[kind]}")
+    body: dict[str, Json] = {"act": "AddStatement", "statement_kind": kind.value}
     return refusals_recorded(journal, actor, body, at, lambda: journal.ledger.transact(work))
+
+
+# SEC G3.25, G6.1(a)(iii): that a variant has no effect on supply, or that what is quarantined goes on, is somebody's
+# judgement: who says so acts, and opens a gate by it.
+def check_may_state(person: str, standing: Standing, people: PeopleSettings, at: datetime) -> None:
+    """May this person say what only a person says, in whatever role? Raises: PersonMayNotAct."""
+    demand = ActDemand(roles=frozenset(), in_united_kingdom=False, privileged=False)
+    check_may_act(person, act=demand, standing=standing, settings=people, at=at)
 
 
 def verified(turn: Turn, octets: bytes, kind: StatementKind, at: datetime) -> Statement:

@@ -10,17 +10,15 @@ from datetime import datetime
 from sqlalchemy import func, select
 
 from keybroker.errors import NotPermitted
-from keybroker.gates.people import ActDemand, PeopleSettings, check_may_act, judge_person
+from keybroker.gates.people import PeopleSettings, judge_person
 from keybroker.keys.acts import Actor
-from keybroker.keys.evidence import record_act, refusals_recorded
-from keybroker.keys.orders import ADMINISTRATOR, Ordered, check_order, settle_order, told_order, without_order
+from keybroker.keys.evidence import record_act
+from keybroker.keys.orders import Ordered, administrator, check_order, settle_order, told_order, without_order
 from keybroker.keys.standing import read_standing
 from keybroker.ledger import tables
 from keybroker.ledger.journal import Journal
 from keybroker.ledger.model import Json, Receipt
 from keybroker.ledger.turn import Turn
-from keybroker.statement.compact import read_compact
-from keybroker.statement.flaw import StatementUnfit
 from keybroker.statement.standing import Standing
 from keybroker.statement.statement import Statement
 
@@ -36,7 +34,7 @@ def needs_order(turn: Turn, standing: Standing, people: PeopleSettings, at: date
 
 def may_act(standing: Standing, people: PeopleSettings, at: datetime) -> frozenset[str]:
     """The people who may act as administrators now."""
-    demand = ActDemand(roles=frozenset({ADMINISTRATOR}), in_united_kingdom=False, privileged=True)
+    demand = administrator(in_united_kingdom=False)
     names = {each.name for each in standing.attesters.values() if each.is_person}
     return frozenset(
         name
@@ -66,32 +64,6 @@ def order_where_needed(
     if statement.attester == nobody:
         raise NotPermitted(f"{nobody} orders what is about {nobody}: expected the order of another person")
     return statement
-
-
-# SEC G3.25: in a person's judgement the variant has no effect on supply: who says so acts, and opens a gate by it.
-def check_may_state(journal: Journal, actor: Actor, octets: bytes, people: PeopleSettings, at: datetime) -> None:
-    """Before what a person alone states is added: whoever signed it may act now, in whatever role.
-
-    Octets that are no statement of anybody enrolled are left to whoever adds them. Raises: PersonMayNotAct (recorded),
-    LedgerFault.
-    """
-    with journal.ledger.read() as connection:
-        standing = read_standing(connection)
-    try:
-        attester = standing.attesters.get(read_compact(octets).kid)
-    except StatementUnfit:
-        return
-    if attester is None:
-        return
-    name, demand = attester.name, ActDemand(roles=frozenset(), in_united_kingdom=False, privileged=False)
-    body: dict[str, Json] = {"act": "AddStatement", "person": name}
-    refusals_recorded(
-        journal,
-        actor,
-        body,
-        at,
-        lambda: check_may_act(name, act=demand, standing=standing, settings=people, at=at),
-    )
 
 
 def record_ordered(

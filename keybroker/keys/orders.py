@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import insert
+from sqlalchemy import Connection, insert, select
 
 from keybroker.errors import PersonMayNotAct, StatementRefused
 from keybroker.gates.people import ActDemand, PeopleSettings, check_may_act
@@ -19,10 +19,11 @@ from keybroker.ledger import tables
 from keybroker.ledger.model import Json, Receipt
 from keybroker.ledger.record import order_target
 from keybroker.ledger.turn import Turn
+from keybroker.policy.model import Policy
 from keybroker.statement.kind import StatementKind
 from keybroker.statement.payloads import Order
 from keybroker.statement.statement import Statement
-from keybroker.terms import Finding, RuleName
+from keybroker.terms import Finding, KeyPurpose, KeyState, RuleName
 
 ADMINISTRATOR = "administrator"
 """The role that acts on keys, modules and configuration."""
@@ -34,6 +35,11 @@ class Ordered:
 
     order: bytes
     people: PeopleSettings
+
+
+def administrator(*, in_united_kingdom: bool) -> ActDemand:
+    """What is demanded of whoever orders."""
+    return ActDemand(roles=frozenset({ADMINISTRATOR}), in_united_kingdom=in_united_kingdom, privileged=True)
 
 
 def without_order(act: Mapping[str, Json]) -> PersonMayNotAct:
@@ -58,7 +64,6 @@ def check_order(
     act: Mapping[str, Json],
     at: datetime,
     *,
-    roles: frozenset[str] = frozenset({ADMINISTRATOR}),
     in_united_kingdom: bool,
 ) -> Statement:
     """The order is for this very act, by a person who may act now, and was never used.
@@ -73,7 +78,7 @@ def check_order(
         raise StatementRefused(
             f"ORDER_FOR_ANOTHER_ACT: expected {act['act']}, {target}, found {found}", flaw="ORDER_FOR_ANOTHER_ACT"
         )
-    demand = ActDemand(roles=roles, in_united_kingdom=in_united_kingdom, privileged=True)
+    demand = administrator(in_united_kingdom=in_united_kingdom)
     check_may_act(
         statement.attester, act=demand, standing=read_standing(turn.connection), settings=ordered.people, at=at
     )
@@ -91,6 +96,14 @@ def remember_act(turn: Turn, subject: str, person: str, receipt: Receipt, at: da
     """From now on this person is one of those who run it (``PersonAct``)."""
     row = {"leaf_index": receipt.leaf_index, "subject": subject, "person": person, "at": int(at.timestamp())}
     turn.connection.execute(insert(tables.person_act).values(row))
+
+
+# SEC G3.23: who configures what holds such a key is "located in the United Kingdom".
+def serves_united_kingdom(connection: Connection, policies: Mapping[KeyPurpose, Policy]) -> bool:
+    """Is any key in scope held here? Then so is what is done to the broker itself."""
+    held = select(tables.key.c.purpose).where(tables.key.c.state != KeyState.RETIRED.value).distinct()
+    purposes = {KeyPurpose(each) for each in connection.execute(held).scalars()}
+    return any(policies[each].location == "united-kingdom" for each in purposes & policies.keys())
 
 
 def told_order(statement: Statement) -> dict[str, Json]:

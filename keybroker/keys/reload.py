@@ -13,10 +13,10 @@ from datetime import datetime
 from sqlalchemy import Connection, func, or_, select, update
 
 from keybroker.errors import PersonMayNotAct
-from keybroker.gates.people import ActDemand, PeopleSettings, check_may_act
+from keybroker.gates.people import PeopleSettings, check_may_act
 from keybroker.keys.acts import Actor
 from keybroker.keys.evidence import record_act
-from keybroker.keys.orders import ADMINISTRATOR, remember_act, without_order
+from keybroker.keys.orders import administrator, remember_act, serves_united_kingdom, without_order
 from keybroker.keys.standing import read_held, read_standing
 from keybroker.ledger import tables
 from keybroker.ledger.journal import Journal
@@ -29,11 +29,10 @@ from keybroker.statement.kind import StatementKind
 from keybroker.statement.payloads import Order
 from keybroker.statement.standing import Standing
 from keybroker.statement.statement import Statement
-from keybroker.terms import CallerKind, KeyPurpose, KeyState, PartyName
+from keybroker.terms import CallerKind, KeyPurpose, PartyName
 
 SUBJECT = "configuration"
 """What a reload acts on (``PersonAct.subject``)."""
-_UNITED_KINGDOM = "united-kingdom"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,11 +81,7 @@ def _order(connection: Connection, asked: Reload, at: datetime) -> Statement:
     """The newest order for this configuration by a person who may act now. Raises: PersonMayNotAct."""
     act = told_reload(asked.digest)
     standing = read_standing(connection)
-    demand = ActDemand(
-        roles=frozenset({ADMINISTRATOR}),
-        in_united_kingdom=_serves_united_kingdom(connection, asked.policies),
-        privileged=True,
-    )
+    demand = administrator(in_united_kingdom=serves_united_kingdom(connection, asked.policies))
     refused = None
     for order in _orders(connection, standing, act, at):
         try:
@@ -120,13 +115,6 @@ def _last_reload(connection: Connection) -> int:
     last = select(func.max(table.c.leaf_index)).where(table.c.subject == SUBJECT)
     index: int | None = connection.execute(last).scalar()
     return -1 if index is None else index
-
-
-# SEC G3.23: who configures what holds such a key is "located in the United Kingdom".
-def _serves_united_kingdom(connection: Connection, policies: Mapping[KeyPurpose, Policy]) -> bool:
-    held = select(tables.key.c.purpose).where(tables.key.c.state != KeyState.RETIRED.value).distinct()
-    purposes = {KeyPurpose(each) for each in connection.execute(held).scalars()}
-    return any(policies[each].location == _UNITED_KINGDOM for each in purposes & policies.keys())
 
 
 def _is_held(turn: Turn, order: Statement) -> bool:

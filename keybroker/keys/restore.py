@@ -19,7 +19,7 @@ from keybroker.errors import NotPermitted, StatementRefused
 from keybroker.gates.people import PeopleSettings
 from keybroker.keys.acts import Actor
 from keybroker.keys.evidence import record_act, refusals_recorded, told_statement
-from keybroker.keys.orders import Ordered, check_order, settle_order
+from keybroker.keys.orders import Ordered, check_order, serves_united_kingdom, settle_order
 from keybroker.ledger import tables
 from keybroker.ledger.advancing import advance_numbers, count_lost
 from keybroker.ledger.behind import find_behind, find_restore
@@ -29,9 +29,11 @@ from keybroker.ledger.model import Head, Json
 from keybroker.ledger.quarantining import forget_releases
 from keybroker.ledger.restore_form import ADVANCE, MARGIN, RESTORE, Behind, Loss, whole_second_after
 from keybroker.ledger.turn import Turn
+from keybroker.policy.model import Policy
 from keybroker.statement.compact import read_compact
 from keybroker.statement.flaw import StatementUnfit
 from keybroker.statement.statement import Statement
+from keybroker.terms import KeyPurpose
 
 SUBJECTS = ("ledger", "ledger:second")
 """What the two people acted on (``PersonAct.subject``)."""
@@ -57,6 +59,7 @@ class _Restoring:
     journal: Journal
     actor: Actor
     people: PeopleSettings
+    policies: Mapping[KeyPurpose, Policy]
     at: datetime
 
 
@@ -66,6 +69,7 @@ def restore_ledger(
     remembered: Head | None,
     orders: Sequence[bytes],
     people: PeopleSettings,
+    policies: Mapping[KeyPurpose, Policy],
     at: datetime,
 ) -> Restored:
     """Record that the ledger goes on in the place of what is remembered (None: the module lost its head).
@@ -73,7 +77,7 @@ def restore_ledger(
     A restore that is recorded already for exactly this head by these very orders answers as it did then. Raises:
     NotPermitted, PersonMayNotAct, StatementRefused (each recorded), LedgerFault.
     """
-    asked = _Restoring(journal=journal, actor=actor, people=people, at=at)
+    asked = _Restoring(journal=journal, actor=actor, people=people, policies=policies, at=at)
     root = EMPTY_ROOT if remembered is None else remembered.root_hash
     told: dict[str, Json] = {
         "act": RESTORE,
@@ -123,8 +127,10 @@ def _ordered(turn: Turn, asked: _Restoring, behind: Behind, orders: Sequence[byt
     """The orders of two people for this very restore. Raises: NotPermitted, PersonMayNotAct, StatementRefused."""
     if len(orders) != len(SUBJECTS):
         raise NotPermitted(f"a restore is ordered by two people: expected two orders, found {len(orders)}")
+    # It decides what the module remembers: an act on the module (SEC G3.23).
+    located = serves_united_kingdom(turn.connection, asked.policies)
     statements = [
-        check_order(turn, Ordered(order=order, people=asked.people), behind.told(), asked.at, in_united_kingdom=False)
+        check_order(turn, Ordered(order=order, people=asked.people), behind.told(), asked.at, in_united_kingdom=located)
         for order in orders
     ]
     people = {statement.attester for statement in statements}

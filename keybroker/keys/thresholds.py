@@ -38,7 +38,7 @@ from keybroker.statement.payloads import CommitteeOpinion, Threshold, ThresholdN
 from keybroker.statement.standing import Standing
 from keybroker.statement.statement import Statement
 
-CHECKED = "CheckThresholdNotification"
+TAKEN_IN, CHECKED = "TakeInThresholds", "CheckThresholdNotification"
 """The act by which a successful cryptographic check is recorded."""
 REPLAYED, OLDER = "NOTIFICATION_REPLAYED", "NOTIFICATION_OLDER_THAN_IN_FORCE"
 UNKNOWN, NOT_CONSULTED = "THRESHOLD_ON_NOTHING_KNOWN", "COMMITTEE_NOT_CONSULTED"
@@ -75,7 +75,7 @@ def take_in_notification(journal: Journal, actor: Actor, octets: bytes, at: date
             raise refusal
         return receipt
 
-    return refusals_recorded(journal, actor, {"act": "TakeInThresholds"}, at, do)
+    return refusals_recorded(journal, actor, {"act": TAKEN_IN}, at, do)
 
 
 def notifications(ledger: Reader, at: datetime) -> list[HeldNotification]:
@@ -186,11 +186,14 @@ def _why_not_applied(
 def _why_not_consulted(
     standing: Standing, notification: ThresholdNotification, at: datetime
 ) -> StatementRefused | None:
-    held = standing.of(CommitteeOpinion, at)
-    opinions = {each.reference for _, each in held if _is_the_committees(each, "threshold-consulted")}
-    if notification.user is not None or notification.guidance in opinions:
+    given = (each for _, each in standing.of(CommitteeOpinion, at) if _is_the_committees(each, "threshold-consulted"))
+    opinions = {(each.reference, each.subject) for each in given}
+    if notification.user is not None or (notification.guidance, notification.part) in opinions:
         return None
-    expected = f"an opinion of the Security Sub-Committee on record under {notification.guidance} (G6.7(b))"
+    expected = (
+        f"an opinion of the Security Sub-Committee on record under {notification.guidance}, of the part"
+        f" {notification.part} (G6.7(b))"
+    )
     return _refusal(expected, "none", NOT_CONSULTED, clause="G6.7(b)")
 
 

@@ -43,6 +43,26 @@ _FORMS: Mapping[type[_Taking], str] = {
 """What records call the form of a claim; ``verify`` knows by it what one taker may take over from another."""
 
 
+class _Why(NamedTuple):
+    """The stable reason of a refusal, and what to do."""
+
+    reason: str
+    remedy: str
+
+
+_GREATER = _Why("NUMBER_NOT_GREATER", "bring a greater one")
+_WHY: Mapping[type[Claim], _Why] = {
+    Once: _Why("USED_BEFORE", "take another one; what was made with this one is given again to its own request alone"),
+    Bound: _Why("BOUND_TO_ANOTHER", "bring what it was bound to before, or take another one"),
+    Increasing: _GREATER,
+    IncreasingOnSuccess: _GREATER,
+    Allocated: _Why("NUMBERS_USED_UP", "take another key: this one has no number left"),
+    Succession: _Why("ENTRY_MISSING", "list it again, until its certificate has expired"),
+    Known: _Why("ENTRY_OF_ANOTHER_KIND", "leave it out of this list; it belongs into the other"),
+}
+_IN_PROGRESS = _Why("USE_IN_PROGRESS", "ask again when it has ended")
+
+
 class Held(NamedTuple):
     """What the ledger holds under a name: the value taken last, and the leaf index of the intent that took it."""
 
@@ -225,7 +245,7 @@ def _increased_on_success(claim: IncreasingOnSuccess, before: Held | None, seen:
     least = int.from_bytes(before.value[NUMBER_OCTETS:], "big")
     state = seen.state(before)
     if state == IN_PROGRESS:
-        raise _spent(claim, "no other use in progress", "one; ask again when it has ended")
+        raise _spent(claim, "no other use in progress", "one", _IN_PROGRESS)
     if state not in (record.FAILED, record.UNKNOWN):
         # Of a use that nobody saw the end of, nothing has left either.
         least = max(least, last + 1)
@@ -264,14 +284,16 @@ def _entry(octets: bytes) -> str:
     return octets.hex().lstrip("0") or "0"
 
 
-def _spent(claim: Claim, expected: str, found: str) -> EvidenceSpent:
+def _spent(claim: Claim, expected: str, found: str, why: _Why | None = None) -> EvidenceSpent:
+    why = why or _WHY[type(claim)]
     finding = Finding(
         rule=RuleName(claim.rule),
         clause=claim.clause,
         passed=False,
         expected=f"{claim.told}: {expected}",
         found=found,
-        remedy=claim.remedy if isinstance(claim, Once) else "",
+        reason=why.reason,
+        remedy=(claim.remedy if isinstance(claim, Once) else "") or why.remedy,
     )
-    sentence = f"{claim.rule}: expected {finding.expected}, found {found} ({claim.clause})"
+    sentence = f"{claim.rule}: expected {finding.expected}, found {found} ({claim.clause}); {finding.remedy}"
     return EvidenceSpent(sentence, gate=claim.rule, clause=claim.clause, findings=(finding,))

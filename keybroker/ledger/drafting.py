@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import sha256
 
-from keybroker.errors import KeybrokerError
+from keybroker.errors import GateShut, KeybrokerError
 from keybroker.gates.model import Permit
 from keybroker.ledger import record
 from keybroker.ledger.intent_form import IntentForms
 from keybroker.ledger.merkle import leaf_hash
 from keybroker.ledger.model import Refused, RequestIdentity
 from keybroker.ledger.quarantining import Communication
-from keybroker.terms import Finding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +58,19 @@ def draft(forms: IntentForms, identity: RequestIdentity, permit: Permit, at: str
     )
 
 
-def refused_in_turn(item: Draft, error: KeybrokerError, findings: tuple[Finding, ...] = ()) -> Refused:
-    """A permitted use that is refused in the turn; ``findings`` say why, where they do."""
-    digest = bytes.fromhex(item.octets_sha256)
-    return Refused(identity=item.identity, error=error, findings=item.permit.findings + findings, octets_sha256=digest)
+def refused_in_turn(item: Draft, error: KeybrokerError) -> Refused:
+    """A permitted use that is refused in the turn. The caller and the record are told the same findings."""
+    findings, digest = item.permit.findings, bytes.fromhex(item.octets_sha256)
+    if isinstance(error, GateShut):
+        error = after_permit(item.permit, error)
+        findings = error.findings
+    return Refused(identity=item.identity, error=error, findings=findings, octets_sha256=digest)
+
+
+def after_permit(permit: Permit, shut: GateShut) -> GateShut:
+    """The refusal of what rules and gates permitted: what they found stands before what was found here."""
+    findings = permit.findings + shut.findings
+    return type(shut)(shut.sentence, gate=shut.gate, clause=shut.clause, findings=findings)
 
 
 def communication_of(item: Draft) -> Communication:

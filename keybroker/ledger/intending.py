@@ -179,7 +179,7 @@ class Intending:
         try:
             granted = self._claiming.grant(permit.claims, own=own) if permit.claims else None
         except EvidenceSpent as spent:
-            return self._refused(refused_in_turn(item, spent, spent.findings))
+            return self._refused(refused_in_turn(item, spent))
         if not permit.counts:
             return self._begun(item, _Takes(granted=granted))
         tallied, held = self._counting.tally(permit.counts), self._quarantining.find(communication_of(item))
@@ -231,19 +231,18 @@ class Intending:
     def _quarantined(self, item: Draft, tallied: Tallied, error: ThresholdExceeded) -> Refused:
         """Nothing is counted or taken for it; it is kept until its User says what becomes of it."""
         which = communication_of(item)
-        refused = refused_in_turn(item, error, error.findings)
+        refused = refused_in_turn(item, error)
         told = self._quarantining.told(which, tallied.exceeded)
         body = self._writer.refusal(refused, self._at, quarantine=told)
         receipt = self._append("refusal", item.identity, record.encode(body))
         content = item.permit.decision.content
-        self._quarantining.put(
+        return self._quarantining.put(
             which,
-            item.identity,
+            refused,
             tallied.exceeded,
             leaf_index=receipt.leaf_index,
             octets=content.octets if record.may_keep(content) else None,
         )
-        return refused
 
     def _given_again(self, item: Draft | Refused, before: Before) -> GivenAgain:
         outcome = before.outcome

@@ -153,8 +153,7 @@ class Journal:
                 if permit.counts and refusal is not None:
                     raise refusal
             except (EvidenceSpent, ThresholdExceeded) as shut:
-                findings = permit.findings + shut.findings
-                raise type(shut)(shut.sentence, gate=shut.gate, clause=shut.clause, findings=findings) from shut
+                raise drafting.after_permit(permit, shut) from shut
 
     def write(self, entries: Sequence[Entry], *, at: datetime) -> list[Receipt]:
         """Write reads, starts and stops, administrative acts: one transaction.

@@ -8,6 +8,7 @@ User released is let through once, whether it still exceeds a threshold or not.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from sqlalchemy import Connection, select, text, update
@@ -15,7 +16,7 @@ from sqlalchemy import Connection, select, text, update
 from keybroker.errors import ThresholdExceeded
 from keybroker.ledger import tables
 from keybroker.ledger.counting import GATE, WAITING, Tallied
-from keybroker.ledger.model import Json, RequestIdentity
+from keybroker.ledger.model import Json, Refused
 from keybroker.ledger.quarantine_state import QuarantineState
 from keybroker.ledger.statements import Insert, Lookup, Update
 from keybroker.policy.claim import Counted
@@ -61,6 +62,18 @@ class Held(NamedTuple):
     leaf_index: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept(Refused):
+    """A refusal with which a communication was quarantined, or deleted: ``leaf_index`` is of its record, ``user`` the
+    User ID to which it relates, ``counts`` what it exceeded.
+    """
+
+    state: QuarantineState
+    leaf_index: int
+    user: str
+    counts: tuple[str, ...]
+
+
 class Quarantining:
     """The quarantine as one batch sees it. Read with the first of the batch that counts."""
 
@@ -98,16 +111,16 @@ class Quarantining:
     def put(
         self,
         which: Communication,
-        identity: RequestIdentity,
+        refused: Refused,
         exceeded: Sequence[Counted],
         *,
         leaf_index: int,
         octets: bytes | None,
-    ) -> None:
+    ) -> Refused:
         """Quarantine or delete it, unless it is in quarantine already. ``leaf_index`` is of its refusal."""
         if self.find(which) is not None:
-            return
-        state = _state(exceeded)
+            return refused
+        identity, state = refused.identity, _state(exceeded)
         if state is QuarantineState.QUARANTINED and self._held is not None:
             self._held[which] = Held(state.value, leaf_index)
         self._put.append(
@@ -124,6 +137,16 @@ class Quarantining:
                 state.value,
                 self._at,
             )
+        )
+        return Kept(
+            identity=identity,
+            error=refused.error,
+            findings=refused.findings,
+            octets_sha256=refused.octets_sha256,
+            state=state,
+            leaf_index=leaf_index,
+            user=exceeded[0].user,
+            counts=tuple(each.name for each in exceeded),
         )
 
     def write(self) -> None:

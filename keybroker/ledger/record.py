@@ -20,7 +20,7 @@ from keybroker.content.model import GbcsCommand
 from keybroker.content.service_request import ServiceRequest
 from keybroker.content.smets1_instruction import Smets1Instruction
 from keybroker.content.use import UseKind
-from keybroker.errors import ContentMalformed, KeybrokerError, ModuleDisagrees, ModuleFault, OutcomeUnknown
+from keybroker.errors import ContentMalformed, KeybrokerError, ModuleFault, OutcomeUnknown
 from keybroker.gates.model import Permit
 from keybroker.ledger.model import (
     Entry,
@@ -310,12 +310,13 @@ def moment(at: datetime) -> str:
 
 
 def state_after(error: KeybrokerError) -> str:
-    """``unknown`` where the key may have been used and nobody saw the result; else ``failed``."""
+    """``unknown`` where the key was used, or may have been, and no result left; else ``failed``.
+
+    A result that was made and withheld is of the first sort: what its use spent lets no second one be made.
+    """
     match error:
         case OutcomeUnknown():
             return UNKNOWN
-        case ModuleDisagrees():
-            return FAILED
         case ModuleFault() if error.used:
             return UNKNOWN
         case _:

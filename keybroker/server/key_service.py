@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import final
 
 from keybroker.errors import NotPermitted, RequestMalformed
-from keybroker.gates.lapses import lapses
+from keybroker.gates.lapses import Lapse, lapses
 from keybroker.gates.readiness import Outlook, shut_gates
 from keybroker.pb import keys_pb2 as pb
 from keybroker.pb import keys_pb2_grpc
@@ -20,6 +20,7 @@ from keybroker.server.reading import Facts, recorded
 from keybroker.server.requests import check_key
 from keybroker.server.standing import Standing
 from keybroker.signing import Line
+from keybroker.statement.standing import Standing as StandingEvidence
 from keybroker.terms import Caller, DeploymentKind, Finding, KeyLabel, KeyState, Operation
 
 _PAGE, _LONGEST_PAGE = 100, 1000
@@ -100,11 +101,20 @@ def why_unusable(
     return "; ".join(map(str, shut_gates(key, policy, outlook)))
 
 
-def lapse_warnings(line: Line, outlook: Outlook) -> list[str]:
-    """What lapses soon, or has: which sort, of how much, and when. Of whom, an operator is told elsewhere."""
-    due = [each for each in lapses(outlook.standing, line.policies, outlook.at) if each.warned_days is not None]
-    told = dict.fromkeys(f"{each.what} lapses in {each.days} days ({each.clause})" for each in due)
-    return list(told)[:_MOST_WARNINGS]
+def lapse_warnings(line: Line, register: KeyRegister, outlook: Outlook) -> list[str]:
+    """What lapses soon, or has, of what every key depends on: which sort and when. Of whom, operators are told."""
+    found = lapses(outlook.standing, line.policies, outlook.at, lists=register.lists.values())
+    return _due(found)[:_MOST_WARNINGS]
+
+
+def own_warnings(key: RegisteredKey, at: datetime) -> list[str]:
+    """Of its own certificate; of the others' nobody is warned here."""
+    return _due(lapses(StandingEvidence(), {}, at, keys=(key,)))
+
+
+def _due(found: Iterable[Lapse]) -> list[str]:
+    due = (each for each in found if each.warned_days is not None)
+    return list(dict.fromkeys(f"{each.what} lapses in {each.days} days ({each.clause})" for each in due))
 
 
 def why_not_served(
@@ -140,7 +150,7 @@ def _list(standing: Standing, caller: Caller, after: KeyLabel, size: int) -> pb.
     served = standing.line.module.served(register)
     outlook = outlook_of(standing.line, register, standing.clock.now())
     visible = sorted(label for label, key in register.keys.items() if may_see(caller, key.party) and label > after)
-    warnings = lapse_warnings(standing.line, outlook)
+    warnings = lapse_warnings(standing.line, register, outlook)
     keys = [_key(register.keys[label], register, served, standing.line, outlook, warnings) for label in visible[:size]]
     return pb.ListKeysResponse(keys=keys, next_page_token=visible[size - 1] if len(visible) > size else "")
 
@@ -158,7 +168,7 @@ def _get(standing: Standing, caller: Caller, label: KeyLabel) -> pb.GetPublicKey
             standing.line.module.served(register),
             standing.line,
             outlook,
-            lapse_warnings(standing.line, outlook),
+            lapse_warnings(standing.line, register, outlook),
         ),
         # A symmetric key has none: its identifier stands in the register in its place.
         subject_public_key_info=_P256_SPKI + key.public_key if len(key.public_key) == 65 else b"",
@@ -184,7 +194,7 @@ def _key(
         usable=not why_not,
         unusable_because=why_not,
         test=outlook.deployment is DeploymentKind.TEST,
-        warnings=warnings,
+        warnings=[*own_warnings(key, outlook.at), *warnings],
     )
     if key.certificate is not None:
         told.not_before.FromDatetime(key.certificate.not_before)

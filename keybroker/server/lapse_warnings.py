@@ -7,10 +7,9 @@ from datetime import datetime
 from typing import final
 
 from keybroker.gates.lapses import Lapse, lapses
-from keybroker.policy.model import Policy
+from keybroker.policy.model import KeyRegister, Policy
 from keybroker.server.logging import Logger
 from keybroker.server.metrics import Metrics
-from keybroker.statement.standing import Standing
 from keybroker.terms import KeyPurpose
 
 
@@ -23,9 +22,10 @@ class LapseWarnings:
         self._log = log
         self._told: set[tuple[str, str, datetime, int]] = set()
 
-    def look(self, standing: Standing, policies: Mapping[KeyPurpose, Policy], at: datetime) -> None:
+    def look(self, register: KeyRegister, policies: Mapping[KeyPurpose, Policy], at: datetime) -> None:
         """The soonest of each sort to the metric; what is due to the log."""
-        found = lapses(standing, policies, at)
+        keys, lists = register.keys.values(), register.lists.values()
+        found = lapses(register.standing, policies, at, keys=keys, lists=lists)
         soonest: dict[str, int] = {}
         for each in found:
             soonest[each.what] = min(each.days, soonest.get(each.what, each.days))

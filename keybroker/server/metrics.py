@@ -7,7 +7,8 @@ meanings stand in docs/operations.md. No label ever holds an identity, a request
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -15,6 +16,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from keybroker.content.assembly import PROCESSED_KINDS
 from keybroker.errors import KeybrokerError, ModuleFault
 from keybroker.ledger.model import Concluded
+from keybroker.ledger.quarantine_state import QuarantineState
 from keybroker.signing import Ask, Item, Outcome
 from keybroker.terms import KeyLabel
 
@@ -38,77 +40,67 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._calls: list[tuple[str, float]] = []
-        self._requests = Counter(
-            "keybroker_requests",
-            "Items asked for, by operation and outcome.",
-            ("operation", "outcome"),
-            registry=registry,
+        self._count(partial(Counter, registry=registry))
+        self._measure(partial(Histogram, registry=registry))
+        self._show(partial(Gauge, registry=registry))
+
+    def _count(self, counter: Callable[..., Counter]) -> None:
+        self._requests = counter(
+            "keybroker_requests", "Items asked for, by operation and outcome.", ("operation", "outcome")
         )
-        self._batch_items = Histogram(
-            "keybroker_batch_items", "Items that went down the line together.", buckets=_ITEMS, registry=registry
+        self._module_faults = counter("keybroker_module_faults", "Faults of the module, by reason.", ("reason",))
+        self._reloads = counter("keybroker_reloads", "Reloads, by whether they were taken.", ("taken",))
+        self._warned = counter(
+            "keybroker_threshold_warnings",
+            "Uses that were signed above the warning level of an Anomaly Detection Threshold.",
         )
-        self._batch_seconds = Histogram(
-            "keybroker_batch_seconds", "Time of a batch in the line.", buckets=_SECONDS, registry=registry
+        self._quarantined = counter(
+            "keybroker_quarantined",
+            "Communications that exceeded an Anomaly Detection Threshold, by what became of them.",
+            ("state",),
         )
-        self._request_seconds = Histogram(
-            "keybroker_request_seconds",
-            "Time of a call, queue included.",
-            ("rpc",),
-            buckets=_SECONDS,
-            registry=registry,
+
+    def _measure(self, histogram: Callable[..., Histogram]) -> None:
+        self._batch_items = histogram(
+            "keybroker_batch_items", "Items that went down the line together.", buckets=_ITEMS
         )
-        self._module_faults = Counter(
-            "keybroker_module_faults", "Faults of the module, by reason.", ("reason",), registry=registry
+        self._batch_seconds = histogram("keybroker_batch_seconds", "Time of a batch in the line.", buckets=_SECONDS)
+        self._request_seconds = histogram(
+            "keybroker_request_seconds", "Time of a call, queue included.", ("rpc",), buckets=_SECONDS
         )
-        self._reloads = Counter(
-            "keybroker_reloads", "Reloads, by whether they were taken.", ("taken",), registry=registry
+
+    def _show(self, gauge: Callable[..., Gauge]) -> None:
+        """What stands now, and how it is told of several workers."""
+        self._queued = gauge(
+            "keybroker_queued_items", "Items waiting for and in the line.", multiprocess_mode="livesum"
         )
-        self._queued = Gauge(
-            "keybroker_queued_items",
-            "Items waiting for and in the line.",
-            registry=registry,
-            multiprocess_mode="livesum",
+        self._key_ready = gauge(
+            "keybroker_key_ready", "1 where every worker would use the key.", ("key",), multiprocess_mode="livemin"
         )
-        self._key_ready = Gauge(
-            "keybroker_key_ready",
-            "1 where every worker would use the key.",
-            ("key",),
-            registry=registry,
-            multiprocess_mode="livemin",
-        )
-        self._records = Gauge(
-            "keybroker_ledger_records", "Records in the ledger.", registry=registry, multiprocess_mode="livemax"
-        )
-        self._clock_offset = Gauge(
+        self._records = gauge("keybroker_ledger_records", "Records in the ledger.", multiprocess_mode="livemax")
+        self._clock_offset = gauge(
             "keybroker_clock_offset_seconds",
             "What must be added to the broker's clock to agree with a time source, by the last reading.",
             ("of",),
-            registry=registry,
             multiprocess_mode="livemostrecent",
         )
-        self._clock_reliable = Gauge(
+        self._clock_reliable = gauge(
             "keybroker_clock_reliable",
             "1 where no worker's gates are shut for the clock.",
-            registry=registry,
             multiprocess_mode="livemin",
         )
-
-        self._lapse_days = Gauge(
+        self._lapse_days = gauge(
             "keybroker_evidence_lapse_days",
             "Days until the first of its sort lapses that keys depend on; negative where it has.",
             ("what",),
-            registry=registry,
             multiprocess_mode="livemin",
-        )
-
-        self._warned = Counter(
-            "keybroker_threshold_warnings",
-            "Uses that were signed above the warning level of an Anomaly Detection Threshold.",
-            registry=registry,
         )
 
     def warned(self, thresholds: int) -> None:
         self._warned.inc(thresholds)
+
+    def quarantined(self, state: QuarantineState) -> None:
+        self._quarantined.labels(state.value).inc()
 
     def lapses(self, soonest: Mapping[str, int]) -> None:
         """Whole days by sort of evidence."""

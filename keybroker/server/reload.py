@@ -5,13 +5,20 @@ All else needs a restart, and is then refused here. SEC G3.23, G3.24: a reload i
 
 from __future__ import annotations
 
-from keybroker.config import Configuration, Works, build_journal, check_one_party
-from keybroker.errors import ConfigurationInvalid, KeybrokerError
-from keybroker.keys.reload import Reload, check_reload_ordered, record_reload
-from keybroker.ledger.reading import open_for_reading
+from dataclasses import replace
+from datetime import datetime
+
+from keybroker.config import Configuration, Works, build_journal, build_ledger, check_one_party, reading
+from keybroker.errors import ConfigurationInvalid, KeybrokerError, PersonMayNotAct
+from keybroker.keys.acts import Actor
+from keybroker.keys.evidence import refusals_recorded
+from keybroker.keys.reload import Reload, check_reload_ordered, record_reload, told_reload
 from keybroker.server.standing import Standing, limits_of
 from keybroker.signing import Line
+from keybroker.terms import CallerKind, PartyName
 
+SUPERVISOR = "supervisor"
+"""By whose pen a refusal is recorded: no worker was asked."""
 _NEEDS_RESTART = ("deployment", "node", "people", "time", "server", "limits", "module", "ledger", "anchors")
 
 
@@ -35,14 +42,30 @@ def check_reloadable(old: Configuration, new: Configuration) -> None:
 def check_ordered(old: Configuration, new: Configuration) -> None:
     """By the ledger as it is, before any worker is asked. What is in force already needs no order.
 
-    Raises: PersonMayNotAct, ConfigurationInvalid, LedgerFault.
+    Raises: PersonMayNotAct (recorded), ConfigurationInvalid, LedgerFault.
     """
     if old.sources.digest == new.sources.digest:
         return
-    ledger = open_for_reading(old.ledger_url, origin=old.ledger_origin, deployment=old.deployment)
+    asked, at = _asked(old, new), old.clock.now()
     try:
-        check_reload_ordered(ledger, _asked(old, new), old.clock.now())
+        with reading(old) as ledger:
+            check_reload_ordered(ledger, asked, at)
+    except PersonMayNotAct:
+        _check_and_record(old, asked, at)
+
+
+def _check_and_record(old: Configuration, asked: Reload, at: datetime) -> None:
+    """The same with a pen in hand, which is taken up for a refusal alone.
+
+    Raises: PersonMayNotAct (recorded), LedgerFault.
+    """
+    ledger, _, journal = build_ledger(old, worker=SUPERVISOR)
+    try:
+        actor = Actor(identity=f"worker:{journal.worker}", kind=CallerKind.BROKER, party=PartyName(""))
+        body = told_reload(asked.digest)
+        refusals_recorded(journal, actor, body, at, lambda: check_reload_ordered(ledger, asked, at))
     finally:
+        journal.close()
         ledger.close()
 
 
@@ -74,9 +97,7 @@ def reloaded(old: Configuration, new: Configuration, works: Works, *, worker: st
         device_anchors=new.device_anchors,
         surroundings=works.line.surroundings,
     )
-    changed = Works(
-        line=line, register=works.register, journal=journal, ledger=works.ledger, token=works.token, watch=works.watch
-    )
+    changed = replace(works, line=line, journal=journal)
     return changed, standing_of(new, changed)
 
 

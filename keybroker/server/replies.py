@@ -10,9 +10,10 @@ from keybroker.content.model import GbcsCommand
 from keybroker.errors import KeybrokerError
 from keybroker.ledger.model import Concluded, GivenAgain, Receipt, Refused
 from keybroker.pb import signing_pb2 as pb
-from keybroker.server.status import item_status
+from keybroker.server.status import finding, item_status
 from keybroker.signing import Ask, Item, Outcome
-from keybroker.terms import Finding
+
+__all__ = ["content_facts", "finding", "processed", "sign_outcome", "signed"]
 
 
 def signed(item: Item, outcome: Concluded | GivenAgain) -> pb.Signed:
@@ -47,19 +48,6 @@ def sign_outcome(request_id: str, item: Item, outcome: Outcome) -> pb.SignOutcom
     if isinstance(item, Ask) and item.kind in PROCESSED_KINDS:
         return pb.SignOutcome(request_id=request_id, processed=processed(item, outcome))
     return pb.SignOutcome(request_id=request_id, signed=signed(item, outcome))
-
-
-def finding(found: Finding) -> pb.Finding:
-    return pb.Finding(
-        rule=found.rule,
-        clause=found.clause,
-        passed=found.passed,
-        expected=found.expected,
-        found=found.found,
-        offset=found.offset,
-        reason=found.reason,
-        remedy=found.remedy,
-    )
 
 
 def content_facts(content: Content) -> pb.ContentFacts:

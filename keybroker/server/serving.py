@@ -78,7 +78,7 @@ class Serving:
         """Serve until told to stop, or until only a new process reaches the module. Raises: KeybrokerError."""
         limits = self._configuration.file.limits
         self._coalescer = Coalescer(
-            Work(self._current, self._metrics),
+            Work(self._current, self._metrics, self._log),
             queued_items=limits.queued_items,
             batch_items=limits.batch_items,
             overdue_seconds=limits.deadline_seconds,
@@ -192,7 +192,7 @@ class Serving:
         """On the signer thread: what lapses soon."""
         standing = self._current.standing
         try:
-            held = standing.line.register.refresh().standing
+            held = standing.line.register.refresh()
         except LedgerFault:
             return  # told elsewhere, every second
         self._lapses.look(held, standing.line.policies, standing.clock.now())

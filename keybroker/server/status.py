@@ -1,11 +1,14 @@
 """What does a Refusal or a Fault look like on the wire? One table, and google.rpc.Status made from it.
 
 ErrorInfo carries reason, domain ``keybroker`` and metadata; BadRequest, PreconditionFailure and RetryInfo stand where
-they fit. Sentences, never CKR codes, handles, paths or PINs.
+they fit. Every finding that refused is a ``keybroker.v1.Finding`` of its own: what was required, by which clause, what
+was found, what to do. Sentences, never CKR codes, handles, paths or PINs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import NoReturn
 
 import grpc
@@ -23,6 +26,7 @@ from keybroker.errors import (
     RequestMalformed,
     StatementRefused,
 )
+from keybroker.pb import signing_pb2
 from keybroker.pb import status_pb2 as kb_status_pb2
 from keybroker.terms import Finding
 
@@ -81,11 +85,19 @@ RETRY_SECONDS: dict[type[KeybrokerError], float] = {
 
 _CODE_NUMBERS: dict[grpc.StatusCode, int] = {code: code.value[0] for code in grpc.StatusCode}
 
-# Trailers travel as HTTP/2 headers; gRPC's own limit for all of them is 8 KiB by default.
-_LONGEST_DETAILS = 6000
+# Trailers travel as HTTP/2 headers: base64 makes four octets of three, and readers take 8 KiB of all headers together.
+_LONGEST_DETAILS = 4500
+_ENVELOPE = 64
+"""Octets, at least: what stands round each detail."""
 _LONGEST_VALUE = 512
 _LONGEST_SENTENCE = 1024
 """Octets; what a caller sent may stand in a sentence, and a header writes an octet beyond ASCII as three."""
+
+_ROOM: Sequence[tuple[int, bool]] = ((2048, True), (2048, False), (512, False), (256, False), (128, False))
+"""How findings are told where there are many: how long each word may be, and whether PreconditionFailure describes
+them too. The first that fits is taken; only where none does are findings left out, and ErrorInfo says how many."""
+
+_Refusing = NotPermitted | PersonMayNotAct | GateShut
 
 
 def code_of(error: KeybrokerError) -> grpc.StatusCode:
@@ -96,8 +108,6 @@ def code_of(error: KeybrokerError) -> grpc.StatusCode:
 def status_of(error: KeybrokerError) -> status_pb2.Status:
     """The error as google.rpc.Status, within what trailers may carry."""
     details = [_packed(detail) for detail in details_of(error)]
-    while len(details) > 1 and sum(detail.ByteSize() for detail in details) > _LONGEST_DETAILS:
-        details.pop()
     return status_pb2.Status(code=_CODE_NUMBERS[code_of(error)], message=_sentence(error), details=details)
 
 
@@ -109,24 +119,37 @@ def item_status(error: KeybrokerError) -> kb_status_pb2.Status:
 
 def details_of(error: KeybrokerError) -> list[Message]:
     """ErrorInfo first, then what fits."""
-    details: list[Message] = [
-        error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=_metadata(error))
-    ]
+    if isinstance(error, _Refusing):
+        return _with_findings(error)
+    details: list[Message] = [_error_info(error, _metadata(error))]
     if isinstance(error, RequestMalformed):
         details.append(_bad_request(error.field, _sentence(error)))
     seconds = RETRY_SECONDS.get(type(error))
     if seconds is not None:
         details.append(error_details_pb2.RetryInfo(retry_delay=_duration(seconds)))
-    if isinstance(error, (NotPermitted, PersonMayNotAct, GateShut)):
-        details.append(_precondition_failure(error))
     return details
 
 
+def finding(found: Finding) -> signing_pb2.Finding:
+    """A finding as the protos have it."""
+    return signing_pb2.Finding(
+        rule=found.rule,
+        clause=found.clause,
+        passed=found.passed,
+        expected=found.expected,
+        found=found.found,
+        offset=found.offset,
+        reason=found.reason,
+        remedy=found.remedy,
+    )
+
+
+def _error_info(error: KeybrokerError, metadata: dict[str, str]) -> error_details_pb2.ErrorInfo:
+    shortened = {name: _shortened(value, _LONGEST_VALUE) for name, value in metadata.items()}
+    return error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=shortened)
+
+
 def _metadata(error: KeybrokerError) -> dict[str, str]:
-    return {name: _shortened(value, _LONGEST_VALUE) for name, value in _whole_metadata(error).items()}
-
-
-def _whole_metadata(error: KeybrokerError) -> dict[str, str]:
     if isinstance(error, ContentMalformed):
         return {
             "clause": error.source,
@@ -134,33 +157,66 @@ def _whole_metadata(error: KeybrokerError) -> dict[str, str]:
             "expected": error.expected,
             "found": error.found,
         }
-    if isinstance(error, GateShut):
-        return {"clause": error.clause, "rule": error.gate, **_first_failing(error.findings)}
-    if isinstance(error, (NotPermitted, PersonMayNotAct)):
-        return _first_failing(error.findings)
     if isinstance(error, StatementRefused):
         return {"clause": error.clause, "flaw": error.flaw}
     return {"clause": error.clause} if error.clause else {}
 
 
-def _first_failing(findings: tuple[Finding, ...]) -> dict[str, str]:
-    for finding in findings:
-        if not finding.passed:
-            return _finding_metadata(finding)
-    return {}
+def _with_findings(error: _Refusing) -> list[Message]:
+    """All that refused, as long as it can be told, and as much of it as there is room for."""
+    failing = [found for found in error.findings if not found.passed]
+    for octets, described in _ROOM:
+        short = [_shortest(found, octets) for found in failing]
+        details = _told(error, short, described=described)
+        if _fit(details):
+            return details
+    return _with_the_first(error, failing)
 
 
-def _finding_metadata(finding: Finding) -> dict[str, str]:
-    metadata = {
-        "clause": finding.clause,
-        "rule": finding.rule,
-        "expected": finding.expected,
-        "found": finding.found,
-    }
+def _with_the_first(error: _Refusing, failing: Sequence[Finding]) -> list[Message]:
+    """The first of what failed, as short as may be, and how many more there are."""
+    octets, described = _ROOM[-1]
+    short = [_shortest(found, octets) for found in failing]
+    told = len(short)
+    while not _fit(details := _told(error, short, told=told, described=described)):
+        told -= 1
+    return details
+
+
+def _fit(details: Sequence[Message]) -> bool:
+    return sum(detail.ByteSize() + _ENVELOPE for detail in details) <= _LONGEST_DETAILS
+
+
+def _told(error: _Refusing, failing: Sequence[Finding], *, described: bool, told: int | None = None) -> list[Message]:
+    """The first ``told`` of what failed, or all; of the first one also in ErrorInfo."""
+    shown = failing[:told]
+    metadata = {"clause": error.clause, "rule": error.gate} if isinstance(error, GateShut) else {}
+    if failing:
+        metadata |= _finding_metadata(failing[0])
+    if len(shown) < len(failing):
+        metadata["left_out"] = str(len(failing) - len(shown))
+    findings = [finding(each) for each in shown]
+    return [_error_info(error, metadata), *findings, _precondition_failure(shown, described=described)]
+
+
+def _shortest(found: Finding, octets: int) -> Finding:
+    """No word of it longer than that."""
+    return replace(
+        found,
+        clause=_shortened(found.clause, octets),
+        expected=_shortened(found.expected, octets),
+        found=_shortened(found.found, octets),
+        reason=_shortened(found.reason, octets),
+        remedy=_shortened(found.remedy, octets),
+    )
+
+
+def _finding_metadata(found: Finding) -> dict[str, str]:
+    metadata = {"clause": found.clause, "rule": found.rule, "expected": found.expected, "found": found.found}
     # "reason" is ErrorInfo's own field: what is wrong with a piece of evidence is its flaw.
-    more = {"flaw": finding.reason, "remedy": finding.remedy}
+    more = {"flaw": found.reason, "remedy": found.remedy}
     metadata |= {name: value for name, value in more.items() if value}
-    return metadata if finding.offset is None else metadata | {"offset": str(finding.offset)}
+    return metadata if found.offset is None else metadata | {"offset": str(found.offset)}
 
 
 def _bad_request(field: str, sentence: str) -> error_details_pb2.BadRequest:
@@ -168,22 +224,17 @@ def _bad_request(field: str, sentence: str) -> error_details_pb2.BadRequest:
     return error_details_pb2.BadRequest(field_violations=[violation])
 
 
-def _precondition_failure(error: NotPermitted | PersonMayNotAct | GateShut) -> error_details_pb2.PreconditionFailure:
-    """Every failing finding, as far as trailers carry them: type is the clause, subject the rule."""
+def _precondition_failure(findings: Sequence[Finding], *, described: bool) -> error_details_pb2.PreconditionFailure:
+    """The same for whoever reads google.rpc alone: type is the clause, subject the rule."""
     violations = [
         error_details_pb2.PreconditionFailure.Violation(
-            type=_shortened(finding.clause, _LONGEST_VALUE),
-            subject=finding.rule,
-            description=f"expected {_shortened(finding.expected, _LONGEST_VALUE)},"
-            f" found {_shortened(finding.found, _LONGEST_VALUE)}",
+            type=found.clause,
+            subject=found.rule,
+            description=f"expected {found.expected}, found {found.found}" if described else "",
         )
-        for finding in error.findings
-        if not finding.passed
+        for found in findings
     ]
-    failure = error_details_pb2.PreconditionFailure(violations=violations)
-    while failure.ByteSize() > _LONGEST_DETAILS // 2:
-        failure.violations.pop()
-    return failure
+    return error_details_pb2.PreconditionFailure(violations=violations)
 
 
 def _sentence(error: KeybrokerError) -> str:

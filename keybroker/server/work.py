@@ -8,11 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
+import structlog
+
 from keybroker.errors import CallerUnknown
 from keybroker.ledger.model import Refused
+from keybroker.server.logging import Logger
 from keybroker.server.metrics import Metrics
+from keybroker.server.quarantine_notices import QuarantineNotices
 from keybroker.server.standing import Current, Standing
-from keybroker.signing import Ask, Begun, Item, Outcome, conclude, sign_batch, turn_over, use
+from keybroker.signing import Ask, Begun, Item, Outcome, conclude, turn_over, use
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +34,10 @@ class Flying:
 class Work:
     """Reads Standing and clock once a batch, so that the whole of it is judged by one set of policies at one moment."""
 
-    def __init__(self, current: Current, metrics: Metrics) -> None:
+    def __init__(self, current: Current, metrics: Metrics, log: Logger | None = None) -> None:
         self._current = current
         self._metrics = metrics
+        self._notices = QuarantineNotices(metrics, log or structlog.get_logger())
 
     def begin(self, items: Sequence[Item], after: Flying | None) -> tuple[Sequence[Outcome], Flying]:
         """The outcomes of the batch before, in order, and this one, of which no key was used yet."""
@@ -41,7 +46,7 @@ class Work:
         items = [_as_known_now(standing, item) for item in items]
         if _names_one_twice(items):
             outcomes = () if after is None else self.end(after)
-            return outcomes, Flying(standing, items, started, Begun(answers=()), _in_rounds(standing, items))
+            return outcomes, Flying(standing, items, started, Begun(answers=()), self._in_rounds(standing, items))
         if after is None or after.ended is not None or after.standing.line is not standing.line:
             # Nothing goes before, or a reload made another line: a batch ends on the line where it was begun.
             outcomes = () if after is None else self.end(after)
@@ -49,7 +54,7 @@ class Work:
         else:
             ended, begun = turn_over(standing.line, after.begun, items, standing.clock.now())
             outcomes = self._told(after, ended)
-        return outcomes, Flying(standing, items, started, begun)
+        return outcomes, Flying(standing, items, started, self._noticed(begun))
 
     def use(self, flying: Flying) -> Flying:
         """The module uses its keys."""
@@ -64,6 +69,20 @@ class Work:
     def _told(self, flying: Flying, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
         self._metrics.batch(flying.items, outcomes, seconds=time.perf_counter() - flying.started)
         return outcomes
+
+    def _in_rounds(self, standing: Standing, items: Sequence[Item]) -> Sequence[Outcome]:
+        """The first of each name, and then the rest: by then the first ones are concluded."""
+        outcomes: dict[int, Outcome] = {}
+        for indexes in _rounds(items):
+            at = standing.clock.now()
+            _, begun = turn_over(standing.line, None, [items[index] for index in indexes], at)
+            ended = conclude(standing.line, use(standing.line, self._noticed(begun)), at)
+            outcomes.update(zip(indexes, ended, strict=True))
+        return [outcomes[index] for index in range(len(items))]
+
+    def _noticed(self, begun: Begun) -> Begun:
+        self._notices.tell(begun.answers)
+        return begun
 
 
 def _as_known_now(standing: Standing, item: Item) -> Item:
@@ -91,8 +110,8 @@ def _names_one_twice(items: Sequence[Item]) -> bool:
     return len({_name(ask) for ask in asks}) < len(asks)
 
 
-def _in_rounds(standing: Standing, items: Sequence[Item]) -> Sequence[Outcome]:
-    """The first of each name, and then the rest: by then the first ones are concluded."""
+def _rounds(items: Sequence[Item]) -> tuple[Sequence[int], Sequence[int]]:
+    """Where the first of each name stand, and where the rest."""
     names: set[tuple[str, str, str]] = set()
     rounds: tuple[list[int], list[int]] = ([], [])
     for index, item in enumerate(items):
@@ -100,8 +119,4 @@ def _in_rounds(standing: Standing, items: Sequence[Item]) -> Sequence[Outcome]:
         rounds[again].append(index)
         if isinstance(item, Ask):
             names.add(_name(item))
-    by_index: dict[int, Outcome] = {}
-    for indexes in rounds:
-        outcomes = sign_batch(standing.line, [items[index] for index in indexes], standing.clock.now())
-        by_index.update(zip(indexes, outcomes, strict=True))
-    return [by_index[index] for index in range(len(items))]
+    return rounds

@@ -17,8 +17,10 @@ P = TypeVar("P", bound=Said)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonAct:
-    """A person acted by order. ``subject`` is ``key:<label>``, ``module:<serial>``, ``node:<identity>`` or
-    ``configuration``."""
+    """A person acted by order. ``subject`` is ``key:<label>``, ``configuration``, ``evidence``, ``ledger`` or
+    ``ledger:second``. Gates look at ``module:<serial>``, ``node:<identity>`` and ``system:<party/system>`` too: no act
+    of this version is on one of these alone.
+    """
 
     person: str
     subject: str

@@ -114,20 +114,9 @@ def read_thresholds(octets: bytes, form: Form = CSV) -> dict[str, Any]:
     }
 
 
-def write_actions(actions: Iterable[QuarantineAction], form: Form = CSV) -> bytes:
+def write_actions(rows: Iterable[Row], form: Form = CSV) -> bytes:
     """The Quarantined Communications Action File."""
-    return form.write(
-        ACTION_COLUMNS,
-        [
-            {
-                "record": str(each.record),
-                "user_id": each.user,
-                "octets_sha256": each.octets_sha256,
-                "action": each.action,
-            }
-            for each in actions
-        ],
-    )
+    return form.write(ACTION_COLUMNS, rows)
 
 
 def read_actions(octets: bytes, form: Form = CSV) -> list[dict[str, Any]]:

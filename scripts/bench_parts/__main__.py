@@ -92,7 +92,7 @@ def _measure_broker(bench: Bench, workers: int, say: Say) -> None:
 
 
 def _measure_checks(bench: Bench, rates: Rates, say: Say) -> None:
-    """A Pre-Command with its Supply Sensitive Check beside one that needs none."""
+    """A Pre-Command with its Supply Sensitive Check beside the same without."""
     with running_broker(bench.deployment, workers=1):
         for mode, width in (("unary", 16), ("batch", 256)):
             about = rates[f"{mode}{width}_x1"]

@@ -1,7 +1,8 @@
-"""What does a Supply Sensitive Check cost? Requests made before the clock runs, with their statements or without.
+"""What does a Supply Sensitive Check cost? Pre-Commands made before the clock runs, with their statements or without.
 
-Both come from the same caller, under the same key, the same way: ECS43 (0x0050) opens the load switch and needs a
-check, ECS70 (0x0062) sets a clock and needs none (SEC G3.25).
+Both are the same message but for its counter, from the same caller, under the same key. The variant is a
+'possibly' supply sensitive one that two people switched off (SEC G3.25): without a statement it is signed, and a
+statement that comes all the same is judged and spent as one that was demanded.
 """
 
 from __future__ import annotations
@@ -10,16 +11,23 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from keybroker.cli.dev.configuration import LEDGER_ORIGIN, NODE
+from keybroker.cli.dev.configuration import LEDGER_ORIGIN
 from keybroker.cli.dev.deployment import Deployment
-from keybroker.cli.dev.evidence import read_attests
+from keybroker.cli.dev.evidence import confirmed, read_attests, take_in
 from keybroker.cli.dev.sample import sample_pre_command
-from keybroker.client.ssc import confirm
+from keybroker.cli.dev.statements import ADMINISTRATORS, common
+from keybroker.cli.key_acts import acting
+from keybroker.config import read_configuration
+from keybroker.keys.standing import read_standing
 from keybroker.pb import signing_pb2
+from keybroker.statement.kind import StatementKind
+from keybroker.statement.payloads import VariantNotSensitive
 from keybroker.terms import EntityIdentifier
 
-_CHECKED, _UNCHECKED = 0x0050, 0x0062
-_VARIANT = "7.2"
+_CODE = (0x004B).to_bytes(2, "big")
+"""ECS38, Update Randomised Offset Limit. The rest is the sample's: of a payload only what a threshold names is read."""
+_CODE_AT = slice(31, 33)
+_VARIANT = "7.12"
 _DEVICE = EntityIdentifier(bytes.fromhex("027E570000D0D0D0"))
 _LENGTH = 4
 
@@ -32,11 +40,12 @@ def prepare(deployment: Deployment, key: str, file: Path, count: int, *, checked
     held = deployment.keys[key]
     if held.eui is None:
         raise SystemExit(f"the key {key} speaks for no EUI")
-    code, check = (_CHECKED, _check_system(deployment, held.party, held.eui)) if checked else (_UNCHECKED, None)
+    _switch_off(deployment)
+    check = _check_system(deployment, held.party, held.eui) if checked else None
     first = time.time_ns()
     with file.open("wb") as out:
         for number in range(first, first + count):
-            octets = sample_pre_command(held.eui, _DEVICE, number, code)
+            octets = _pre_command(held.eui, number)
             request = signing_pb2.SignPreCommandRequest(
                 request_id=f"prepared-{number}",
                 key=key,
@@ -46,21 +55,42 @@ def prepare(deployment: Deployment, key: str, file: Path, count: int, *, checked
             out.write(len(request).to_bytes(_LENGTH, "big") + request)
 
 
+def _switch_off(deployment: Deployment) -> None:
+    """Two people say that the variant is not supply sensitive; on record, and counted from now on."""
+    configuration = read_configuration(deployment.config_path)
+    at = configuration.clock.now()
+    with acting(configuration, "operator") as (journal, actor):
+        with journal.ledger.read() as connection:
+            if any(read_standing(connection).of(VariantNotSensitive, at)):
+                return
+        for name in ADMINISTRATORS:
+            said = VariantNotSensitive(
+                **common(LEDGER_ORIGIN, at, StatementKind.VARIANT_NOT_SENSITIVE),
+                variant=_VARIANT,
+                because="the benchmark signs the same with a check and without",
+            )
+            by = read_attests(deployment.directory / "evidence", name)
+            take_in(journal, actor, said, by, configuration.people, at)
+
+
+def _pre_command(originator: EntityIdentifier, number: int) -> bytes:
+    octets = bytearray(sample_pre_command(originator, _DEVICE, number))
+    octets[_CODE_AT] = _CODE
+    return bytes(octets)
+
+
 def _check_system(deployment: Deployment, party: str, user: EntityIdentifier) -> Check:
     attests = read_attests(deployment.directory / "evidence", f"{party}/check")
 
     def check(octets: bytes, number: int) -> str:
-        return confirm(
+        return confirmed(
+            attests,
             octets,
             variant=_VARIANT,
-            device=_DEVICE,
             user=user,
-            request_id=f"{user}:{_DEVICE}:{number}",
+            device=_DEVICE,
+            counter=number,
             confirmed_by="rule: the benchmark",
-            origin=LEDGER_ORIGIN,
-            chain=(attests.name, f"{party}/head-end", NODE),
-            certificate=attests.certificate,
-            private_key=attests.sign,
         )
 
     return check

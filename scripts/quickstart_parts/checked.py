@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from keybroker.cli.dev.configuration import LEDGER_ORIGIN, NODE
 from keybroker.cli.dev.deployment import Deployment
-from keybroker.cli.dev.evidence import read_attests
+from keybroker.cli.dev.evidence import confirmed, read_attests
 from keybroker.cli.dev.sample import sample_pre_command
 from keybroker.client import Broker
-from keybroker.client.ssc import confirm
 from keybroker.errors import Refusal
 from keybroker.terms import EntityIdentifier
 from scripts.quickstart_parts.telling import Telling
@@ -30,17 +28,14 @@ def is_signed_when_checked(
     else:
         return False
     check = read_attests(deployment.directory / "evidence", f"{key}/check")
-    statement = confirm(
+    statement = confirmed(
+        check,
         octets,
         variant=_VARIANT,
-        device=device,
         user=user,
-        request_id=f"{user}:{device}:{counter}",
+        device=device,
+        counter=counter,
         confirmed_by="rule: one premises, asked by its customer",
-        origin=LEDGER_ORIGIN,
-        chain=(check.name, f"{key}/head-end", NODE),
-        certificate=check.certificate,
-        private_key=check.sign,
     )
     signed = broker.sign_pre_command(key=key, octets=octets, supply_sensitive_checks=[statement])
     tell.good(f"signed with the statement of {check.name}, which is spent with it; record {signed.receipt.leaf_index}")

@@ -11,9 +11,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from keybroker.cli.dev.configuration import LEDGER_ORIGIN, NODE
-from keybroker.cli.dev.evidence import Attests, read_attests
-from keybroker.client.ssc import confirm
+from keybroker.cli.dev.evidence import Attests, confirmed, read_attests
 from keybroker.terms import EntityIdentifier
 from scripts.replay_parts.cases import Case
 from scripts.replay_parts.expectation import SIGNED, USERS, Expectation
@@ -68,16 +66,12 @@ def _check_system(case: Case) -> str:
 
 
 def _statement(case: Case, attests: Attests) -> str:
-    user, device = EntityIdentifier(case.sliced.originator), EntityIdentifier(case.sliced.recipient)
-    return confirm(
+    return confirmed(
+        attests,
         case.octets,
         variant=SENSITIVE[case.sliced.code],
-        device=device,
-        user=user,
-        request_id=f"{user}:{device}:{case.sliced.counter}",
+        user=EntityIdentifier(case.sliced.originator),
+        device=EntityIdentifier(case.sliced.recipient),
+        counter=case.sliced.counter,
         confirmed_by="rule: the replay of published messages",
-        origin=LEDGER_ORIGIN,
-        chain=(attests.name, f"{case.key.label}/head-end", NODE),
-        certificate=attests.certificate,
-        private_key=attests.sign,
     )

@@ -32,6 +32,7 @@ _module = re.compile(r"(?:keybroker|scripts|tests)(?:\.[A-Za-z_]\w*)+").fullmatc
 _link = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 _command = re.compile(r"keybroker ([a-z][a-z0-9-]*)\b").match
 _test = re.compile(r"test_\w+").fullmatch
+_holder = re.compile(r"`(keybroker/[\w/]+\.py)(?:::([\w.]+))?`")
 # Words in capitals are often another library's (and reasons have a test of their own).
 _identifier = re.compile(r"[a-z]+(?:_[a-z0-9]+)+|[A-Z][a-z]+(?:[A-Z][a-z]+)+").fullmatch
 
@@ -70,6 +71,23 @@ def _names(body: list[ast.stmt], prefix: str = "") -> Iterator[str]:
                 yield from (prefix + target.id for target in node.targets if isinstance(target, ast.Name))
             case ast.AnnAssign(target=ast.Name() as target):
                 yield prefix + target.id
+            case _:
+                pass
+
+
+@cache
+def functions(file: Path) -> frozenset[str]:
+    """The functions of a Python file, and ``Class.name`` of its methods: what holds a clause."""
+    return frozenset(_functions(ast.parse(file.read_bytes()).body))
+
+
+def _functions(body: list[ast.stmt], prefix: str = "") -> Iterator[str]:
+    for node in body:
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                yield prefix + node.name
+            case ast.ClassDef():
+                yield from _functions(node.body, f"{prefix}{node.name}.")
             case _:
                 pass
 
@@ -193,6 +211,34 @@ def test_assurance_names_a_refusing_and_an_accepting_test_for_every_gate() -> No
     for gate, (_, _, refusing, accepting) in rows("Every gate").items():
         assert "::test_" in refusing, gate
         assert "::test_" in accepting, gate
+
+
+def holders(held_by: str) -> list[str]:
+    """What is wrong with the cell that says which functions hold something; nothing where each path names one."""
+    named = _holder.findall(held_by)
+    wrong = [f"{path}: {name or 'a file alone'}" for path, name in named if name not in functions(ROOT / path)]
+    return wrong if named else ["no function at all"]
+
+
+@pytest.mark.parametrize(
+    "held_by",
+    [
+        "",
+        "`policies/user-xml.toml`, gate `uk-location`",
+        "`keybroker/gates/uk_location.py`",
+        "`keybroker/gates/uk_location.py::uk_location`, `keybroker/gates/located.py`",
+        "`keybroker/gates/located.py::Whereabouts`",
+        "`keybroker/gates/located.py::UNITED_KINGDOM`",
+        "`keybroker/gates/uk_location.py::no_such_function`",
+    ],
+)
+def test_a_clause_that_no_function_holds_is_noticed(held_by: str) -> None:
+    assert holders(held_by) != []
+
+
+@pytest.mark.parametrize(("heading", "column"), [("Every gate", 1), ("Clauses", 0)])
+def test_assurance_names_the_functions_that_hold_every_gate_and_every_clause(heading: str, column: int) -> None:
+    assert {name: wrong for name, cells in rows(heading).items() if (wrong := holders(cells[column]))} == {}
 
 
 @pytest.mark.parametrize(

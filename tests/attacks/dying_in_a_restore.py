@@ -17,5 +17,5 @@ if __name__ == "__main__":
     remembered = build_token(configuration, configuration.pin).read_anchor()
     orders = [Path(order).read_bytes().strip() for order in sys.argv[2:]]
     actor, at = operator(configuration, "operator"), configuration.clock.now()
-    restore_ledger(journal, actor, remembered, orders, configuration.people, at)
+    restore_ledger(journal, actor, remembered, orders, configuration.people, configuration.policies, at)
     os.kill(os.getpid(), signal.SIGKILL)

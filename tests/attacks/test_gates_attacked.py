@@ -14,7 +14,6 @@ from keybroker.config.one_party import check_own_thresholds
 from keybroker.errors import NotPermitted, PersonMayNotAct, StatementRefused, ThresholdExceeded
 from keybroker.keys.attesters import Enrolment, enrol_attester
 from keybroker.keys.evidence import add_statement
-from keybroker.keys.ordering import check_may_state
 from keybroker.keys.standing import read_standing
 from keybroker.keys.thresholds import notifications, take_in_notification
 from keybroker.keys.withdrawal import StatementWithdrawal
@@ -29,9 +28,7 @@ from keybroker.statement.strict_json import read_object
 from tests import evidence
 from tests.evidence import AT, attests
 from tests.keys.restoring import ACTOR, PEOPLE
-from tests.keys.standing_book import ACTOR as OPERATOR
-from tests.keys.standing_book import ALICE, BOB, CAROL, a_standing_book
-from tests.keys.standing_book import PEOPLE as SETTINGS
+from tests.keys.standing_book import ALICE, BOB, a_standing_book
 from tests.ledger import books
 from tests.ledger.thresholds import act, asking, begin, counted, held, let_through
 from tests.statement.attested import an_order
@@ -69,11 +66,11 @@ def a_notification(by: str, *, user: str | None = None, **on: Any) -> bytes:
     return attests(by).state(ThresholdNotification.model_validate(common | said))
 
 
-def an_opinion(journal: Journal, about: str, subject: str = "s", *, committee: str) -> None:
+def an_opinion(journal: Journal, about: str, subject: str = "test", *, committee: str) -> None:
     said = {"committee": committee, "about": about, "subject": subject, "reference": "G-1"}
     common = evidence.in_common(StatementKind.COMMITTEE_OPINION)
     octets = attests(DCC).state(CommitteeOpinion.model_validate(common | said))
-    add_statement(journal, ACTOR, octets, StatementKind.COMMITTEE_OPINION, AT)
+    add_statement(journal, ACTOR, octets, StatementKind.COMMITTEE_OPINION, PEOPLE, AT)
 
 
 def standing(journal: Journal) -> Standing:
@@ -241,10 +238,11 @@ def test_a_person_who_may_not_act_states_of_no_variant_that_it_needs_no_check(tm
     with a_standing_book(tmp_path) as book:
         book.enrol(BOB, PEOPLES)
         with pytest.raises(PersonMayNotAct):
-            check_may_state(book.journal, OPERATOR, BOB.state(said), SETTINGS, AT)
-        assert (book.last()["person"], book.last()["reason"]) == (BOB.name, "PERSON_MAY_NOT_ACT")
-        for octets in (ALICE.state(said), CAROL.state(said), b"no statement"):
-            check_may_state(book.journal, OPERATOR, octets, SETTINGS, AT)
+            book.take_in(said, BOB)
+        assert (book.last()["statement_kind"], book.last()["reason"]) == ("variant-not-sensitive", "PERSON_MAY_NOT_ACT")
+        # Nothing was spent: as soon as another vouches for him, the same statement counts.
+        book.vouch_for(BOB)
+        book.take_in(said, BOB)
         book.check()
 
 

@@ -69,7 +69,7 @@ class Stage:
 def restore(journal: Journal, module: FakeModule, at: datetime) -> None:
     remembered = module.read_anchor()
     given = orders(behind(journal, remembered), at=at)
-    restore_ledger(journal, ACTOR, remembered, given, PEOPLE, at)
+    restore_ledger(journal, ACTOR, remembered, given, PEOPLE, packaged_policies(), at)
     module._head = journal.head(at)
 
 

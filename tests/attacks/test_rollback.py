@@ -133,7 +133,7 @@ def state_anew(deployment: Deployment) -> None:
         more = {"sequence": said.sequence + 1} if isinstance(said, ThresholdNotification) else {}
         given = common(configuration.ledger_origin, at, statement.kind)
         anew = type(said).model_validate({**said.model_dump(exclude_unset=True), **given, **more})
-        take_in(journal, OPERATOR, anew, officer, at)
+        take_in(journal, OPERATOR, anew, officer, configuration.people, at)
     journal.close()
     ledger.close()
 

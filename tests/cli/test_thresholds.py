@@ -18,6 +18,7 @@ from keybroker.statement.threshold_files import (
     ACTION_COLUMNS,
     ADT_COLUMNS,
     CSV,
+    Row,
     check_same,
     read_actions,
     read_thresholds,
@@ -42,6 +43,12 @@ def a_notification(**changes: Any) -> ThresholdNotification:
 def an_action(which: int = 7, action: str = "release") -> QuarantineAction:
     said = {"user": "90-B3-D5-1F-AA-01-00-00", "record": which, "octets_sha256": "0a" * 32, "action": action}
     return QuarantineAction.model_validate(COMMON | said)
+
+
+def a_line(action: QuarantineAction) -> Row:
+    """As a file says it."""
+    said = {"user_id": action.user, "octets_sha256": action.octets_sha256, "action": action.action}
+    return {"record": str(action.record), **said}
 
 
 # ---- the files
@@ -87,7 +94,7 @@ def test_refuses_a_statement_of_another_file(octets: bytes) -> None:
 
 
 def test_refuses_an_action_that_the_file_does_not_say() -> None:
-    (read,) = read_actions(write_actions([an_action(action="delete")]))
+    (read,) = read_actions(write_actions([a_line(an_action(action="delete"))]))
     with pytest.raises(StatementUnfit, match="exactly this file"):
         check_same(an_action(), read)
 
@@ -108,9 +115,10 @@ def test_a_file_says_what_was_written(
 
 
 def test_an_actions_file_says_what_was_written() -> None:
-    octets = write_actions([an_action(1), an_action(2, "delete")])
+    actions = [an_action(1), an_action(2, "delete")]
+    octets = write_actions(map(a_line, actions))
     assert octets.startswith(",".join(ACTION_COLUMNS).encode())
-    for action, read in zip([an_action(1), an_action(2, "delete")], read_actions(octets), strict=True):
+    for action, read in zip(actions, read_actions(octets), strict=True):
         check_same(action, read)
 
 
@@ -175,6 +183,17 @@ def test_refuses_files_that_are_none(env: dict[str, str], tmp_path: Path) -> Non
     for which in ("thresholds", "actions", "report"):
         assert run_json("thresholds", "import", which, file, env=env, expect=2)
     assert run_json("thresholds", "export", "thresholds", "--of", "nobody", "-o", file, env=env, expect=2)
+
+
+@pytest.mark.hsm
+def test_does_not_sign_a_file_that_no_statement_says(
+    deployment: Deployment, env: dict[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "adt.csv"
+    file.write_bytes(write_thresholds(a_notification()).replace(b"critical", b"unknown"))
+    done = run_json("thresholds", "state", "thresholds", file, *officer(deployment), env=env, expect=2)
+    assert "expected what the kind threshold-notification says, found: thresholds.0" in done["error"]["sentence"]
+    assert not (tmp_path / "adt.csv.jws").exists()
 
 
 @pytest.mark.hsm

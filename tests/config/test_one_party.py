@@ -17,18 +17,20 @@ from keybroker.ledger.record import decode
 from keybroker.ledger.store import Ledger, open_ledger
 from keybroker.statement.attester import Attester
 from keybroker.statement.kind import StatementKind
+from keybroker.statement.payloads import ModuleClassification
 from keybroker.statement.standing import Standing
 from keybroker.statement.statement import read_statement
 from keybroker.terms import DeploymentKind
 from tests.ledger import books
-from tests.statement.attested import AT, ORIGIN, Attests, a_location
+from tests.statement.attested import AT, ORIGIN, Attests, a_location, common
 
 CLAUSES = r"SEC G2.*G3\.14"
 OWN, OTHER = "supplier-a", "supplier-b"
 NODE, SERIAL = "broker-1.0123456789abcdef", "0123456789abcdef"
-SUBJECTS = frozenset({NODE, SERIAL})
+MEMBER = "fedcba9876543210"
 OFFICER = Attests(name="officer")
 STATES = frozenset({StatementKind.LOCATION})
+KIND = StatementKind.MODULE_CLASSIFICATION
 HOUR = timedelta(hours=1)
 
 
@@ -53,6 +55,26 @@ def standing(*attesters: Attester, **location: Any) -> Standing:
     enrolled: Mapping[str, Attester] = {OFFICER.kid: OFFICER.attester(STATES)}
     statement = read_statement(OFFICER.state(said), enrolled, kind=StatementKind.LOCATION, origin=ORIGIN, at=AT)
     return Standing(attesters={**enrolled, **{each.kid: each for each in attesters}}, statements=(statement,))
+
+
+def with_members(held: Standing) -> Standing:
+    """And a classification of our module that names the member behind its slot."""
+    names = {
+        "manufacturer": "Example Modules",
+        "model": "EM-3",
+        "serial": SERIAL,
+        "firmware_version": "7.4",
+        "hardware_version": "2.0",
+        "members": [SERIAL, MEMBER],
+    }
+    said = ModuleClassification.model_validate(
+        common(KIND) | {"module": names, "scheme": "ICS 4", "classification": "SECRET"}
+    )
+    classifier = Attests(name="classifier")
+    attester = classifier.attester(frozenset({KIND}))
+    enrolled = {**held.attesters, attester.kid: attester}
+    statement = read_statement(classifier.state(said), enrolled, kind=KIND, origin=ORIGIN, at=AT)
+    return Standing(attesters=enrolled, statements=(*held.statements, statement))
 
 
 ENVIRONMENT = {"standard": "ISO/IEC 27001", "reference": "IS 1", "expires": int((AT + 100 * HOUR).timestamp())}
@@ -97,6 +119,7 @@ ATTESTER = Attests(name="check", party=OTHER)
 STRANGE: dict[str, Standing] = {
     "the node": standing(party=OTHER),
     "its module": standing(of="module", subject=SERIAL, party=OTHER),
+    "a member behind its slot": with_members(standing(of="module", subject=MEMBER, party=OTHER)),
     "who states": standing(ATTESTER.attester(STATES)),
     "who orders": standing(ATTESTER.attester(frozenset({StatementKind.ORDER}))),
     "who states his own and ours": standing(ATTESTER.attester(OTHERS_STATE | STATES)),
@@ -105,13 +128,15 @@ STRANGE: dict[str, Standing] = {
 
 @pytest.mark.parametrize("held", STRANGE.values(), ids=STRANGE)
 def test_tells_what_is_another_partys(held: Standing) -> None:
-    (stranger,) = strange_evidence(held, OWN, SUBJECTS, AT)
+    (stranger,) = strange_evidence(held, OWN, node=NODE, serial=SERIAL, at=AT)
     assert OTHER in stranger
 
 
 OURS: dict[str, Standing] = {
     "our own": standing(),
     "another's node elsewhere": standing(subject="broker-2.0123456789abcdef", party=OTHER),
+    "another's module elsewhere": standing(of="module", subject=MEMBER, party=OTHER),
+    "a member of our own": with_members(standing(of="module", subject=MEMBER)),
     "another's system": standing(of="system", subject="supplier-b/check", party=OTHER),
     "a User who notifies": standing(ATTESTER.attester(frozenset({StatementKind.THRESHOLD_NOTIFICATION}))),
     "one who was withdrawn": standing(ATTESTER.attester(STATES, withdrawn_at=AT - HOUR)),
@@ -121,7 +146,7 @@ OURS: dict[str, Standing] = {
 
 @pytest.mark.parametrize("held", OURS.values(), ids=OURS)
 def test_tells_nothing_of_what_may_be_there(held: Standing) -> None:
-    assert strange_evidence(held, OWN, SUBJECTS, AT) == []
+    assert strange_evidence(held, OWN, node=NODE, serial=SERIAL, at=AT) == []
 
 
 def test_refuses_to_enrol_whom_the_next_start_would_stop_for() -> None:

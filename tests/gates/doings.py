@@ -117,7 +117,7 @@ class Doings:
             newest = world.newest(said.user or DCC)
             consulted = said.user is not None or world.consulted(said.guidance)
             stands = stands and consulted and (newest is None or newest[1].sequence < said.sequence)
-        taken_in = self._done(lambda: take_in(self.journal, ACTOR, said, who, self.at))
+        taken_in = self._done(lambda: take_in(self.journal, ACTOR, said, who, PEOPLE, self.at))
         assert taken_in == stands, self.refused
         if taken_in:
             payload = decoded(who.state(said).split(b".")[1])
@@ -251,7 +251,7 @@ class Doings:
         asked = Reload(digest=digest, policies=situations.packaged_policies(), people=PEOPLE)
         done = self._done(
             lambda: (
-                add_statement(self.journal, ACTOR, order, StatementKind.ORDER, self.at),
+                add_statement(self.journal, ACTOR, order, StatementKind.ORDER, PEOPLE, self.at),
                 record_reload(self.journal, asked, self.at),
             )
         )
@@ -267,7 +267,7 @@ class Doings:
                 given = common(ORIGIN, self.at, StatementKind.QUARANTINE_ACTION, last=timedelta(hours=1))
                 named = {"user": held.user, "record": held.record, "octets_sha256": held.octets_sha256}
                 said = QuarantineAction.model_validate({**given, **named, "action": "release"})
-                if self._done(partial(act_on, self.journal, ACTOR, attests(by).state(said), self.at)):
+                if self._done(partial(act_on, self.journal, ACTOR, attests(by).state(said), PEOPLE, self.at)):
                     self.world.released.add(which)
                     self.world.quarantined.discard(which)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from keybroker.gates import EXISTING_GATES, open_gates
 from keybroker.gates.model import ClockStand, GateEvidence, Permit
+from keybroker.gates.outside import NOT_ENFORCEABLE
 from keybroker.policy.model import Decision
 from keybroker.statement.flaw import Flaw
 from keybroker.statement.kind import StatementKind
@@ -248,7 +249,7 @@ def _of_any() -> Iterator[Case]:
 def _of_what_is_not_built() -> Iterator[Case]:
     for purpose in (KeyPurpose.RECOVERY_COMMAND, KeyPurpose.CONTINGENCY_COMMAND):
         for gate in sorted(UNBUILT & gates_of(purpose).keys()):
-            yield _case(gate, "", f"live, for {purpose}", purpose=purpose)
+            yield _case(gate, NOT_ENFORCEABLE, f"live, for {purpose}", purpose=purpose)
 
 
 CASES = (

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from keybroker.gates import EXISTING_GATES
+from keybroker.gates.outside import NOT_ENFORCEABLE
 from keybroker.statement.flaw import Flaw
 from tests.gates.every_gate import ASKED_FOR, CHECKED, CLASSIFIED, COUNTED, LOCATED, SERVED, VALIDATED
 from tests.gates.test_gates import UNBUILT
@@ -31,7 +32,7 @@ GIVEN_BY: Mapping[str, tuple[str, ...]] = {
 }
 """File of ``keybroker/gates`` to the gates that give its reasons."""
 GIVEN_BY_ANY = ("__init__.py", "outside.py")
-"""By whatever relies on time, spends, or was not asked for."""
+"""By whatever relies on time, spends, is not built, or was not asked for."""
 FORETOLD = "readiness.py"
 """Tells in words, beforehand, what a gate would find: no refusal holds its reasons."""
 
@@ -81,5 +82,5 @@ def demanded() -> frozenset[tuple[str, str]]:
     }
     timed = {(name, "CLOCK_UNRELIABLE") for name, gate in EXISTING_GATES.items() if gate.relies_on_time}
     spending = {(name, "LEDGER_NOT_REMEMBERED") for name, gate in EXISTING_GATES.items() if gate.spends}
-    others = {(ASKED_FOR, "STATEMENT_NOT_ASKED_FOR"), *((gate, "") for gate in UNBUILT)}
+    others = {(ASKED_FOR, "STATEMENT_NOT_ASKED_FOR"), *((gate, NOT_ENFORCEABLE) for gate in UNBUILT)}
     return frozenset(own | offered | held | timed | spending | others)

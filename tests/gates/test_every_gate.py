@@ -21,6 +21,7 @@ from keybroker.errors import (
     GateNotEnforceable,
     GateShut,
     LedgerNotRemembered,
+    ModuleDisagrees,
     ThresholdExceeded,
 )
 from keybroker.gates import EXISTING_GATES
@@ -157,6 +158,18 @@ def test_refuses_a_check_that_was_spent(tmp_path: Path) -> None:
         assert stage.module.uses == 1
 
 
+def test_a_check_is_spent_by_a_signature_that_was_made_and_withheld(tmp_path: Path) -> None:
+    content = numbered(1_000)
+    check = fresh(content)
+    with a_stage(tmp_path) as stage:
+        stage.module.signs_wrongly = True
+        assert isinstance(stage.asked("r", content, check), ModuleDisagrees)
+        stage.module.signs_wrongly = False
+        assert isinstance(stage.asked("r", content, check), EvidenceSpent)
+        assert isinstance(stage.asked("r", content, fresh(content)), Concluded)
+        assert stage.module.uses == 2
+
+
 TOO_MANY: Mapping[str, tuple[int, Statement, str]] = {
     # how many are signed before, under which thresholds, and by which clause the next one is not
     "one more than the threshold": (2, notified(on(warning=0, quarantine=2)), "G6.3(a)(i)"),
@@ -185,7 +198,7 @@ def test_refuses_a_data_value_out_of_range(tmp_path: Path) -> None:
 
 def check_exceeded(refused: Outcome, reason: str, clause: str) -> None:
     assert isinstance(refused, ThresholdExceeded), refused
-    (finding,) = refused.findings
+    (finding,) = (each for each in refused.findings if not each.passed)
     assert (refused.gate, refused.clause, finding.rule) == (COUNTED, clause, COUNTED)
     assert (finding.reason, finding.clause) == (reason, clause)
     assert finding.expected

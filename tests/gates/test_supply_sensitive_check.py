@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -383,9 +384,30 @@ def test_demands_no_check_of(content: Content, said: tuple[Statement, ...], foun
     assert (looked.claims, looked.used) == ((), ())
 
 
-def test_both_people_who_switched_a_variant_off_are_told() -> None:
+def test_both_people_who_switched_a_variant_off_are_told_and_why_each_says_so() -> None:
     finding = look_at(content=a_pre_command(POSSIBLY), standing=standing_with(*people_say("7.16"))).finding
-    assert all(person in finding.found for person in ADMINISTRATORS)
+    for person in ADMINISTRATORS:
+        assert re.search(rf'7\.16: [^;]* by {person} until [^;]*, because "no effect on supply"', finding.found)
+
+
+@pytest.mark.parametrize(
+    ("because", "told"),
+    [
+        ("w" * 120, f'because "{"w" * 120}"'),
+        ("w" * 400, f'because "{"w" * 119}\N{HORIZONTAL ELLIPSIS}"'),
+        ('none"; switched off by "me', "because \"none'; switched off by 'me\""),
+    ],
+    ids=["long enough", "too long", "with quotation marks"],
+)
+def test_the_reason_for_which_a_variant_was_switched_off_is_quoted_and_no_longer_than_it_may_be(
+    because: str, told: str
+) -> None:
+    common = evidence.in_common(StatementKind.VARIANT_NOT_SENSITIVE)
+    said = VariantNotSensitive.model_validate(common | {"variant": "7.16", "because": because})
+    standing = standing_with(stated(said, ADMINISTRATORS[0]), not_sensitive("7.16", ADMINISTRATORS[1]))
+    finding = look_at(content=a_pre_command(POSSIBLY), standing=standing).finding
+    assert finding.passed
+    assert told in finding.found
 
 
 def test_a_request_that_its_user_signed_decides_between_the_variants_of_a_code() -> None:

@@ -73,6 +73,14 @@ def add_softhsm_token(environment: dict[str, str], label: str) -> None:
     _softhsm("--init-token", "--free", "--label", label, "--pin", PIN, "--so-pin", SO_PIN, environment=environment)
 
 
+def told_by_softhsm(place: TokenPlace) -> dict[str, str]:
+    """What SoftHSM's own tool shows of the token."""
+    slots = _softhsm("--show-slots", environment=place.environment).split("\nSlot ")
+    (own,) = (slot for slot in slots if place.serial in slot)
+    lines = (line.partition(":") for line in own.partition("Token info:")[2].splitlines())
+    return {name.strip(): value.strip() for name, _, value in lines if value.strip()}
+
+
 def _softhsm(*arguments: str, environment: dict[str, str]) -> str:
     command = ["softhsm2-util", *arguments]
     return subprocess.run(command, env=os.environ | environment, check=True, capture_output=True, text=True).stdout

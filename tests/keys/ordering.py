@@ -34,7 +34,7 @@ def give(journal: Journal, scene: Scene) -> None:
         enrol_attester(journal, ACTOR, asked, PEOPLE, scene.at)
     enrol(journal, scene.at)
     for said in statements(scene):
-        take_in(journal, ACTOR, said, evidence.attests(evidence.OFFICER), scene.at)
+        take_in(journal, ACTOR, said, evidence.attests(evidence.OFFICER), PEOPLE, scene.at)
 
 
 def act_on_key(journal: Journal, actor: Actor, act: Act, at: datetime) -> Receipt:

@@ -25,7 +25,7 @@ from keybroker.statement.payloads import Location, Order, Person
 from keybroker.terms import CallerKind, PartyName, RelevantSystem
 from tests import evidence
 from tests.ledger import books
-from tests.situations import AT, ORIGIN
+from tests.situations import AT, ORIGIN, packaged_policies
 
 PEOPLE = PeopleSettings(system=RelevantSystem.USER_SYSTEMS, cooling_off=timedelta())
 ACTOR = Actor(identity="local:tests", kind=CallerKind.OPERATOR, party=PartyName("operator"))
@@ -46,7 +46,16 @@ def vouch(journal: Journal, at: datetime) -> None:
     """The officer states who the administrators are, and where."""
     for said in statements(evidence.a_scene(systems={}, users={}, at=at)):
         if isinstance(said, Person | Location) and getattr(said, "of", "person") == "person":
-            take_in(journal, ACTOR, said, evidence.attests(OFFICER), at)
+            take_in(journal, ACTOR, said, evidence.attests(OFFICER), PEOPLE, at)
+
+
+def vouch_for(journal: Journal, name: str, party: str, at: datetime = AT, *, by: str = OFFICER) -> None:
+    """The officer states of somebody what he states of an administrator, but that he has another role."""
+    scene = evidence.a_scene(systems={}, users={}, at=evidence.BEFORE)
+    of_administrators = next(said for said in statements(scene) if isinstance(said, Person))
+    common = evidence.in_common(StatementKind.PERSON)
+    said = {**of_administrators.model_dump(), **common, "person": name, "party": party, "roles": ["thresholds"]}
+    take_in(journal, ACTOR, Person.model_validate(said), evidence.attests(by), PEOPLE, at)
 
 
 def an_order(told: Behind, by: str, *, at: datetime = AT, act: str = RESTORE) -> bytes:
@@ -98,7 +107,7 @@ class PutBack:
         return behind(self.journal, self.remembered)
 
     def restore(self, *given: bytes, at: datetime = AT) -> Restored:
-        return restore_ledger(self.journal, ACTOR, self.remembered, given, PEOPLE, at)
+        return restore_ledger(self.journal, ACTOR, self.remembered, given, PEOPLE, packaged_policies(), at)
 
 
 @contextmanager

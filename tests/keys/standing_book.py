@@ -51,7 +51,7 @@ class StandingBook:
         return enrol_attester(self.journal, ACTOR, enrolment(who, kinds, **changes), PEOPLE, self.at, order)
 
     def add(self, octets: bytes, kind: StatementKind) -> Receipt:
-        return add_statement(self.journal, ACTOR, octets, kind, self.at)
+        return add_statement(self.journal, ACTOR, octets, kind, PEOPLE, self.at)
 
     def take_in(self, said: Said, by: Attests = OFFICER) -> Receipt:
         return self.add(by.state(said), KINDS[type(said)])

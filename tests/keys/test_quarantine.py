@@ -11,22 +11,23 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from keybroker.errors import StatementRefused
+from keybroker.errors import PersonMayNotAct, StatementRefused
 from keybroker.keys.acts import Actor
 from keybroker.keys.attesters import Enrolment, enrol_attester
 from keybroker.keys.evidence import add_statement
 from keybroker.keys.quarantine import act_on, quarantined
 from keybroker.keys.standing import read_standing
 from keybroker.keys.thresholds import held_notifications, take_in_notification
+from keybroker.keys.withdrawal import StatementWithdrawal, withdraw_statement
 from keybroker.ledger import audit, record, tables
 from keybroker.ledger.journal import Journal
 from keybroker.ledger.model import Receipt
 from keybroker.statement.kind import StatementKind
-from keybroker.statement.payloads import CommitteeOpinion, QuarantineAction, ThresholdNotification
-from keybroker.terms import CallerKind, PartyName
+from keybroker.statement.payloads import CommitteeOpinion, Person, QuarantineAction, ThresholdNotification
+from keybroker.terms import CallerKind, PartyName, RelevantSystem
 from tests import evidence
 from tests.evidence import attests
-from tests.keys.restoring import PEOPLE
+from tests.keys.restoring import PEOPLE, vouch_for
 from tests.ledger import books
 from tests.ledger.thresholds import USER, asking, counted, let_through
 from tests.situations import AT
@@ -34,7 +35,13 @@ from tests.situations import AT
 ACTOR = Actor(identity="local:operator", kind=CallerKind.OPERATOR, party=PartyName("operator"))
 OWN, OTHER, PERSON = "thresholds-a", "thresholds-b", "evidence-officer"
 PARTIES = {OWN: "supplier-a", OTHER: "supplier-b", PERSON: "operator"}
-ALL = (StatementKind.THRESHOLD_NOTIFICATION, StatementKind.QUARANTINE_ACTION, StatementKind.COMMITTEE_OPINION)
+ALL = (
+    StatementKind.ORDER,
+    StatementKind.PERSON,
+    StatementKind.THRESHOLD_NOTIFICATION,
+    StatementKind.QUARANTINE_ACTION,
+    StatementKind.COMMITTEE_OPINION,
+)
 ON = {"measure": "critical", "variant": "7.2", "period_seconds": 60, "warning": 1, "quarantine": 2}
 
 
@@ -46,6 +53,8 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
             certificate, until = attests(name).certificate, AT + timedelta(days=900)
             asked = Enrolment(name=name, party=party, certificate=certificate, kinds=frozenset(ALL), until=until)
             enrol_attester(journal, ACTOR, asked, PEOPLE, AT - timedelta(days=2))
+        for name in (OWN, OTHER):
+            vouch_for(journal, name, PARTIES[name])
         yield journal
 
 
@@ -55,7 +64,7 @@ def a_notification(*, by: str = OWN, **changes: Any) -> bytes:
     return attests(by).state(ThresholdNotification.model_validate(common | said | changes))
 
 
-def an_opinion(about: str = "threshold-consulted", subject: str = "s", reference: str = "G-1") -> bytes:
+def an_opinion(about: str = "threshold-consulted", subject: str = "test", reference: str = "G-1") -> bytes:
     said = {"committee": "security-sub-committee", "about": about, "subject": subject, "reference": reference}
     common = evidence.in_common(StatementKind.COMMITTEE_OPINION)
     return attests(PERSON).state(CommitteeOpinion.model_validate(common | said))
@@ -163,10 +172,15 @@ def test_refuses_to_apply_it_and_the_check_is_recorded_and_spent(
     assert (held.notification.sequence, held.in_force) == (2, True)
 
 
+def test_an_opinion_about_another_part_of_the_systems_is_none_about_this_one(journal: Journal) -> None:
+    add_statement(journal, ACTOR, an_opinion(subject="another"), StatementKind.COMMITTEE_OPINION, PEOPLE, AT)
+    assert refused(journal, a_notification(user=None, by=PERSON)).flaw == "COMMITTEE_NOT_CONSULTED"
+
+
 def test_the_dccs_own_are_applied_where_the_committee_was_consulted(journal: Journal) -> None:
     octets = a_notification(user=None, by=PERSON)
     assert refused(journal, octets).clause == "G6.7(b)"
-    add_statement(journal, ACTOR, an_opinion(), StatementKind.COMMITTEE_OPINION, AT)
+    add_statement(journal, ACTOR, an_opinion(), StatementKind.COMMITTEE_OPINION, PEOPLE, AT)
     take_in(journal, a_notification(user=None, by=PERSON))
     audit.verify(journal.ledger, AT)
 
@@ -198,7 +212,7 @@ def test_tells_what_is_in_force_and_what_the_committee_was_told(journal: Journal
     with journal.ledger.read() as connection:
         first = held_notifications(read_standing(connection), AT)[-1]
     told = an_opinion("threshold-notified", first.statement.sha256.hex())
-    add_statement(journal, ACTOR, told, StatementKind.COMMITTEE_OPINION, AT)
+    add_statement(journal, ACTOR, told, StatementKind.COMMITTEE_OPINION, PEOPLE, AT)
     with journal.ledger.read() as connection:
         held = held_notifications(read_standing(connection), AT)
     found = [(each.notification.part, each.notification.sequence, each.in_force, each.told) for each in held]
@@ -234,28 +248,58 @@ def test_refuses_an_order_that_is_not_the_users_own_for_these_octets(
 ) -> None:
     given: dict[str, Any] = {"which": which[0], "octets": which[1]} | changes
     with pytest.raises(StatementRefused) as refusal:
-        act_on(journal, ACTOR, an_action(**given), AT)
+        act_on(journal, ACTOR, an_action(**given), PEOPLE, AT)
     assert refusal.value.flaw == flaw
     assert bodies(journal, "refusal")[-1]["flaw"] == flaw
     with journal.ledger.read() as connection:
         assert [each.state for each in quarantined(connection)] == ["quarantined"]
 
 
+def test_who_may_not_act_now_says_nothing_of_what_is_quarantined(journal: Journal, which: tuple[int, str]) -> None:
+    action, later = an_action(which[0], octets=which[1]), AT + timedelta(minutes=5)
+    (said,) = (each for each, who in statements_of(journal) if who == OWN)
+    withdraw_statement(journal, ACTOR, StatementWithdrawal(sha256=said, because="left"), PEOPLE, AT, None)
+    with pytest.raises(PersonMayNotAct, match="person-vouched-for"):
+        act_on(journal, ACTOR, action, PEOPLE, later)
+    refusal = bodies(journal, "refusal")[-1]
+    assert (refusal["act"], refusal["reason"]) == ("ActOnQuarantined", "PERSON_MAY_NOT_ACT")
+    with journal.ledger.read() as connection:
+        assert [each.state for each in quarantined(connection)] == ["quarantined"]
+    # Nothing was spent: vouched for anew, the same order counts.
+    vouch_for(journal, OWN, PARTIES[OWN])
+    act_on(journal, ACTOR, action, PEOPLE, later)
+    audit.verify(journal.ledger, later)
+
+
+def test_a_users_own_people_are_not_the_dccs_to_judge(journal: Journal, which: tuple[int, str]) -> None:
+    take_in(journal, a_notification(by=OTHER))
+    of_the_dcc = replace(PEOPLE, system=RelevantSystem.DCC_LIVE_SYSTEMS_B)
+    (said,) = (each for each, who in statements_of(journal) if who == OTHER)
+    withdraw_statement(journal, ACTOR, StatementWithdrawal(sha256=said, because="left"), PEOPLE, AT, None)
+    act_on(journal, ACTOR, an_action(which[0], octets=which[1], by=OTHER), of_the_dcc, AT)
+
+
+def statements_of(journal: Journal) -> list[tuple[bytes, str]]:
+    """SHA-256 and the person, of every statement about one."""
+    with journal.ledger.read() as connection:
+        return [(each.sha256, said.person) for each, said in read_standing(connection).ever(Person)]
+
+
 def test_an_order_is_used_once(journal: Journal, which: tuple[int, str]) -> None:
     order = an_action(which[0], octets=which[1])
-    act_on(journal, ACTOR, order, AT)
+    act_on(journal, ACTOR, order, PEOPLE, AT)
     with pytest.raises(StatementRefused) as refusal:
-        act_on(journal, ACTOR, order, AT)
+        act_on(journal, ACTOR, order, PEOPLE, AT)
     assert refusal.value.flaw == "STATEMENT_USED_BEFORE"
 
 
 def test_what_was_released_is_let_through_once(journal: Journal, which: tuple[int, str]) -> None:
-    act_on(journal, ACTOR, an_action(which[0], octets=which[1]), AT)
+    act_on(journal, ACTOR, an_action(which[0], octets=which[1]), PEOPLE, AT)
     assert let_through(journal, asking("r", counted(most=0))) == 1
     assert let_through(journal, asking("r2", counted(most=0))) == 0
     again = an_action(which[0], octets=which[1])
     with pytest.raises(StatementRefused, match="one that is processed"):
-        act_on(journal, ACTOR, again, AT)
+        act_on(journal, ACTOR, again, PEOPLE, AT)
     audit.verify(journal.ledger, AT)
 
 
@@ -264,8 +308,8 @@ def test_what_was_deleted_is_erased_and_never_let_through(
     journal: Journal, which: tuple[int, str], released: bool
 ) -> None:
     if released:
-        act_on(journal, ACTOR, an_action(which[0], octets=which[1]), AT)
-    act_on(journal, ACTOR, an_action(which[0], octets=which[1], action="delete"), AT)
+        act_on(journal, ACTOR, an_action(which[0], octets=which[1]), PEOPLE, AT)
+    act_on(journal, ACTOR, an_action(which[0], octets=which[1], action="delete"), PEOPLE, AT)
     with journal.ledger.read() as connection:
         assert quarantined(connection) == []
         (one,) = quarantined(connection, every=True)
@@ -278,7 +322,7 @@ def test_where_a_user_gave_its_thresholds_its_attester_says_what_becomes_of_it(
     journal: Journal, which: tuple[int, str]
 ) -> None:
     take_in(journal, a_notification(by=OTHER))
-    receipt = act_on(journal, ACTOR, an_action(which[0], octets=which[1], by=OTHER), AT)
+    receipt = act_on(journal, ACTOR, an_action(which[0], octets=which[1], by=OTHER), PEOPLE, AT)
     body = bodies(journal, "administrative")[-1]
     assert (body["act"], body["action"], body["record"]) == ("ActOnQuarantined", "release", which[0])
     assert receipt.leaf_index > which[0]

@@ -10,17 +10,21 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from keybroker.errors import KeybrokerError, LedgerBroken
+from keybroker.errors import KeybrokerError, LedgerBroken, PersonMayNotAct
+from keybroker.keys.administration import OrderKey
 from keybroker.keys.attesters import Enrolment, Withdrawal, enrol_attester, withdraw_attester
 from keybroker.keys.restore import restore_ledger
 from keybroker.keys.standing import read_standing
+from keybroker.keys.withdrawal import StatementWithdrawal, withdraw_statement
 from keybroker.ledger import audit, tables
 from keybroker.ledger.anchor import check_anchor
 from keybroker.ledger.record import decode
 from keybroker.ledger.restore_form import MARGIN
 from keybroker.statement.kind import StatementKind
-from keybroker.statement.payloads import Person
+from keybroker.statement.payloads import Location, Person
+from keybroker.terms import EntityIdentifier, KeyLabel, KeyPurpose, PartyName
 from tests import evidence
+from tests.keys.ordering import act_on_key
 from tests.keys.restoring import (
     ACTOR,
     FIRST,
@@ -40,7 +44,7 @@ from tests.keys.restoring import (
 )
 from tests.ledger import books
 from tests.ledger.books import a_request, sign
-from tests.situations import AT
+from tests.situations import AT, packaged_policies
 
 LATER = AT + timedelta(hours=2)
 
@@ -113,12 +117,30 @@ def test_refuses_somebody_who_was_withdrawn_in_the_ledger_that_was_put_back(stag
         stage.restore(*orders(stage.behind))
 
 
+def test_where_keys_in_scope_are_held_whoever_restores_is_in_the_united_kingdom(stage: PutBack) -> None:
+    """SEC G3.23: a restore decides what the module remembers."""
+    wanted = OrderKey(
+        label=KeyLabel("supplier-b"),
+        purpose=KeyPurpose.SUPPLIER_PRE_COMMAND,
+        party=PartyName("supplier-b"),
+        eui=EntityIdentifier.from_text("02-7E-57-00-00-00-03-01"),
+    )
+    act_on_key(stage.journal, ACTOR, wanted, AT)
+    with stage.journal.ledger.read() as connection:
+        held = read_standing(connection).ever(Location)
+        (said,) = (each.sha256 for each, where in held if where.subject == SECOND)
+    gone = StatementWithdrawal(sha256=said, because="moved")
+    withdraw_statement(stage.journal, ACTOR, gone, PEOPLE, AT, order_of(gone.told(), FIRST))
+    with pytest.raises(PersonMayNotAct, match=f"{SECOND} may not act: person-in-united-kingdom"):
+        stage.restore(*orders(stage.behind))
+
+
 def test_refuses_where_nothing_is_behind(tmp_path: Path) -> None:
     with books.a_book(tmp_path, "operator") as journal:
         enrol(journal)
         for remembered in (None, journal.head(AT)):
             with pytest.raises(KeybrokerError, match="nothing to restore"):
-                restore_ledger(journal, ACTOR, remembered, [], PEOPLE, AT)
+                restore_ledger(journal, ACTOR, remembered, [], PEOPLE, packaged_policies(), AT)
 
 
 def test_two_people_restore_it_once_and_what_was_issued_before_is_void(stage: PutBack) -> None:

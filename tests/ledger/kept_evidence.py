@@ -5,6 +5,7 @@ Nobody draws anything here: nonces are numbers, and signatures those of RFC 6979
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
@@ -39,7 +40,7 @@ from tests.gates import checks, looks
 from tests.keys.restoring import ACTOR, PEOPLE, UNTIL, behind
 from tests.ledger import books
 from tests.ledger.thresholds import USER, Asked, asking, counted, held, let_through
-from tests.situations import AT, ORIGIN, a_decision, evidence_of
+from tests.situations import AT, ORIGIN, a_decision, evidence_of, packaged_policies
 
 USERS_OFFICER = "users-officer"
 FIRST, SECOND = ADMINISTRATORS
@@ -62,7 +63,9 @@ class Kept:
 
     def enrol(self) -> None:
         """An officer, two administrators, who and what speaks for the User; and what is stated of the two."""
-        of_user = frozenset({StatementKind.THRESHOLD_NOTIFICATION, StatementKind.QUARANTINE_ACTION})
+        of_user = frozenset(
+            {StatementKind.ORDER, StatementKind.THRESHOLD_NOTIFICATION, StatementKind.QUARANTINE_ACTION}
+        )
         for name, party, kinds in (
             *((name, "operator", KINDS[name]) for name in (OFFICER, *ADMINISTRATORS)),
             (USERS_OFFICER, "supplier-a", of_user),
@@ -73,13 +76,14 @@ class Kept:
             enrol_attester(self.journal, ACTOR, asked, PEOPLE, evidence.BEFORE)
         for name in ADMINISTRATORS:
             self._vouch(name)
+        self._vouch(USERS_OFFICER, party="supplier-a", roles=("thresholds",))
 
-    def _vouch(self, name: str) -> None:
-        where = {"of": "person", "subject": name, "party": "operator", "country": "GB", "site": "office", "people": []}
+    def _vouch(self, name: str, *, party: str = "operator", roles: Sequence[str] = ("administrator",)) -> None:
+        where = {"of": "person", "subject": name, "party": party, "country": "GB", "site": "office", "people": []}
         who = {
             "person": name,
-            "party": "operator",
-            "roles": ["administrator"],
+            "party": party,
+            "roles": [*roles],
             "clearance": {"level": "SC", "reviewed": SCREENED},
             "screening": {"standard": "BS 7858:2019", "passed": SCREENED},
             "security_check": SCREENED,
@@ -101,7 +105,7 @@ class Kept:
         said = {
             "committee": "security-sub-committee",
             "about": "threshold-consulted",
-            "subject": "s",
+            "subject": "test",
             "reference": "G-1",
         }
         self._add(CommitteeOpinion.model_validate(self.common(kind) | said), kind)
@@ -127,7 +131,13 @@ class Kept:
         (which,) = held(self.journal)
         said = {"user": USER, "record": which.record, "octets_sha256": which.octets_sha256, "action": "release"}
         common = self.common(StatementKind.QUARANTINE_ACTION, at=AT, last=timedelta(hours=1))
-        act_on(self.journal, ACTOR, attests(USERS_OFFICER).state(QuarantineAction.model_validate(common | said)), AT)
+        act_on(
+            self.journal,
+            ACTOR,
+            attests(USERS_OFFICER).state(QuarantineAction.model_validate(common | said)),
+            PEOPLE,
+            AT,
+        )
         assert let_through(self.journal, asking("released", on, counter=22)) == 1
 
     def restore(self) -> None:
@@ -135,7 +145,7 @@ class Kept:
         remembered = Head(origin=ORIGIN, tree_size=self.journal.head(AT).tree_size + 2, root_hash=b"\x05" * 32, at=AT)
         told = behind(self.journal, remembered).told()
         orders = [self.order(told, by) for by in (FIRST, SECOND)]
-        restore_ledger(self.journal, ACTOR, remembered, orders, PEOPLE, AT)
+        restore_ledger(self.journal, ACTOR, remembered, orders, PEOPLE, packaged_policies(), AT)
 
     def order(self, told: dict[str, Json], by: str) -> bytes:
         common = self.common(StatementKind.ORDER, at=AT, last=timedelta(hours=1))
@@ -143,7 +153,7 @@ class Kept:
         return attests(by).state(Order.model_validate(common | said))
 
     def _add(self, said: Any, kind: StatementKind) -> None:
-        add_statement(self.journal, ACTOR, attests(OFFICER).state(said), kind, AT)
+        add_statement(self.journal, ACTOR, attests(OFFICER).state(said), kind, PEOPLE, AT)
 
 
 def _checked(name: str, *, nonce: str) -> Asked:

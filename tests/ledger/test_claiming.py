@@ -9,6 +9,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,10 @@ from keybroker.ledger import audit, record
 from keybroker.ledger.journal import Journal
 from keybroker.ledger.merkle import Frontier, leaf_hash
 from keybroker.ledger.model import Failure, Intent
-from keybroker.policy.claim import Claim
+from keybroker.policy.claim import Claim, IncreasingOnSuccess
 from tests.ledger import at_work, books
 from tests.ledger.claims import (
+    TEXT,
     allocated,
     asking,
     begin,
@@ -53,41 +55,64 @@ def rows(journal: Journal) -> dict[bytes, tuple[bytes, int]]:
     return {name: (value, index) for name, value, index in found}
 
 
+def on_success(number: int) -> IncreasingOnSuccess:
+    return IncreasingOnSuccess(scope="device-counter", name=b"n", number=number, **TEXT)
+
+
 # ---- refusals: first what was taken before, then what is taken now
 
-SPENT: dict[str, tuple[tuple[Claim, ...], Claim, str]] = {
-    "a serial that was used": ((once(),), once(), "never used"),
-    "a serial that was used with another value": ((once(value=b"1"),), once(value=b"2"), "never used"),
-    "another owner": ((bound(b"a"),), bound(b"b"), "bound to before"),
-    "the same number": ((increasing(5),), increasing(5), "greater than 5"),
-    "a smaller number": ((increasing(5),), increasing(4), "greater than 5"),
-    "the number 0 twice": ((increasing(0),), increasing(0), "greater than 0"),
-    "more numbers than there are": ((allocated(1, 1),), allocated(1, 1), "at most 1"),
-    "a first number beyond the last": ((), allocated(3, 2), "at most 2"),
-    "an entry that vanished and is not known": ((succession(1, 2),), succession(2), "entry 1 of the last one"),
-    "all entries vanished": ((succession(1, 2),), succession(), "entry 1 of the last one"),
+SPENT: dict[str, tuple[tuple[Claim, ...], Claim, str, str]] = {
+    "a serial that was used": ((once(),), once(), "never used", "USED_BEFORE"),
+    "a serial that was used with another value": ((once(value=b"1"),), once(value=b"2"), "never used", "USED_BEFORE"),
+    "another owner": ((bound(b"a"),), bound(b"b"), "bound to before", "BOUND_TO_ANOTHER"),
+    "the same number": ((increasing(5),), increasing(5), "greater than 5", "NUMBER_NOT_GREATER"),
+    "a smaller number": ((increasing(5),), increasing(4), "greater than 5", "NUMBER_NOT_GREATER"),
+    "the number 0 twice": ((increasing(0),), increasing(0), "greater than 0", "NUMBER_NOT_GREATER"),
+    "more numbers than there are": ((allocated(1, 1),), allocated(1, 1), "at most 1", "NUMBERS_USED_UP"),
+    "a first number beyond the last": ((), allocated(3, 2), "at most 2", "NUMBERS_USED_UP"),
+    "an entry that vanished and is not known": (
+        (succession(1, 2),),
+        succession(2),
+        "entry 1 of the last one",
+        "ENTRY_MISSING",
+    ),
+    "all entries vanished": ((succession(1, 2),), succession(), "entry 1 of the last one", "ENTRY_MISSING"),
     "an entry that vanished before it expired": (
         (certificate(1, AN_END_ENTITY, AT), succession(1)),
         succession(),
         "entry 1 of the last one",
+        "ENTRY_MISSING",
     ),
     "a certificate of the other kind": (
         (certificate(0x1F, A_CA, AT),),
         known(0x1F, 2, begins=AN_END_ENTITY),
         "entry 1f of another kind",
+        "ENTRY_OF_ANOTHER_KIND",
+    ),
+    "a number of what is in progress": (
+        (on_success(5),),
+        on_success(6),
+        "no other use in progress",
+        "USE_IN_PROGRESS",
     ),
 }
 
 
 @pytest.mark.parametrize("name", SPENT)
 def test_refuses(journal: Journal, name: str) -> None:
-    before, now, told = SPENT[name]
+    before, now, told, reason = SPENT[name]
     taken(journal, *(asking(f"before-{place}", claim) for place, claim in enumerate(before)))
     held = rows(journal)
     refusal = spent(journal, asking("now", now))
     assert told in refusal.sentence
     assert (refusal.gate, refusal.clause) == ("a-rule", "G2.61(a)")
-    assert [finding.passed for finding in refusal.findings] == [False]
+    # What rules and gates found is told with it, as the record tells it.
+    *before_it, own = refusal.findings
+    assert all(finding.passed for finding in before_it)
+    assert {"policy-in-force", "key-served"} < {str(finding.rule) for finding in before_it}
+    assert (own.passed, own.rule, own.reason) == (False, "a-rule", reason)
+    assert own.remedy
+    assert refusal.sentence.endswith(f"; {own.remedy}")
     # What is refused takes nothing.
     assert rows(journal) == held
     audit.verify(journal.ledger, AT)
@@ -95,7 +120,7 @@ def test_refuses(journal: Journal, name: str) -> None:
 
 @pytest.mark.parametrize("name", SPENT)
 def test_refuses_the_second_of_two_in_one_batch(journal: Journal, name: str) -> None:
-    before, now, told = SPENT[name]
+    before, now, told, _ = SPENT[name]
     asked = [asking(f"before-{place}", claim) for place, claim in enumerate(before)]
     *_, answer = begin(journal, *asked, asking("now", now))
     assert told in str(answer)
@@ -118,6 +143,30 @@ def test_a_use_that_is_refused_for_one_claim_takes_none_of_the_others(journal: J
     spent(journal, asking("b", once(b"fresh"), increasing(9), allocated(), once(b"used")))
     (intent,) = taken(journal, asking("c", once(b"fresh"), increasing(1), allocated()))
     assert intent.counter == 0
+
+
+def test_what_a_claim_says_to_do_goes_before_what_its_form_says(journal: Journal) -> None:
+    mended = replace(once(), remedy="have it checked again")
+    taken(journal, asking("before", mended))
+    assert spent(journal, asking("now", mended)).findings[-1].remedy == "have it checked again"
+
+
+def test_a_number_that_counts_on_success_is_refused_as_any_other_afterwards(journal: Journal) -> None:
+    (intent,) = taken(journal, asking("before", on_success(5)))
+    succeed(journal, intent)
+    assert spent(journal, asking("now", on_success(5))).findings[-1].reason == "NUMBER_NOT_GREATER"
+
+
+def test_the_record_of_a_refusal_tells_the_findings_that_the_caller_is_told(journal: Journal) -> None:
+    taken(journal, asking("before", once()))
+    refusal = spent(journal, asking("now", once()))
+    stored = journal.find(2)
+    assert stored is not None
+    told: list[Any] = record.decode(stored.octets)["findings"]  # type: ignore[assignment]
+    assert [each["rule"] if isinstance(each, dict) else each[0] for each in told] == [
+        str(finding.rule) for finding in refusal.findings
+    ]
+    assert told[-1]["reason"] == "USED_BEFORE"
 
 
 # ---- what may be taken

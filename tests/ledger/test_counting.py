@@ -123,7 +123,9 @@ def test_refuses_what_would_exceed_the_threshold_and_counts_nothing_for_it(journ
     refusal = answers[2]
     assert isinstance(refusal, ThresholdExceeded)
     assert (refusal.clause, refusal.gate) == ("G6.3(a)(i)", "anomaly-threshold")
-    finding = refusal.findings[-1]
+    *before_it, finding = refusal.findings
+    assert before_it
+    assert all(each.passed for each in before_it)
     assert (finding.expected, finding.found) == ("at most 2 in 3600 s of critical 7.2 of the User", "number 3")
     assert finding.reason == "THRESHOLD_EXCEEDED"
     assert "signed order" in finding.remedy

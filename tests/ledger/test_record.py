@@ -97,7 +97,8 @@ def test_refuses_a_record_that_is_not_canonical(octets: bytes) -> None:
         (OutcomeUnknown("nobody knows"), record.UNKNOWN),
         (ModuleUnavailable("away"), record.FAILED),
         (ModuleBusy("busy"), record.FAILED),
-        (ModuleDisagrees("wrong", used=True), record.FAILED),
+        (ModuleDisagrees("wrong", used=True), record.UNKNOWN),
+        (ModuleDisagrees("another key"), record.FAILED),
         (LedgerUnavailable("full"), record.FAILED),
     ],
 )

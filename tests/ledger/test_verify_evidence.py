@@ -90,7 +90,7 @@ def notify_again(kept: Kept) -> None:
 def reload(kept: Kept) -> None:
     """Two workers take a configuration by one order."""
     order = kept.order(told_reload(DIGEST), FIRST)
-    add_statement(kept.journal, ACTOR, order, StatementKind.ORDER, AT)
+    add_statement(kept.journal, ACTOR, order, StatementKind.ORDER, PEOPLE, AT)
     for _ in range(2):
         record_reload(kept.journal, Reload(digest=DIGEST, policies=situations.packaged_policies(), people=PEOPLE), AT)
 
@@ -388,7 +388,7 @@ def test_a_ledger_with_every_such_record_and_row_verifies(book: bytes, tmp_path:
 ACTS: Mapping[str, int] = {
     "EnrolAttester": 6,
     "WithdrawAttester": 1,
-    "AddStatement": 7,
+    "AddStatement": 9,
     "WithdrawStatement": 1,
     "CheckThresholdNotification": 2,
     "ApplyThresholds": 1,

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
+from keybroker.cli.dev.statements import KINDS, OFFICER
 from keybroker.errors import KeybrokerError, ThresholdExceeded
 from keybroker.gates.model import Permit
 from keybroker.keys.attesters import Enrolment, enrol_attester
@@ -24,13 +25,14 @@ from keybroker.policy.claim import Counted
 from keybroker.statement.kind import StatementKind
 from keybroker.statement.payloads import QuarantineAction
 from tests import evidence
-from tests.keys.restoring import ACTOR, PEOPLE, UNTIL
+from tests.keys.restoring import ACTOR, PEOPLE, UNTIL, vouch_for
 from tests.ledger import books
 from tests.situations import AT
 
 USER = "90-B3-D5-1F-AA-01-00-00"
 SPEAKS = "speaks-for-supplier-a"
 """Who says what becomes of its quarantined communications."""
+VOUCHES = "vouches-for-whoever-speaks"
 SECOND = timedelta(seconds=1)
 Asked = tuple[RequestIdentity, Permit]
 
@@ -81,7 +83,7 @@ def act(journal: Journal, which: int, action: str) -> None:
     said = {"user": one.user, "record": which, "octets_sha256": one.octets_sha256, "action": action}
     given = evidence.in_common(StatementKind.QUARANTINE_ACTION)
     octets = evidence.attests(SPEAKS).state(QuarantineAction.model_validate(given | said))
-    act_on(journal, ACTOR, octets, AT)
+    act_on(journal, ACTOR, octets, PEOPLE, AT)
 
 
 def enrol_user(journal: Journal) -> None:
@@ -89,9 +91,12 @@ def enrol_user(journal: Journal) -> None:
     with journal.ledger.read() as connection:
         if read_standing(connection).attesters:
             return
-    kinds, certificate = frozenset({StatementKind.QUARANTINE_ACTION}), evidence.attests(SPEAKS).certificate
-    asked = Enrolment(name=SPEAKS, party="supplier-a", certificate=certificate, kinds=kinds, until=UNTIL)
-    enrol_attester(journal, ACTOR, asked, PEOPLE, evidence.BEFORE)
+    speaks = frozenset({StatementKind.ORDER, StatementKind.QUARANTINE_ACTION})
+    for name, party, kinds in ((SPEAKS, "supplier-a", speaks), (VOUCHES, "operator", KINDS[OFFICER])):
+        certificate = evidence.attests(name).certificate
+        asked = Enrolment(name=name, party=party, certificate=certificate, kinds=kinds, until=UNTIL)
+        enrol_attester(journal, ACTOR, asked, PEOPLE, evidence.BEFORE)
+    vouch_for(journal, SPEAKS, "supplier-a", by=VOUCHES)
 
 
 def rows(journal: Journal) -> dict[bytes, bytes]:

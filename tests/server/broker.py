@@ -171,7 +171,7 @@ def order_reload(deployment: Deployment) -> None:
         at=at,
     )
     with acting(configuration, "operator") as (journal, actor):
-        add_statement(journal, actor, given, StatementKind.ORDER, at)
+        add_statement(journal, actor, given, StatementKind.ORDER, configuration.people, at)
 
 
 def is_serving(broker: RunningBroker) -> bool:

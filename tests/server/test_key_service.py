@@ -12,9 +12,9 @@ import pytest
 
 from keybroker.gates.model import ClockStand
 from keybroker.gates.readiness import Outlook
-from keybroker.policy.model import RegisteredKey
+from keybroker.policy.model import KeyRegister, RegisteredKey
 from keybroker.policy.trust import RevocationList
-from keybroker.server.key_service import lapse_warnings, why_unusable
+from keybroker.server.key_service import lapse_warnings, own_warnings, why_unusable
 from keybroker.statement.standing import Standing
 from keybroker.terms import DeploymentKind, Finding, KeyLabel, KeyPurpose, KeyState, RuleName
 from tests import evidence
@@ -130,5 +130,16 @@ def test_a_key_without_a_current_list_of_its_chain_or_on_one_is_told_to_be_unusa
 )
 def test_warns_of_what_lapses_soon_thirty_days_before(days: int, says: str) -> None:
     line = SimpleNamespace(policies={KeyPurpose.SUPPLIER_PRE_COMMAND: a_policy()})
-    told = lapse_warnings(line, another(at=AT + timedelta(days=days)))  # type: ignore[arg-type]  # its policies alone
+    outlook = another(at=AT + timedelta(days=days))
+    told = lapse_warnings(line, KeyRegister(version=1, keys={}), outlook)  # type: ignore[arg-type]  # its policies alone
     assert any(says in each for each in told) if says else told == []
+
+
+def test_warns_of_an_ending_revocation_list_and_of_a_certificate_to_its_own_key_alone() -> None:
+    line, ending = SimpleNamespace(policies={}), replace(CURRENT, next_update=AT + timedelta(hours=1))
+    register = KeyRegister(version=1, keys={}, lists={CA: ending})
+    told = lapse_warnings(line, register, another(standing=Standing()))  # type: ignore[arg-type]  # its policies alone
+    assert [each.split(" lapses")[0] for each in told] == ["revocation-list"]
+    key = a_key(certificate=a_certificate(not_after=AT + timedelta(days=6)))
+    assert ["certificate lapses in 6 days" in each for each in own_warnings(key, AT)] == [True]
+    assert own_warnings(a_key(), AT) == []

@@ -21,6 +21,7 @@ from keybroker.config import read_configuration
 from keybroker.keys.evidence import add_statement
 from keybroker.keys.reload import told_reload
 from keybroker.keys.standing import read_standing
+from keybroker.ledger import audit
 from keybroker.ledger.reading import open_for_reading
 from keybroker.ledger.record import order_target
 from keybroker.pb import signing_pb2_grpc
@@ -67,7 +68,7 @@ def give_order(broker: RunningBroker, name: str = ADMINISTRATORS[0], **changes: 
 def add(broker: RunningBroker, octets: bytes, kind: StatementKind) -> None:
     configuration = read_configuration(broker.deployment.config_path)
     with acting(configuration, "operator") as (journal, actor):
-        add_statement(journal, actor, octets, kind, configuration.clock.now())
+        add_statement(journal, actor, octets, kind, configuration.people, configuration.clock.now())
 
 
 def refused(broker: RunningBroker) -> dict[str, Any]:
@@ -94,8 +95,8 @@ def serves(broker: RunningBroker) -> None:
         assert stub.SignPreCommand(asked, wait_for_ready=True, timeout=20).signed.signature
 
 
-def bodies(broker: RunningBroker) -> list[dict[str, Any]]:
-    """Of the records of reloads, oldest first."""
+def bodies(broker: RunningBroker, kind: str = "administrative") -> list[dict[str, Any]]:
+    """Of the records of reloads, oldest first; ``refusal``: of those that were refused."""
     configuration = read_configuration(broker.deployment.config_path)
     ledger = open_for_reading(
         configuration.ledger_url, origin=configuration.ledger_origin, deployment=configuration.deployment
@@ -103,8 +104,8 @@ def bodies(broker: RunningBroker) -> list[dict[str, Any]]:
     with closing(ledger):
         size = ledger.head(configuration.clock.now()).tree_size
         stored = [ledger.find(index) for index in range(size)]
-    records = [json.loads(each.octets) for each in stored if each is not None and each.kind == "administrative"]
-    return [each["body"] for each in records if each["body"]["act"] == "Reload"]
+    records = [json.loads(each.octets) for each in stored if each is not None and each.kind == kind]
+    return [each["body"] for each in records if each.get("body", {}).get("act") == "Reload"]
 
 
 def test_refuses_what_nobody_ordered_and_says_what_an_order_would_name(broker: RunningBroker, good: str) -> None:
@@ -115,6 +116,32 @@ def test_refuses_what_nobody_ordered_and_says_what_an_order_would_name(broker: R
     target = order_target(told_reload(read_configuration(broker.deployment.config_path).sources.digest))
     assert (told["reason"], target in told["why"], told["kept"]) == ("PERSON_MAY_NOT_ACT", True, before.hex())
     wait_until(lambda: broker.metric("keybroker_reloads_refused_total") == counted + 1, seconds=5)
+
+
+def test_a_reload_that_nobody_ordered_is_recorded_once_whatever_the_workers(broker: RunningBroker, good: str) -> None:
+    before = len(bodies(broker, "refusal"))
+    change(broker, "nobody ordered this either")
+    configuration = read_configuration(broker.deployment.config_path)
+    told = refused(broker)
+    (body,) = bodies(broker, "refusal")[before:]
+    refused(broker)
+    assert [each["sentence"] for each in bodies(broker, "refusal")[before:]] == [told["why"]] * 2
+    assert body.pop("actor")["identity"].startswith("worker:supervisor.")
+    assert body == {
+        "act": "Reload",
+        "configuration": configuration.sources.digest.hex(),
+        "reason": "PERSON_MAY_NOT_ACT",
+        "sentence": told["why"],
+    }
+    with acting(configuration, "operator") as (journal, _):
+        audit.verify(journal.ledger, configuration.clock.now())
+
+
+def test_what_cannot_be_reloaded_at_all_is_no_refusal_of_an_order(broker: RunningBroker, good: str) -> None:
+    before = bodies(broker, "refusal")
+    edit(broker.deployment, "cooling_off_days = 180", "cooling_off_days = 181")
+    assert refused(broker)["reason"] == "CONFIGURATION_INVALID"
+    assert bodies(broker, "refusal") == before
 
 
 def test_refuses_another_configuration_than_was_ordered(broker: RunningBroker, good: str) -> None:

@@ -73,7 +73,7 @@ def locate(deployment: Deployment, system: str) -> None:
     )
     officer = read_attests(deployment.directory / "evidence", OFFICER)
     with acting(configuration, "operator") as (journal, actor):
-        take_in(journal, actor, said, officer, at)
+        take_in(journal, actor, said, officer, configuration.people, at)
 
 
 @pytest.fixture

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from urllib.parse import quote
 
 import grpc
 import pytest
@@ -20,6 +23,7 @@ from keybroker.errors import (
     StatementRefused,
 )
 from keybroker.hsm.pin import PinWrong
+from keybroker.pb import signing_pb2 as pb
 from keybroker.server import exit_status, status
 from keybroker.terms import Finding, RuleName
 
@@ -150,12 +154,47 @@ def test_says_after_how_long_to_ask_again(error: type[KeybrokerError]) -> None:
     assert error_details_pb2.RetryInfo in kinds
 
 
-def test_many_long_findings_still_fit_into_trailers() -> None:
-    findings = tuple(
-        Finding(rule=RuleName(f"r{n}"), clause="G1", passed=False, expected="x" * 5000, found="y" * 5000)
-        for n in range(50)
+@pytest.mark.parametrize("octets", [10, 60, 130, 500, 5000])
+@pytest.mark.parametrize("count", [1, 2, 5, 10, 50])
+def test_many_long_findings_still_fit_into_trailers(count: int, octets: int) -> None:
+    """The whole of them in ASCII, as a reader of HTTP/2 counts that knows of no other."""
+    word = "é" * (octets // 2)
+    one = Finding(
+        rule=RuleName("a-rule"), clause="G1", passed=False, expected=word, found=word, reason="WHY", remedy=word
     )
-    assert status.status_of(NotPermitted("no", findings=findings)).ByteSize() < 8000
+    refusal = GateShut(word, gate="a-rule", clause="G1", findings=(one,) * count)
+    code, message, trailers = asyncio.run(aborted(refusal))
+    assert code is grpc.StatusCode.FAILED_PRECONDITION
+    headers = {"grpc-status": "9", "grpc-message": quote(message), **{name: b64(value) for name, value in trailers}}
+    assert sum(len(name) + len(value) + 32 for name, value in headers.items()) < 8192
+
+
+async def aborted(error: KeybrokerError) -> tuple[grpc.StatusCode, str, tuple[tuple[str, bytes], ...]]:
+    """With what the call ended."""
+    context = Context()
+    with pytest.raises(grpc.aio.AbortError):
+        await status.abort(context, error)  # type: ignore[arg-type]  # all of a context that is used
+    (ended,) = context.ended
+    return ended
+
+
+@dataclass
+class Context:
+    ended: list[tuple[grpc.StatusCode, str, tuple[tuple[str, bytes], ...]]] = field(default_factory=list)
+
+    async def abort(self, code: grpc.StatusCode, message: str, trailers: tuple[tuple[str, bytes], ...]) -> None:
+        self.ended.append((code, message, trailers))
+        raise grpc.aio.AbortError
+
+
+def b64(octets: bytes) -> str:
+    return base64.b64encode(octets).decode("ascii")
+
+
+def test_of_many_findings_each_keeps_its_remedy_before_any_is_left_out() -> None:
+    findings = tuple(replace(FAILED, rule=RuleName(f"rule-{n}"), remedy="do this " * 12) for n in range(8))
+    made = [each for each in status.details_of(NotPermitted("no", findings=findings)) if isinstance(each, pb.Finding)]
+    assert [(each.rule, each.remedy) for each in made] == [(each.rule, each.remedy) for each in findings]
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,17 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from keybroker.cli.dev import pki
-from keybroker.cli.dev.statements import ADMINISTRATORS, CHECK, KINDS, OFFICER, Scene, common, statements
+from keybroker.cli.dev.configuration import LEDGER_ORIGIN, NODE
+from keybroker.cli.dev.statements import ADMINISTRATORS, CHECK, KINDS, OFFICER, Scene, statements
+from keybroker.cli.orders import sign_order
+from keybroker.cli.stating import Stater, read_stater
 from keybroker.client.certificates import new_serial_number
-from keybroker.errors import ConfigurationInvalid
+from keybroker.client.ssc import confirm
 from keybroker.gates.people import PeopleSettings
 from keybroker.keys.acts import Actor
 from keybroker.keys.attesters import Enrolment, enrol_attester
@@ -23,24 +26,19 @@ from keybroker.keys.evidence import add_statement
 from keybroker.keys.thresholds import take_in_notification
 from keybroker.ledger.journal import Journal
 from keybroker.statement.kind import StatementKind
-from keybroker.statement.making import Sign, make_statement, signer
 from keybroker.statement.payloads import KINDS as KIND_OF
-from keybroker.statement.payloads import Order, ThresholdNotification
+from keybroker.statement.payloads import ThresholdNotification
 from keybroker.statement.said import Said
+from keybroker.terms import EntityIdentifier
 
 _VALID = timedelta(days=400)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attests:
-    """An attester that signs here: ``certificate`` in DER."""
+class Attests(Stater):
+    """An attester of the deployment, by its name."""
 
     name: str
-    certificate: bytes
-    sign: Sign
-
-    def state(self, said: Said) -> bytes:
-        return make_statement(said, certificate=self.certificate, sign=self.sign).encode("ascii")
 
 
 def file_name(name: str) -> str:
@@ -56,13 +54,9 @@ def make_attesters(parties: Iterable[str], *, not_before: datetime) -> Iterator[
 
 
 def read_attests(directory: Path, name: str) -> Attests:
-    """Raises: ConfigurationInvalid."""
-    certificate = x509.load_pem_x509_certificate((directory / f"{file_name(name)}.pem").read_bytes())
-    private = serialization.load_pem_private_key((directory / f"{file_name(name)}.key").read_bytes(), None)
-    if not isinstance(private, ec.EllipticCurvePrivateKey):
-        raise ConfigurationInvalid("expected a P-256 private key", where=f"evidence/{file_name(name)}.key")
-    der = certificate.public_bytes(serialization.Encoding.DER)
-    return Attests(name=name, certificate=der, sign=signer(private))
+    """Raises: BadParameter."""
+    mine = read_stater(directory / f"{file_name(name)}.pem", directory / f"{file_name(name)}.key")
+    return Attests(name=name, certificate=mine.certificate, sign=mine.sign)
 
 
 def give_evidence(journal: Journal, actor: Actor, directory: Path, scene: Scene, people: PeopleSettings) -> None:
@@ -77,29 +71,50 @@ def give_evidence(journal: Journal, actor: Actor, directory: Path, scene: Scene,
         enrol_attester(journal, actor, enrolment, people, at)
     officer = read_attests(directory, OFFICER)
     for said in statements(scene):
-        take_in(journal, actor, said, officer, at)
+        take_in(journal, actor, said, officer, people, at)
 
 
-def take_in(journal: Journal, actor: Actor, said: Said, by: Attests, at: datetime) -> None:
+def take_in(journal: Journal, actor: Actor, said: Said, by: Attests, people: PeopleSettings, at: datetime) -> None:
     """Sign it and take it in, as its kind wants. Raises: KeybrokerError."""
     octets = by.state(said)
     if isinstance(said, ThresholdNotification):
         take_in_notification(journal, actor, octets, at)
     else:
-        add_statement(journal, actor, octets, KIND_OF[type(said)], at)
+        add_statement(journal, actor, octets, KIND_OF[type(said)], people, at)
 
 
 def order(directory: Path, *, origin: str, act: str, target: str, at: datetime, name: str = ADMINISTRATORS[0]) -> bytes:
     """The order of an administrator, for acts of the deployment's making."""
-    said = Order.model_validate(
-        {
-            **common(origin, at, StatementKind.ORDER, last=timedelta(hours=1)),
-            "act": act,
-            "target": target,
-            "at": int(at.timestamp()),
-        }
+    return sign_order(read_attests(directory, name), act, target, origin=origin, at=at, lasts=timedelta(hours=1))
+
+
+def confirmed(
+    by: Attests,
+    octets: bytes,
+    *,
+    variant: str,
+    user: EntityIdentifier,
+    device: EntityIdentifier,
+    counter: int,
+    confirmed_by: str,
+) -> str:
+    """The statement of a party's check system that it applied the Supply Sensitive Check to these very octets (G3.25).
+
+    From there they go by the party's head-end to the deployment's one machine.
+    """
+    party, _, _ = by.name.partition("/")
+    return confirm(
+        octets,
+        variant=variant,
+        device=device,
+        user=user,
+        request_id=f"{user}:{device}:{counter}",
+        confirmed_by=confirmed_by,
+        origin=LEDGER_ORIGIN,
+        chain=(by.name, f"{party}/head-end", NODE),
+        certificate=by.certificate,
+        private_key=by.sign,
     )
-    return read_attests(directory, name).state(said)
 
 
 def _names(parties: Iterable[str]) -> tuple[str, ...]:

@@ -5,12 +5,11 @@ Nothing here was checked by anybody: the attesters are made with the deployment,
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TypedDict
 
+from keybroker.cli import stating
 from keybroker.content.message_codes import MESSAGE_CODES
 from keybroker.content.model import Criticality
 from keybroker.gates.model import ModuleIdentity, Node
@@ -71,15 +70,6 @@ class Scene:
     """Other quarantine thresholds than the large one, by variant."""
 
 
-class Common(TypedDict):
-    """What every statement says, whatever its kind."""
-
-    aud: str
-    iat: int
-    exp: int
-    nonce: str
-
-
 def statements(scene: Scene) -> Iterator[Said]:
     """By the officer, in the order in which they are taken in; people last, who may act from then on."""
     yield from _of_module(scene)
@@ -115,14 +105,12 @@ def module_names(module: ModuleIdentity) -> ModuleNames:
     )
 
 
-def common(origin: str, at: datetime, kind: StatementKind, *, last: timedelta | None = None) -> Common:
-    """``aud``, ``iat``, ``exp`` and a new ``nonce``; as long as the kind allows unless ``last`` is shorter."""
-    issued = int(at.timestamp())
-    until = issued + int((last or LONGEST[kind]).total_seconds())
-    return {"aud": origin, "iat": issued, "exp": until, "nonce": secrets.token_urlsafe(24)}
+def common(origin: str, at: datetime, kind: StatementKind, *, last: timedelta | None = None) -> stating.Common:
+    """What every statement says; it lasts as long as its kind allows unless ``last`` is shorter."""
+    return stating.common(origin, at, last or LONGEST[kind])
 
 
-def _common(scene: Scene, kind: StatementKind) -> Common:
+def _common(scene: Scene, kind: StatementKind) -> stating.Common:
     return common(scene.origin, scene.at, kind)
 
 

@@ -1,0 +1,169 @@
+"""What readiness says of a key's gates is what they do, for every purpose, live and without any evidence at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from keybroker.content.contents import Content
+from keybroker.errors import GateShut
+from keybroker.gates import EXISTING_GATES, open_gates
+from keybroker.gates.model import Surroundings
+from keybroker.gates.readiness import Outlook, ShutGate, shut_gates
+from keybroker.policy.model import Decision, RegisteredKey
+from keybroker.statement.standing import Standing
+from keybroker.statement.statement import Statement
+from keybroker.terms import DeploymentKind, Finding, KeyLabel, KeyPurpose
+from tests import evidence
+from tests.content.test_smets1 import ADD_CREDIT, APDU, GET, instruction, response
+from tests.gates.checks import a_pre_command
+from tests.gates.looks import a_classification, a_standing, a_validation
+from tests.gates.test_anomaly_threshold import SMETS1, with_mac
+from tests.gates.test_gates import PUT_BACK, STRANGE_CLOCK, UNBUILT, gates_of
+from tests.situations import (
+    AT,
+    COMMAND_PURPOSES,
+    USER_IDS,
+    USER_PURPOSES,
+    a_caller,
+    a_content,
+    a_key,
+    a_situation,
+    evidence_of,
+    packaged_policies,
+)
+
+LIVE, TEST = DeploymentKind.LIVE, DeploymentKind.TEST
+DCO, S1SP = KeyPurpose.DCO_SMETS1, KeyPurpose.S1SP_SMETS1
+OF_EACH_SORT = (instruction(GET), instruction(ADD_CREDIT), response(APDU))
+USES: Mapping[KeyPurpose, tuple[Content, ...]] = {
+    **{purpose: (a_content(purpose),) for purpose in COMMAND_PURPOSES},
+    **{purpose: (a_pre_command(),) for purpose in USER_PURPOSES},
+    KeyPurpose.USER_XML: (SMETS1,),
+    KeyPurpose.ACCESS_CONTROL_BROKER_MAC: (with_mac(),),
+    DCO: OF_EACH_SORT,
+    S1SP: OF_EACH_SORT,
+}
+"""Uses of which every gate of the purpose asks what it can ask; of the others' no gate asks anything by content."""
+OF_OTHERS = (a_content(KeyPurpose.AUDIT_CHECKPOINT),)
+
+
+def a_key_of(purpose: KeyPurpose) -> RegisteredKey:
+    return replace(a_key(), purpose=purpose, label=KeyLabel(purpose.value))
+
+
+def told_of(
+    purpose: KeyPurpose,
+    standing: Standing,
+    deployment: DeploymentKind = LIVE,
+    surroundings: Surroundings = evidence.SURROUNDINGS,
+) -> dict[str, ShutGate]:
+    """By gate, what readiness says."""
+    outlook = Outlook(
+        deployment=deployment, module=evidence.MODULE, surroundings=surroundings, standing=standing, at=AT
+    )
+    return {each.gate: each for each in shut_gates(a_key_of(purpose), packaged_policies()[purpose], outlook)}
+
+
+def found_for(
+    content: Content,
+    purpose: KeyPurpose,
+    standing: Standing,
+    deployment: DeploymentKind = LIVE,
+    surroundings: Surroundings = evidence.SURROUNDINGS,
+) -> dict[str, Finding]:
+    """By gate, what shuts one use of a key that the module serves. No rule is asked: the gates alone judge."""
+    key = a_key_of(purpose)
+    decision = Decision(
+        content=content,
+        key=key,
+        caller=a_caller(),
+        policy=packaged_policies()[purpose],
+        situation=a_situation(deployment=deployment),
+        findings=(),
+    )
+    try:
+        open_gates(decision, evidence_of(key, standing=standing, surroundings=surroundings))
+    except GateShut as shut:
+        return {str(finding.rule): finding for finding in shut.findings if not finding.passed}
+    return {}
+
+
+def check_agrees(purpose: KeyPurpose, told: dict[str, ShutGate], shut: list[dict[str, Finding]]) -> None:
+    """Every use is shut by the gates that are told of, and by no other; a SMETS1 Service Provider's by that one of the
+    two gates of the module which its use demands (SEC G2.44A)."""
+    if purpose is S1SP:
+        assert all(len(each) == 1 for each in shut)
+        assert {gate for each in shut for gate in each} == told.keys()
+    else:
+        assert [each.keys() for each in shut] == [told.keys()] * len(shut)
+
+
+@pytest.mark.parametrize("purpose", KeyPurpose)
+def test_a_live_key_without_any_evidence_shows_exactly_the_gates_that_then_shut(purpose: KeyPurpose) -> None:
+    told = told_of(purpose, Standing())
+    check_agrees(purpose, told, [found_for(use, purpose, Standing()) for use in USES.get(purpose, OF_OTHERS)])
+    assert told.keys() == gates_of(purpose).keys() - {"key-served"}
+    assert all(each.clause and each.expected and each.found and each.remedy for each in told.values())
+
+
+@pytest.mark.parametrize("purpose", KeyPurpose)
+@pytest.mark.parametrize("around", [STRANGE_CLOCK, PUT_BACK], ids=["a strange clock", "an old ledger"])
+def test_what_shuts_a_gate_whatever_it_would_find_is_shown_of_the_gates_that_it_shuts(
+    around: Surroundings, purpose: KeyPurpose
+) -> None:
+    held = evidence.with_validation(USER_IDS)
+    shown = {
+        name
+        for name in gates_of(purpose)
+        if name in EXISTING_GATES
+        and (EXISTING_GATES[name].relies_on_time if around is STRANGE_CLOCK else EXISTING_GATES[name].spends)
+    }
+    told = told_of(purpose, held, TEST, around)
+    assert shown <= told.keys()
+    assert all(
+        gate in told for use in USES.get(purpose, OF_OTHERS) for gate in found_for(use, purpose, held, TEST, around)
+    )
+
+
+@pytest.mark.parametrize("purpose", [purpose for purpose in KeyPurpose if UNBUILT & gates_of(purpose).keys()])
+def test_a_gate_that_is_not_built_is_shown_shut_in_a_live_deployment_alone_and_in_the_words_of_the_refusal(
+    purpose: KeyPurpose,
+) -> None:
+    held = evidence.with_validation(USER_IDS)
+    told, (use, *_) = told_of(purpose, held), USES.get(purpose, OF_OTHERS)
+    unbuilt = UNBUILT & gates_of(purpose).keys()
+    for gate in unbuilt:
+        finding, each = found_for(use, purpose, held)[gate], told[gate]
+        assert (each.clause, each.expected) == (finding.clause, finding.expected)
+        assert (each.found, each.remedy) == (finding.found, finding.remedy)
+    assert not unbuilt & told_of(purpose, held, TEST).keys()
+
+
+VALIDATED, CLASSIFIED = a_validation(), a_classification()
+HELD: Mapping[str, tuple[KeyPurpose, tuple[Statement, ...], set[str]]] = {
+    "a DCO's without anything": (DCO, (), {"validated-module"}),
+    "a DCO's with a classification alone": (DCO, (CLASSIFIED,), {"validated-module"}),
+    "a DCO's with a validation": (DCO, (VALIDATED,), set()),
+    "an S1SP's without anything": (S1SP, (), {"validated-module", "information-classification-module"}),
+    "an S1SP's with a classification alone": (S1SP, (CLASSIFIED,), set()),
+    "an S1SP's with a validation alone": (S1SP, (VALIDATED,), set()),
+}
+
+
+@pytest.mark.parametrize(("purpose", "held", "shut"), HELD.values(), ids=HELD)
+def test_a_live_smets1_key_shows_a_gate_of_its_module_where_no_use_could_pass_it(
+    purpose: KeyPurpose, held: tuple[Statement, ...], shut: set[str]
+) -> None:
+    standing = a_standing(*held)
+    assert told_of(purpose, standing).keys() == shut
+    passing = [use for use in USES[purpose] if not found_for(use, purpose, standing)]
+    assert bool(passing) is not bool(shut)
+
+
+def test_a_test_deployment_relaxes_the_validation_of_a_smets1_keys_module() -> None:
+    for purpose in (DCO, S1SP):
+        assert told_of(purpose, Standing(), TEST) == {}
+        assert any(not found_for(use, purpose, Standing(), TEST) for use in USES[purpose])
