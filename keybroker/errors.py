@@ -17,14 +17,17 @@ not; nothing was decided against the caller.
     │   ├── ProtectionInvalid        a MAC or authentication tag that was to be checked is not right
     │   ├── NotPermitted             the rules refused; carries every finding (also: a key unknown to this caller)
     │   ├── StatementRefused         a statement that was given cannot be relied on, or was used before
+    │   ├── CmsUnfit                 a signed or sealed document is not exact, not by or not for whom it should be
+    │   ├── ShareUnfit               a share of a split key that is not the one it should be, or not a share
     │   ├── PersonMayNotAct          an excluded, lapsed or absent person, or an act without an order
     │   └── GateShut                 what must have happened outside has not
-    │       ├── GateNotEnforceable     the purpose names a gate that is not built yet (live deployments)
     │       ├── KeyNotServed           the module does not hold the key as the register and its purpose demand
     │       ├── ModuleNotShown         no evidence in force that the module is validated, or classified
     │       ├── LocationNotShown       no evidence in force that all is in the United Kingdom
     │       ├── CheckNotShown          no Supply Sensitive Check of these very octets
     │       ├── ThresholdNotSet        no Anomaly Detection Threshold in force for it
+    │       ├── ApprovalNotShown       no approval of the SMKI PMA in force for this use, or on record for its transfer
+    │       ├── QuorumNotPresent       a split key without its quorum in the room
     │       ├── ClockUnreliable        the clock differs from its source, or was not compared with it
     │       ├── LedgerNotRemembered    the ledger does not extend what is remembered outside it
     │       ├── EvidenceSpent          what may be used once was used before (serial, RequestID, counter)
@@ -167,6 +170,27 @@ class StatementRefused(Refusal):
         self.clause = clause
 
 
+class CmsUnfit(Refusal):
+    """A CMS document that is not written exactly, was changed, or is another's (``keybroker.ceremony.cms_form``)."""
+
+    reason = "CMS_UNFIT"
+    clause = "RFC 5652"
+
+
+class ShareUnfit(Refusal):
+    """``flaw`` is the stable name of what is wrong with it (``keybroker.ceremony.share_flaw``); ``places`` are the
+    numbers, from 1, of the words that are wrong, where they are known. The words themselves are said nowhere.
+    """
+
+    reason = "SHARE_UNFIT"
+    clause = "G2.44B, G5.13"
+
+    def __init__(self, sentence: str, *, flaw: str, places: tuple[int, ...] = ()) -> None:
+        super().__init__(sentence)
+        self.flaw = flaw
+        self.places = places
+
+
 class PersonMayNotAct(Refusal):
     """``findings`` are all that was looked at, with clause and, of an exclusion, the date on which it ends."""
 
@@ -188,10 +212,6 @@ class GateShut(Refusal):
         self.gate = gate
         self.clause = clause
         self.findings = findings
-
-
-class GateNotEnforceable(GateShut):
-    reason = "GATE_NOT_ENFORCEABLE"
 
 
 class KeyNotServed(GateShut):
@@ -220,6 +240,18 @@ class ThresholdNotSet(GateShut):
     """SEC G6.3, G6.6."""
 
     reason = "THRESHOLD_NOT_SET"
+
+
+class ApprovalNotShown(GateShut):
+    """SEC G2.22I(a)."""
+
+    reason = "APPROVAL_NOT_SHOWN"
+
+
+class QuorumNotPresent(GateShut):
+    """SEC G2.44B."""
+
+    reason = "QUORUM_NOT_PRESENT"
 
 
 class ClockUnreliable(GateShut):

@@ -35,7 +35,7 @@ from keybroker.errors import (
     Refusal,
 )
 from keybroker.gates import came_too_late, open_gates
-from keybroker.gates.model import GateEvidence, GateMemory, Permit, Surroundings
+from keybroker.gates.model import GateEvidence, GateMemory, Permit, QuorumStand, Surroundings
 from keybroker.hsm.module import CryptographicModule
 from keybroker.hsm.verify import Verifier
 from keybroker.hsm.whole import check_whole
@@ -51,6 +51,7 @@ from keybroker.ledger.model import (
     Signature,
 )
 from keybroker.policy import decide
+from keybroker.policy.claim import Limited
 from keybroker.policy.model import Decision, KeyRegister, Policy, Situation
 from keybroker.policy.rules.caller import CALLER_ENTITLED_TO_KEY, is_entitled
 from keybroker.policy.trust import Anchor, Trust
@@ -106,7 +107,10 @@ class SurroundingsSource(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """The parts of the line, built by ``config`` and handed in."""
+    """The parts of the line, built by ``config`` and handed in.
+
+    ``quorum`` is the one that is in the room, where a ceremony built the line; a broker has none (SEC G2.44B).
+    """
 
     deployment: DeploymentKind
     ledger_origin: str
@@ -118,6 +122,7 @@ class Line:
     device_anchors: tuple[Anchor, ...]
     surroundings: SurroundingsSource
     memory: GateMemory = field(default_factory=GateMemory)
+    quorum: QuorumStand | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,14 +249,18 @@ def _turn_over(
 
 
 def _keep_head(line: Line, intents: Sequence[Intent]) -> None:
-    """Before a number that the ledger gave is used: an older ledger, put back, would give it again, and an
-    initialisation vector that comes twice discloses both instructions. The periodic head (``server/anchoring.py``) may
-    be seconds older. Raises: ModuleFault, LedgerFault.
+    """Before a number that the ledger gave is used: an older ledger, put back, would give it again. An initialisation
+    vector that comes twice discloses both instructions, and an approval would be used more often than it allows. The
+    periodic head (``server/anchoring.py``) may be seconds older. Raises: ModuleFault, LedgerFault.
     """
-    numbered = [intent for intent in intents if intent.counter is not None]
+    numbered = [intent for intent in intents if intent.counter is not None or _is_limited(intent)]
     if numbered:
         with line.journal.keeping_head(numbered[0].permit.decision.situation.at) as head:
             line.module.write_anchor(head)
+
+
+def _is_limited(intent: Intent) -> bool:
+    return any(isinstance(claim, Limited) for claim in intent.permit.claims)
 
 
 def _evidence(line: Line, register: KeyRegister, at: datetime) -> GateEvidence | ModuleFault:
@@ -270,6 +279,7 @@ def _gate_evidence(line: Line, register: KeyRegister, served: Mapping[KeyLabel, 
         standing=register.standing,
         at=at,
         kept=line.memory.kept_for(register.standing, module, around, at),
+        quorum=line.quorum,
     )
 
 

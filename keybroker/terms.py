@@ -226,7 +226,10 @@ class UserRole(StrEnum):
 
 
 class KeyState(StrEnum):
-    """The life of a key so far as this version keeps it; only ``active`` is of use (G5.13, G5.24)."""
+    """The life of a key (G5.13, G5.24). Only ``active`` is of use, and ``combined`` to the ceremony that combined it.
+
+    That it was registered, labelled, distributed, installed or renewed are acts in its history (``ledger/life_form``).
+    """
 
     ORDERED = "ordered"
     GENERATED = "generated"
@@ -234,6 +237,48 @@ class KeyState(StrEnum):
     ACTIVE = "active"
     SUSPENDED = "suspended"
     RETIRED = "retired"
+    SUPERSEDED = "superseded"
+    """Another key has taken its place."""
+    SPLIT = "split"
+    """It stands in parts, and in no module (G2.44B)."""
+    COMBINED = "combined"
+    """A quorum holds it in a session of one ceremony."""
+    TRANSFERRING = "transferring"
+    """Suspended for ever: another system is about to use it (G2.22F to G2.22I)."""
+    INSTALLED = "installed"
+    """It came from another system, and may not be used yet."""
+    TRANSFERRED = "transferred"
+    """Another system uses it."""
+    DESTROYED = "destroyed"
+    """Every copy that was known is accounted for."""
+    COMPROMISED = "compromised"
+
+    @property
+    def is_over(self) -> bool:
+        """It will never be used here again."""
+        return self in _OVER
+
+
+_OVER = frozenset(
+    {
+        KeyState.RETIRED,
+        KeyState.SUPERSEDED,
+        KeyState.TRANSFERRING,
+        KeyState.TRANSFERRED,
+        KeyState.DESTROYED,
+        KeyState.COMPROMISED,
+    }
+)
+
+
+class CopyKind(StrEnum):
+    """Where Secret Key Material can be found, each copy to be accounted for before it is destroyed (G5.13(c))."""
+
+    MODULE = "module"
+    HA_MEMBER = "ha-member"
+    WRAPPED_BLOB = "wrapped-blob"
+    HOST_KEY_FILE = "host-key-file"
+    BACK_UP = "back-up"
 
 
 class Provenance(StrEnum):

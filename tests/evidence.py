@@ -15,11 +15,22 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
 from keybroker.cli.dev.evidence import Attests
-from keybroker.cli.dev.statements import ADMINISTRATORS, CHECK, KINDS, OFFICER, Scene, common, module_names, statements
+from keybroker.cli.dev.statements import (
+    ADMINISTRATORS,
+    CHECK,
+    KINDS,
+    OFFICER,
+    Scene,
+    common,
+    decision,
+    module_names,
+    statements,
+    to_devices,
+)
 from keybroker.gates.model import ClockStand, ModuleIdentity, Node, Surroundings
 from keybroker.statement.attester import Attester
 from keybroker.statement.kind import StatementKind
@@ -30,6 +41,7 @@ from keybroker.statement.said import Said
 from keybroker.statement.standing import Standing
 from keybroker.statement.statement import Statement, read_statement
 from keybroker.terms import EntityIdentifier
+from tests import messages
 
 AT = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
 ORIGIN = "keybroker.example/tests/TEST"
@@ -163,11 +175,24 @@ def standing_of(scene: Scene, more: Iterable[Statement] = ()) -> Standing:
     return Standing(attesters=attesters(), statements=(*map(stated, said), *more))
 
 
+def decided(*public_keys: bytes, number: int = 98) -> Statement:
+    """That these keys are used for the messages of a Recovery or Contingency key to the Device of the tests."""
+    codes = (messages.ANY_BY_RECOVERY, messages.ANY_BY_CONTINGENCY)
+    said = decision(ORIGIN, BEFORE, public_keys, to_devices(codes, [messages.DEVICE]))
+    return stated(numbered(said, number))
+
+
+TEST_POINT = (
+    ec.derive_private_key(1, ec.SECP256R1()).public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+)
+"""Of the key that most tests have: its scalar is 1."""
+
+
 @cache
 def a_standing(module: ModuleIdentity = MODULE, users: tuple[EntityIdentifier, ...] = ()) -> Standing:
     """Good evidence for every party and every purpose; ``users`` are the User IDs with thresholds."""
     more = [not_sensitive(variant, by) for variant in NOT_SENSITIVE for by in ADMINISTRATORS]
-    return standing_of(a_scene(module, users={"users": users}), more)
+    return standing_of(a_scene(module, users={"users": users}), [*more, decided(TEST_POINT)])
 
 
 @cache

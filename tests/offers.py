@@ -23,7 +23,6 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
-from keybroker.cli.certificate_request import request_info
 from keybroker.cli.dev import pki
 from keybroker.cli.dev.configuration import LEDGER_ORIGIN, NODE
 from keybroker.cli.dev.evidence import read_attests
@@ -32,6 +31,7 @@ from keybroker.cli.dev.statements import CHECK
 from keybroker.client import HandshakeRequest, Request, SigningRequest, Tls13CertificateVerify, TlsRole, TopUpRequest
 from keybroker.client.certificates import new_serial_number
 from keybroker.client.ssc import confirm
+from keybroker.keys.certificate_request import request_info
 from keybroker.policy.model import RegisteredKey
 from keybroker.terms import (
     ContentKind,

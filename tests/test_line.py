@@ -12,8 +12,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from keybroker.errors import (
+    ApprovalNotShown,
     ContentAlreadySigned,
-    GateNotEnforceable,
     GateShut,
     KeybrokerError,
     KeyNotServed,
@@ -24,7 +24,6 @@ from keybroker.errors import (
     Refusal,
     RequestRepeated,
 )
-from keybroker.gates import EXISTING_GATES
 from keybroker.ledger.journal import Journal
 from keybroker.ledger.model import Concluded, GivenAgain, RequestIdentity
 from keybroker.ledger.record import decode as read_record
@@ -177,13 +176,14 @@ def test_refuses_a_key_that_the_module_holds_weakly(stage: Stage) -> None:
 
 LIVE_KEY = 12345
 """The scalar of a key that nobody published."""
-NOT_BUILT: dict[KeyPurpose, set[str]] = {
-    KeyPurpose.RECOVERY_COMMAND: {"pma-approval", "split-key"},
-    KeyPurpose.CONTINGENCY_COMMAND: {"pma-approval", "split-key"},
-}
-"""By purpose, the gates that are named and not built: no live deployment serves it."""
-SERVED = [purpose for purpose in LINE_PURPOSES if purpose not in NOT_BUILT]
-VALIDATED = [purpose for purpose in SERVED if "validated-module" in situations.gates_of(purpose)]
+VALIDATED = [purpose for purpose in LINE_PURPOSES if "validated-module" in situations.gates_of(purpose)]
+DECIDED = [purpose for purpose in LINE_PURPOSES if "pma-approval" in situations.gates_of(purpose)]
+
+
+def decided(standing: Standing) -> Standing:
+    """With the SMKI PMA's decision on the live key."""
+    statement = evidence.decided(situations.a_point(LIVE_KEY), number=97)
+    return dataclasses.replace(standing, statements=(*standing.statements, statement))
 
 
 @pytest.fixture
@@ -214,30 +214,25 @@ def test_a_live_deployment_without_evidence_refuses_every_purpose(live: Stage) -
 
 @pytest.mark.parametrize("live", VALIDATED, indirect=True)
 def test_a_live_deployment_refuses_a_purpose_of_level_3_whose_modules_validation_nobody_stated(live: Stage) -> None:
-    live.holds(situations.good_standing())
+    live.holds(decided(situations.good_standing()))
     outcome = live.asked_all(live.an_ask_of_its_key())[0]
     assert isinstance(outcome, ModuleNotShown)
     assert shut(outcome) == {"validated-module"}
     assert live.module.uses == 0
 
 
-@pytest.mark.parametrize("live", NOT_BUILT, indirect=True)
-def test_a_live_deployment_refuses_a_purpose_whose_gates_are_not_built_whatever_is_stated(live: Stage) -> None:
+@pytest.mark.parametrize("live", DECIDED, indirect=True)
+def test_a_live_deployment_refuses_a_purpose_on_whose_key_the_smki_pma_decided_nothing(live: Stage) -> None:
     live.holds(evidence.with_validation(situations.USER_IDS))
     outcome = live.asked_all(live.an_ask_of_its_key())[0]
-    assert isinstance(outcome, GateNotEnforceable)
-    assert shut(outcome) == NOT_BUILT[live.purpose]
+    assert isinstance(outcome, ApprovalNotShown)
+    assert shut(outcome) == {"pma-approval"}
     assert live.module.uses == 0
 
 
-def test_no_gate_but_those_two_is_still_to_be_built() -> None:
-    missing = {purpose: situations.gates_of(purpose) - set(EXISTING_GATES) for purpose in LINE_PURPOSES}
-    assert {purpose: gates for purpose, gates in missing.items() if gates} == NOT_BUILT
-
-
-@pytest.mark.parametrize("live", SERVED, indirect=True)
+@pytest.mark.parametrize("live", LINE_PURPOSES, indirect=True)
 def test_a_live_deployment_serves_a_purpose_whose_gates_all_stand_open(live: Stage) -> None:
-    live.holds(evidence.with_validation(situations.USER_IDS))
+    live.holds(decided(evidence.with_validation(situations.USER_IDS)))
     outcome = live.asked_all(live.an_ask_of_its_key())[0]
     assert isinstance(outcome, Concluded)
     assert live.records() == ["intent", "outcome"]

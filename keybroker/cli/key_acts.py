@@ -19,12 +19,15 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from keybroker.cli.moments import read_moment
 from keybroker.cli.options import Config, Json
-from keybroker.cli.orders import OrderFile, PersonCertificate, PersonKey, find_order, ordered
+from keybroker.cli.orders import OrderFile, PersonCertificate, PersonKey, SecondOrder, find_order, ordered
 from keybroker.cli.output import show_receipt
 from keybroker.cli.token import opened_token
 from keybroker.config import Configuration, build_ledger, read_configuration
 from keybroker.errors import ConfigurationInvalid
-from keybroker.hsm.generate import generate_key
+from keybroker.hsm.attributes import key_identifier
+from keybroker.hsm.generate import IDENTIFIER_OCTETS, generate_key
+from keybroker.hsm.token_module import Token
+from keybroker.keys.acts import name_of
 from keybroker.keys.administration import (
     Act,
     ActivateKey,
@@ -39,13 +42,15 @@ from keybroker.keys.administration import (
     administer,
     told_act,
 )
+from keybroker.keys.life_acts import InstallKey, LabelKey
 from keybroker.ledger.journal import Journal
+from keybroker.ledger.model import Receipt
 from keybroker.terms import CallerKind, EntityIdentifier, KeyLabel, KeyPurpose, PartyName, Provenance
 
-_Label = Annotated[str, typer.Argument(help="The key's label: [a-z0-9-]{1,63}.")]
-_Orders = tuple[Path | None, Path | None, Path | None]
+Label = Annotated[str, typer.Argument(help="The key's label: [a-z0-9-]{1,63}.")]
+Orders = tuple[Path | None, Path | None, Path | None]
 """``--order``, ``--person``, ``--person-key``."""
-_Because = Annotated[str, typer.Option("--because", help="Why; kept in the record.")]
+Because = Annotated[str, typer.Option("--because", help="Why; kept in the record.")]
 
 
 def register(group: typer.Typer) -> None:
@@ -59,7 +64,7 @@ def register(group: typer.Typer) -> None:
 
 
 def generate(
-    key: _Label,
+    key: Label,
     purpose: Annotated[KeyPurpose, typer.Option(help="What it is for; never changed.")],
     party: Annotated[str, typer.Option(help="Whose it is.")],
     config: Config,
@@ -71,6 +76,7 @@ def generate(
         bool, typer.Option("--authentication", help="With a DLMS authentication key beside a SMETS1 Symmetric Key.")
     ] = False,
     order: OrderFile = None,
+    second_order: SecondOrder = None,
     person: PersonCertificate = None,
     person_key: PersonKey = None,
     as_json: Json = False,
@@ -79,23 +85,58 @@ def generate(
     configuration = read_configuration(config)
     label, identifier = KeyLabel(key), _eui(eui)
     with opened_token(configuration) as token, acting(configuration, party) as (journal, actor):
-        at = configuration.clock.now()
         wanted = OrderKey(label=label, purpose=purpose, party=PartyName(party), eui=identifier)
-        given = find_order(configuration, told_act(wanted), order, person, person_key)
-        administer(journal, actor, wanted, at, ordered(configuration, given))
-        policy = configuration.policies[purpose]
-        identity = generate_key(token, label, policy, signs_request=request, authentication=authentication)
-        made = KeyGenerated(label=label, public_key=identity, provenance=Provenance.GENERATED)
-        receipt = administer(journal, actor, made, at)
+        order_key(configuration, journal, actor, wanted, (order, person, person_key), second_order)
+        identity, receipt = make_key(
+            configuration, token, journal, actor, wanted, request=request, authentication=authentication
+        )
     facts = {"key": label, "purpose": purpose, "party": party, "public_key": identity}
     show_receipt(facts, receipt, as_json=as_json)
 
 
+def order_key(
+    configuration: Configuration,
+    journal: Journal,
+    actor: Actor,
+    wanted: OrderKey,
+    orders: Orders,
+    second: Path | None = None,
+) -> None:
+    """Raises: as ``administer``; BadParameter."""
+    given = ordered(configuration, find_order(configuration, told_act(wanted), *orders), second)
+    administer(journal, actor, wanted, configuration.clock.now(), given, policies=configuration.policies)
+
+
+def make_key(
+    configuration: Configuration,
+    token: Token,
+    journal: Journal,
+    actor: Actor,
+    wanted: OrderKey,
+    *,
+    request: bool = True,
+    authentication: bool = False,
+) -> tuple[bytes, Receipt]:
+    """Generate a key that was ordered; it bears its label and is in place where it was made. Gives what names it in the
+    register, and the receipt of its generation. Raises: ModuleFault, LedgerFault.
+    """
+    at, policy, label = configuration.clock.now(), configuration.policies[wanted.purpose], wanted.label
+    identity = generate_key(token, label, policy, signs_request=request, authentication=authentication)
+    made = KeyGenerated(label=label, public_key=identity, provenance=Provenance.GENERATED)
+    receipt = administer(journal, actor, made, at)
+    module = token.identity.serial
+    identifier = identity if len(identity) == IDENTIFIER_OCTETS else key_identifier(identity)
+    administer(journal, actor, LabelKey(label=label, module=module, identifier=identifier), at)
+    administer(journal, actor, InstallKey(label=label, module=module), at)
+    return identity, receipt
+
+
 def enrol(
-    key: _Label,
+    key: Label,
     certificates: Annotated[Path, typer.Argument(help="PEM: the key's certificate, then its issuers.", exists=True)],
     config: Config,
     order: OrderFile = None,
+    second_order: SecondOrder = None,
     person: PersonCertificate = None,
     person_key: PersonKey = None,
     as_json: Json = False,
@@ -103,15 +144,16 @@ def enrol(
     """Give a key its certificate: the chain is verified up to an anchor of the configuration."""
     configuration = read_configuration(config)
     act = EnrolCertificate(label=KeyLabel(key), chain=_chain(certificates), anchors=configuration.anchors)
-    _do(configuration, act, (order, person, person_key), as_json)
+    act_on(configuration, act, (order, person, person_key), as_json, second_order)
 
 
 def revoke(
-    key: _Label,
+    key: Label,
     at: Annotated[str, typer.Option("--at", help="Since when: 2026-03-01T09:30:00Z, not in the future.")],
-    because: _Because,
+    because: Because,
     config: Config,
     order: OrderFile = None,
+    second_order: SecondOrder = None,
     person: PersonCertificate = None,
     person_key: PersonKey = None,
     as_json: Json = False,
@@ -121,85 +163,97 @@ def revoke(
     since = read_moment(at, param="--at")
     if since > configuration.clock.now():
         raise typer.BadParameter(f"expected a moment that has come, found {at}", param_hint="--at")
-    _do(
+    act_on(
         configuration,
         RevokeCertificate(label=KeyLabel(key), revoked_at=since, because=because),
         (order, person, person_key),
         as_json,
+        second_order,
     )
 
 
 def activate(
-    key: _Label,
+    key: Label,
     config: Config,
     order: OrderFile = None,
+    second_order: SecondOrder = None,
     person: PersonCertificate = None,
     person_key: PersonKey = None,
     as_json: Json = False,
 ) -> None:
     """From now on the key may sign."""
-    _do(read_configuration(config), ActivateKey(label=KeyLabel(key)), (order, person, person_key), as_json)
+    act_on(
+        read_configuration(config), ActivateKey(label=KeyLabel(key)), (order, person, person_key), as_json, second_order
+    )
 
 
 def suspend(
-    key: _Label,
-    because: _Because,
+    key: Label,
+    because: Because,
     config: Config,
     order: OrderFile = None,
+    second_order: SecondOrder = None,
     person: PersonCertificate = None,
     person_key: PersonKey = None,
     as_json: Json = False,
 ) -> None:
     """The key may not sign until it is resumed."""
-    _do(
+    act_on(
         read_configuration(config),
         SuspendKey(label=KeyLabel(key), because=because),
         (order, person, person_key),
         as_json,
+        second_order,
     )
 
 
 def resume(
-    key: _Label,
-    because: _Because,
+    key: Label,
+    because: Because,
     config: Config,
     order: OrderFile = None,
+    second_order: SecondOrder = None,
     person: PersonCertificate = None,
     person_key: PersonKey = None,
     as_json: Json = False,
 ) -> None:
     """The key may sign again."""
-    _do(
+    act_on(
         read_configuration(config),
         ResumeKey(label=KeyLabel(key), because=because),
         (order, person, person_key),
         as_json,
+        second_order,
     )
 
 
 def retire(
-    key: _Label,
-    because: _Because,
+    key: Label,
+    because: Because,
     config: Config,
     order: OrderFile = None,
+    second_order: SecondOrder = None,
     person: PersonCertificate = None,
     person_key: PersonKey = None,
     as_json: Json = False,
 ) -> None:
     """The key will never sign again."""
-    _do(
+    act_on(
         read_configuration(config),
         RetireKey(label=KeyLabel(key), because=because),
         (order, person, person_key),
         as_json,
+        second_order,
     )
 
 
-def _do(configuration: Configuration, act: Act, orders: _Orders, as_json: bool) -> None:
-    given = find_order(configuration, told_act(act), *orders)
+def act_on(configuration: Configuration, act: Act, orders: Orders, as_json: bool, second: Path | None = None) -> None:
+    """Do one act by the orders given, and show its receipt. Raises: as ``administer``; BadParameter."""
+    given = ordered(configuration, find_order(configuration, told_act(act), *orders), second)
     with acting(configuration, "operator") as (journal, actor):
-        receipt = administer(journal, actor, act, configuration.clock.now(), ordered(configuration, given))
-    show_receipt({"key": act.label, "act": type(act).__name__}, receipt, as_json=as_json)
+        at, policies = configuration.clock.now(), configuration.policies
+        receipt = administer(journal, actor, act, at, given, policies=policies)
+    show_receipt({"key": act.label, "act": name_of(act)}, receipt, as_json=as_json)
 
 
 @contextmanager

@@ -15,7 +15,6 @@ from typing import Annotated
 import typer
 from asn1crypto import pem
 
-from keybroker.cli.certificate_request import SubjectUnclear, request_info
 from keybroker.cli.key_acts import operator
 from keybroker.cli.octets import check_writable
 from keybroker.cli.options import Config, Json
@@ -26,6 +25,7 @@ from keybroker.content.assembly import assemble
 from keybroker.content.signing_request import decode_signing_request
 from keybroker.errors import KeybrokerError, NotPermitted
 from keybroker.keys.administration import Actor, BeginEnrolment, administer
+from keybroker.keys.certificate_request import SubjectUnclear, request_info
 from keybroker.ledger.model import Concluded, GivenAgain, RequestIdentity
 from keybroker.policy.model import Policy, RegisteredKey
 from keybroker.signing import Ask, sign_batch

@@ -1,8 +1,9 @@
 """``keybroker keys``: which keys are there, and how is a new one made?
 
 ``list`` and ``show`` ask the broker, as a caller, and mark the keys of a test deployment. ``generate``, ``request``,
-``enrol``, ``revoke``, ``activate``, ``suspend``, ``resume`` and ``retire`` are acts of the operator at the machine,
-with the broker's own configuration; each is recorded. ``report`` reads the register beside the broker.
+``enrol``, ``revoke``, ``activate``, ``suspend``, ``resume``, ``retire``, ``renew``, ``supersede``, ``compromise``,
+``distribute`` and ``copies`` are acts of the operator at the machine, with the broker's own configuration; each is
+recorded. ``report`` and ``history`` read the register beside the broker, ``inventory`` the module too.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from keybroker.cli import key_acts, key_request, keys_report
+from keybroker.cli import key_acts, key_copies, key_life, key_renew, key_request, keys_inventory, keys_report
 from keybroker.cli.connection import open_broker
 from keybroker.cli.options import Anchors, Certificate, Json, PrivateKey, Target
 from keybroker.cli.output import show_facts, show_json, show_table
@@ -25,6 +26,10 @@ def register(app: typer.Typer) -> None:
     group.command("show")(show)
     key_acts.register(group)
     key_request.register(group)
+    key_renew.register(group)
+    key_life.register(group)
+    key_copies.register(group)
+    keys_inventory.register(group)
     keys_report.register(group)
     app.add_typer(group, name="keys")
 

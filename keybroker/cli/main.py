@@ -36,6 +36,8 @@ COMMANDS: Mapping[str, str] = {
     "people": "keybroker.cli.people",
     "evidence": "keybroker.cli.evidence",
     "thresholds": "keybroker.cli.thresholds",
+    "ceremony": "keybroker.cli.ceremony",
+    "custodian": "keybroker.cli.custodian",
     "policy": "keybroker.cli.policy",
     "config": "keybroker.cli.config",
     "dev": "keybroker.cli.dev.commands",

@@ -28,6 +28,10 @@ OrderFile = Annotated[
     Path | None,
     typer.Option("--order", help="A person's order for this very act (a compact JWS).", exists=True, dir_okay=False),
 ]
+SecondOrder = Annotated[
+    Path | None,
+    typer.Option("--second-order", help="The order of a second person for the same act.", exists=True, dir_okay=False),
+]
 PersonCertificate = Annotated[
     Path | None,
     typer.Option(
@@ -70,9 +74,15 @@ def find_order(
     )
 
 
-def ordered(configuration: Configuration, order: bytes | None) -> Ordered | None:
-    """An order with what people are judged by here."""
-    return None if order is None else Ordered(order=order, people=configuration.people)
+def ordered(configuration: Configuration, order: bytes | None, second: Path | None = None) -> Ordered | None:
+    """An order with what people are judged by here; ``second`` holds that of another person. Raises: BadParameter."""
+    if order is None:
+        if second is not None:
+            told = "expected --order, or --person and --person-key, beside it"
+            raise typer.BadParameter(told, param_hint="--second-order")
+        return None
+    other = None if second is None else read_compact_file(second)
+    return Ordered(order=order, people=configuration.people, second=other)
 
 
 def sign_order(stater: Stater, act: str, target: str, *, origin: str, at: datetime, lasts: timedelta) -> bytes:

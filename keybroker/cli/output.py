@@ -42,6 +42,8 @@ _NEXT: Mapping[str, str] = {
     "EVIDENCE_SPENT": "what may be used once was used before: take a new serial, counter or RequestID",
     "PROTECTION_INVALID": "compare the message and the Device's certificate with their source; rely on nothing in it",
     "KEY_NOT_SERVED": "keybroker module check --config FILE shows what the token can do",
+    "PERSON_PIN_WRONG": "start the command again; a token that is locked gets a new PIN from its security officer",
+    "CMS_UNFIT": "was it changed on its way, or meant for or signed by somebody else? Ask who gave it to you",
     "PIN_WRONG": "correct the PIN, then: keybroker module unlatch --config FILE",
     "MODULE_BUSY": "ask again in a moment",
     "MODULE_UNAVAILABLE": "keybroker module check --config FILE shows what the token can do",
@@ -150,6 +152,8 @@ def show_error(error: KeybrokerError, *, as_json: bool, explained: bool = False)
         show_json({"error": error})
         return
     out = console(stderr=True)
+    # Somebody at a narrow console reads whole words; in a file a line stays one line.
+    out.soft_wrap = not sys.stderr.isatty()
     kind = "refused" if isinstance(error, Refusal) else "failed"
     out.print(f"{kind}: {error.reason}", style="bold red")
     out.print(f"  {error.sentence}")
@@ -207,7 +211,7 @@ def show_facts(facts: Mapping[str, object]) -> None:
     out = console()
     width = max(map(len, facts), default=0)
     for name, value in facts.items():
-        out.print(f"{name.replace('_', ' ').ljust(width)}  {_word(value)}")
+        out.print(f"{name.replace('_', ' ').ljust(width)}  {word_of(value)}")
 
 
 def show_receipt(facts: Mapping[str, object], receipt: Receipt, *, as_json: bool) -> None:
@@ -223,7 +227,7 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None
 
     Nothing is ever cut short to fit: a key's label must be readable.
     """
-    words = [[_word(value) for value in row] for row in rows]
+    words = [[word_of(value) for value in row] for row in rows]
     if not sys.stdout.isatty():
         for line in words:
             print("\t".join(line))
@@ -242,15 +246,16 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None
         print("  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip())
 
 
-def _word(value: object) -> str:
+def word_of(value: object) -> str:
+    """As people read it."""
     match jsonable(value):
         case bool(plain):
             return "yes" if plain else "no"
         case None | "":
             return "-"
         case list(each):
-            return ", ".join(map(_word, each)) or "-"
+            return ", ".join(map(word_of, each)) or "-"
         case dict(each):
-            return ", ".join(f"{name} {_word(of)}" for name, of in each.items()) or "-"
+            return ", ".join(f"{name} {word_of(of)}" for name, of in each.items()) or "-"
         case plain:
             return str(plain)

@@ -23,6 +23,7 @@ from keybroker.errors import (
     NotPermitted,
     PersonMayNotAct,
     RequestMalformed,
+    ShareUnfit,
     StatementRefused,
 )
 from keybroker.pb import signing_pb2
@@ -117,6 +118,8 @@ def _made(
         return kind(_whole(message, metadata), findings=_findings(details))
     if issubclass(kind, StatementRefused):
         return kind(message, flaw=metadata.get("flaw", ""), clause=metadata.get("clause", ""))
+    if issubclass(kind, ShareUnfit):
+        return kind(message, flaw=metadata.get("flaw", ""))
     if issubclass(kind, RequestMalformed):
         request = next(_of(details_pb2.BadRequest, details), details_pb2.BadRequest())
         return kind(message, field=next((violation.field for violation in request.field_violations), ""))

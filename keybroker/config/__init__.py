@@ -40,6 +40,7 @@ from keybroker.hsm.anchored import AnchoredModule
 from keybroker.hsm.opening import open_token
 from keybroker.hsm.profile import Profile, read_profile
 from keybroker.hsm.remembered import Remembered
+from keybroker.hsm.security_officer import Officer, child_process
 from keybroker.hsm.token_module import Token
 from keybroker.keys.register import Register
 from keybroker.ledger.anchor import check_anchor, check_never_served
@@ -297,6 +298,24 @@ def build_token(configuration: Configuration, pin: Callable[[], str]) -> Token:
         policies=configuration.policies,
         deployment=configuration.deployment,
         site=module.site,
+    )
+
+
+_OF_A_CHILD = ("PATH", "HOME", "LANG", "PYTHONPATH")
+"""What a process of ours needs of the environment, beside what the library reads; the PIN's variable is not in it."""
+
+
+def build_officer(configuration: Configuration, pin: Callable[[], str]) -> Officer:
+    """The module's security officer, who makes wrapping keys in a process of his own; ``pin`` is asked each time."""
+    module = configuration.file.module
+    names = [*module.environment, *_OF_A_CHILD]
+    return Officer(
+        child_process(pin, {name: os.environ[name] for name in names if name in os.environ}),
+        profile_name=module.profile,
+        profile=packaged_profile(module.profile).decode(),
+        library=module.library,
+        token_label=module.token_label,
+        token_serial=module.token_serial,
     )
 
 

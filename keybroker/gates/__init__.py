@@ -1,9 +1,7 @@
 """Has what must happen outside happened? Decision and evidence to Permit, or GateShut.
 
-A policy names its gates, each with its clause (``policies/<key-purpose>.toml``). Every gate that is built stands in
-every deployment; a test deployment relaxes ``validated-module`` alone, and its finding says so. A gate that is named
-but not built yet shuts in a live deployment: no purpose is served on the promise of a check. Only ``open_gates`` makes
-a Permit.
+A policy names its gates, each with its clause (``policies/<key-purpose>.toml``). Every gate stands in every deployment;
+a test deployment relaxes ``validated-module`` alone, and its finding says so. Only ``open_gates`` makes a Permit.
 """
 
 from __future__ import annotations
@@ -12,14 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from keybroker.errors import (
+    ApprovalNotShown,
     CheckNotShown,
     ClockUnreliable,
-    GateNotEnforceable,
     GateShut,
     KeyNotServed,
     LedgerNotRemembered,
     LocationNotShown,
     ModuleNotShown,
+    QuorumNotPresent,
     ThresholdNotSet,
 )
 from keybroker.gates.anomaly_threshold import anomaly_threshold
@@ -30,25 +29,25 @@ from keybroker.gates.model import GateEvidence, Looked, Permit
 from keybroker.gates.outside import (
     CLOCK_UNRELIABLE,
     LEDGER_NOT_REMEMBERED,
-    NOT_ENFORCEABLE,
-    NOT_YET_ENFORCEABLE,
     ledger_not_remembered,
     unreliable_clock,
 )
+from keybroker.gates.pma_approval import pma_approval
 from keybroker.gates.shortfall import Shortfall
+from keybroker.gates.split_key import split_key
 from keybroker.gates.supply_sensitive_check import supply_sensitive_check
 from keybroker.gates.uk_location import uk_location
 from keybroker.gates.validated_module import validated_module
 from keybroker.policy.model import Decision, GateRequirement
 from keybroker.policy.smets1_circumstance import why_not_demanded
-from keybroker.terms import DeploymentKind, Finding, RuleName
+from keybroker.terms import Finding, RuleName
 
 __all__ = ["EXISTING_GATES", "Gate", "came_too_late", "look_at", "open_gates"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """A gate that is built: how it judges, and which refusal it raises when it is shut.
+    """How a gate judges, and which refusal it raises when it is shut.
 
     ``relies_on_time``: what it looks at is valid for a time; ``spends``: what it lets through is used once, or counted.
     """
@@ -66,15 +65,16 @@ EXISTING_GATES: Mapping[str, Gate] = {
     "uk-location": Gate(judge=uk_location, shut=LocationNotShown, relies_on_time=True),
     "supply-sensitive-check": Gate(judge=supply_sensitive_check, shut=CheckNotShown, relies_on_time=True, spends=True),
     "anomaly-threshold": Gate(judge=anomaly_threshold, shut=ThresholdNotSet, relies_on_time=True, spends=True),
+    "pma-approval": Gate(judge=pma_approval, shut=ApprovalNotShown, relies_on_time=True, spends=True),
+    "split-key": Gate(judge=split_key, shut=QuorumNotPresent, relies_on_time=True),
 }
-"""The gates that are built, by the name that policies give them."""
+"""Every gate that a policy may name (``policy.file_form.GateName``)."""
 
 _UNASKED = "STATEMENT_NOT_ASKED_FOR"
 _TOO_LATE = frozenset({"CHECK_TOO_OLD", "STATEMENT_LAPSED"})
 _SHUT_BY_ANY: Mapping[str, type[GateShut]] = {
     CLOCK_UNRELIABLE: ClockUnreliable,
     LEDGER_NOT_REMEMBERED: LedgerNotRemembered,
-    NOT_ENFORCEABLE: GateNotEnforceable,
 }
 
 
@@ -121,9 +121,7 @@ def _look(look: Look) -> Looked:
     # SEC G2.44A: where Level 3 is not demanded of a SMETS1 use, G2.45 says which module, and the other way about.
     if decision.policy.settings.smets1 is not None and (not_demanded := why_not_demanded(gate.gate, decision)):
         return Looked(finding=look.passed(not_demanded))
-    existing = EXISTING_GATES.get(gate.gate)
-    if existing is None:
-        return Looked(finding=look.once(find=lambda: _not_yet_enforceable(look)))
+    existing = EXISTING_GATES[gate.gate]
     outside = _outside(look, existing)
     return existing.judge(look) if outside is None else Looked(finding=outside.shuts(look))
 
@@ -133,13 +131,6 @@ def _outside(look: Look, gate: Gate) -> Shortfall | None:
     clock = unreliable_clock(around) if gate.relies_on_time else None
     spends = gate.spends or bool(look.decision.claims)
     return clock or (ledger_not_remembered(around) if spends else None)
-
-
-def _not_yet_enforceable(look: Look) -> Finding:
-    """The finding of a gate that is not built."""
-    if look.decision.situation.deployment is DeploymentKind.TEST:
-        return look.passed(f"{NOT_YET_ENFORCEABLE.found} (test deployment)")
-    return NOT_YET_ENFORCEABLE.shuts(look)
 
 
 def _refusal(gate: GateRequirement, finding: Finding, findings: tuple[Finding, ...]) -> GateShut:

@@ -1,8 +1,8 @@
-"""What do keys depend on that lapses, and when? Certificates, revocation lists, evidence, attesters, reviews of people,
-standards and policies, to be warned of in time.
+"""What do keys depend on that lapses, and when? Certificates, cryptoperiods, revocation lists, evidence,
+attesters, reviews of people, standards and policies, to be warned of in time.
 
 Only what counts now or counted last is named: of statements about one subject the newest, of one attester the latest
-certificate, of a key that is not retired its own. What has lapsed already stays named until something newer takes its
+certificate, of a key that may be used its own. What has lapsed already stays named until something newer takes its
 place, or it is withdrawn.
 """
 
@@ -17,10 +17,16 @@ from keybroker.gates.people.vetting import LONGEST_WITHOUT_REVIEW
 from keybroker.gates.people.word import is_doubted
 from keybroker.policy.model import Policy, RegisteredKey
 from keybroker.policy.revocation import Currency, currency
-from keybroker.policy.rules.key import KEY_CERTIFICATE_NOT_ON_A_REVOCATION_LIST, KEY_CERTIFICATE_VALID_NOW
+from keybroker.policy.rules.key import (
+    KEY_CERTIFICATE_NOT_ON_A_REVOCATION_LIST,
+    KEY_CERTIFICATE_VALID_NOW,
+    KEY_CRYPTOPERIOD,
+    cryptoperiod_end,
+)
 from keybroker.policy.trust import RevocationList
+from keybroker.statement.approval import Approval
 from keybroker.statement.attester import Attester
-from keybroker.statement.kind import STANDING
+from keybroker.statement.kind import STANDING, StatementKind
 from keybroker.statement.payloads import (
     ApplicationAssociation,
     CommitteeOpinion,
@@ -36,7 +42,7 @@ from keybroker.statement.payloads import (
 from keybroker.statement.said import moment
 from keybroker.statement.standing import Standing
 from keybroker.statement.statement import Statement
-from keybroker.terms import KeyPurpose, KeyState
+from keybroker.terms import KeyPurpose
 
 WARNED_DAYS = (30, 7)
 """So many days before, operators are warned."""
@@ -55,7 +61,7 @@ def warning_due(days: int) -> int | None:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lapse:
     """``what`` is a kind of statement, or environment-certificate, clearance-review, standard, historical, attester,
-    policy, certificate or revocation-list. ``days`` as ``days_left`` counts them.
+    policy, certificate, cryptoperiod or revocation-list. ``days`` as ``days_left`` counts them.
 
     ``early`` is a revocation list that has time. Lists are made anew every few days or hours, so that few days left are
     no news: one is warned of when another should have followed it, with less than a quarter of its time and less than
@@ -93,13 +99,15 @@ def lapses(
     lists: Iterable[RevocationList] = (),
 ) -> tuple[Lapse, ...]:
     """Everything that has an end, the soonest first. ``keys`` and ``lists`` are those of the register."""
+    held = tuple(keys)
     found = {
-        *_of_statements(standing),
+        *_of_statements(standing, at),
         *_of_people(standing),
         *_of_validations(standing, policies),
         *_of_attesters(standing.attesters),
         *_of_policies(policies),
-        *_of_keys(keys),
+        *_of_keys(held),
+        *_of_cryptoperiods(held, policies),
         *_of_lists(lists, at),
     }
     return tuple(
@@ -115,10 +123,10 @@ def lapses(
     )
 
 
-def _of_statements(standing: Standing) -> Iterator[_End]:
+def _of_statements(standing: Standing, at: datetime) -> Iterator[_End]:
     newest: dict[tuple[str, str], Statement] = {}
     for statement in standing.statements:
-        if statement.kind not in STANDING:
+        if statement.kind not in STANDING or _is_done(statement, at):
             continue
         key = (statement.kind.value, about(statement)[0])
         held = newest.get(key)
@@ -130,6 +138,11 @@ def _of_statements(standing: Standing) -> Iterator[_End]:
         said = statement.payload
         if isinstance(said, Location) and said.environment is not None:
             yield _End("environment-certificate", subject, "G3.24, G5.17", moment(said.environment.expires))
+
+
+def _is_done(statement: Statement, at: datetime) -> bool:
+    """An approval is for one occasion: once its time is over nothing takes its place."""
+    return statement.kind is StatementKind.APPROVAL and statement.payload.expires <= at
 
 
 def about(statement: Statement) -> tuple[str, str]:
@@ -157,6 +170,8 @@ def about(statement: Statement) -> tuple[str, str]:
             return said.key, "G2.44A(c)"
         case RecoveryRevocation():
             return f"OU {said.role}, {said.eui}, {said.certificate_sha256[:16]}", "G2.59"
+        case Approval():
+            return f"{said.about}, {said.reference}, {mark}", "G2.22I, G2.44B"
         case _:
             return mark, ""
 
@@ -180,8 +195,17 @@ def _of_keys(keys: Iterable[RegisteredKey]) -> Iterator[_End]:
     """Of each key that is or may come into use, and whose certificate nobody revoked: the end of its whole chain."""
     for key in keys:
         held = key.certificate
-        if held is not None and held.revoked_at is None and key.state is not KeyState.RETIRED:
+        if held is not None and held.revoked_at is None and not key.state.is_over:
             yield _End("certificate", key.label, KEY_CERTIFICATE_VALID_NOW.clause, held.not_after)
+
+
+def _of_cryptoperiods(keys: Iterable[RegisteredKey], policies: Mapping[KeyPurpose, Policy]) -> Iterator[_End]:
+    """Of each key that is or may come into use: renewing it takes longer than renewing its certificate."""
+    for key in keys:
+        policy = policies.get(key.purpose)
+        end = None if policy is None or key.session is not None else cryptoperiod_end(key, policy)
+        if end is not None and not key.state.is_over:
+            yield _End("cryptoperiod", key.label, KEY_CRYPTOPERIOD.clause, end)
 
 
 def _of_lists(lists: Iterable[RevocationList], at: datetime) -> Iterator[_End]:

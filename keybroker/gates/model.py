@@ -86,12 +86,29 @@ class Surroundings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QuorumStand:
+    """The quorum that is in the room, and has put one split key together in this process's session (SEC G2.44B).
+
+    ``present`` are the custodians, by name, whose shares were joined, and ``threshold`` how many it takes; digests are
+    SHA-256 in hexadecimal, of the share set and of the plan file. From ``until`` on it stands no longer.
+    """
+
+    key: KeyLabel
+    ceremony: str
+    set_sha256: str
+    threshold: int
+    present: frozenset[str]
+    plan_sha256: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GateEvidence:
     """What the gates look at, as it stood when the batch began.
 
     ``served`` is the module's own finding per key (``CryptographicModule.served``), ``module`` what it reports of
     itself. ``standing`` is the evidence that is held, ``at`` the moment of the batch. ``kept`` is what was found
-    for the whole batch, by whatever names it: it is looked for once.
+    for the whole batch, by whatever names it: it is looked for once. ``quorum`` is there in a ceremony alone.
     """
 
     served: Mapping[KeyLabel, Finding]
@@ -100,6 +117,7 @@ class GateEvidence:
     standing: Standing
     at: datetime
     kept: dict[tuple[str, ...], Any] = field(default_factory=dict, compare=False)
+    quorum: QuorumStand | None = None
 
 
 @final

@@ -1,5 +1,4 @@
-"""What shuts a gate whatever it would find? A clock that may be wrong, a ledger that may have forgotten; and in a live
-deployment that the gate is not built yet."""
+"""What shuts a gate whatever it would find? A clock that may be wrong, a ledger that may have forgotten."""
 
 from __future__ import annotations
 
@@ -7,15 +6,6 @@ from keybroker.gates.model import Surroundings
 from keybroker.gates.shortfall import Shortfall
 
 CLOCK_UNRELIABLE, LEDGER_NOT_REMEMBERED = "CLOCK_UNRELIABLE", "LEDGER_NOT_REMEMBERED"
-NOT_ENFORCEABLE = "GATE_NOT_ENFORCEABLE"
-
-NOT_YET_ENFORCEABLE = Shortfall(
-    expected="a gate that stands open",
-    found="not yet enforceable",
-    reason=NOT_ENFORCEABLE,
-    remedy="no live deployment can serve this purpose yet",
-)
-"""In a live deployment, for every gate that a policy names and that is not built."""
 
 
 def unreliable_clock(around: Surroundings) -> Shortfall | None:

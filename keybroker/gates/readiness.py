@@ -1,7 +1,8 @@
 """Which gates of a key are shut whatever is asked of them? For readiness and lists; gates judge each request anew.
 
-Only what does not depend on a request is looked at: a caller's system, a check and a count are not. A use of which a
-gate asks nothing (one that is not supply sensitive, or that nothing counts) passes it all the same.
+Only what does not depend on a request is looked at: a caller's system, a check, a count and the messages that were
+approved are not. A use of which a gate asks nothing (one that is not supply sensitive, that nothing counts, or a
+request for the key's own certificate) passes it all the same. A key in parts is shut here: no broker has its quorum.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from keybroker.gates import EXISTING_GATES
 from keybroker.gates.located import Whereabouts
 from keybroker.gates.model import ModuleIdentity, Surroundings
 from keybroker.gates.module_agreement import agreeing_evidence
-from keybroker.gates.outside import NOT_YET_ENFORCEABLE, ledger_not_remembered, unreliable_clock
+from keybroker.gates.outside import ledger_not_remembered, unreliable_clock
+from keybroker.gates.pma_approval import how_it_came, why_no_use
 from keybroker.gates.shortfall import Shortfall
+from keybroker.gates.split_key import IN_PARTS, no_quorum
 from keybroker.gates.thresholds import DCC, newest
 from keybroker.gates.uk_location import fixed_places
 from keybroker.gates.validated_module import judge_module
@@ -58,9 +61,7 @@ def shut_gates(key: RegisteredKey, policy: Policy, outlook: Outlook) -> tuple[Sh
 
 
 def _look(gate: str, key: RegisteredKey, policy: Policy, outlook: Outlook) -> Shortfall | None:
-    existing = EXISTING_GATES.get(gate)
-    if existing is None:
-        return NOT_YET_ENFORCEABLE if outlook.deployment is DeploymentKind.LIVE else None
+    existing = EXISTING_GATES[gate]
     around = outlook.surroundings
     clock = unreliable_clock(around) if existing.relies_on_time else None
     outside = clock or (ledger_not_remembered(around) if existing.spends else None)
@@ -136,11 +137,22 @@ def _counted(key: RegisteredKey, policy: Policy, outlook: Outlook) -> Shortfall 
     )
 
 
+def _approved(key: RegisteredKey, _: Policy, outlook: Outlook) -> Shortfall | None:
+    came = how_it_came(key, outlook.standing)
+    return came if isinstance(came, Shortfall) else why_no_use(key, outlook.standing, outlook.at)
+
+
+def _in_one_piece(key: RegisteredKey, _: Policy, __: Outlook) -> Shortfall | None:
+    return no_quorum(key) if key.state in IN_PARTS else None
+
+
 _LOOKS: Mapping[str, Callable[[RegisteredKey, Policy, Outlook], Shortfall | None]] = {
     "validated-module": _validated,
     "information-classification-module": _classified,
     "uk-location": _located,
     "supply-sensitive-check": _checkable,
     "anomaly-threshold": _counted,
+    "pma-approval": _approved,
+    "split-key": _in_one_piece,
 }
 """The gates that can be shut for good; whether the module serves the key is looked at beside them."""

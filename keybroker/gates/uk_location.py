@@ -45,7 +45,10 @@ def fixed_places(label: str, module: ModuleIdentity, node: Node, standing: Stand
     return (
         *(
             Place(
-                of="module", subject=serial, site=module.site, acted_on=frozenset({f"module:{serial}", f"key:{label}"})
+                of="module",
+                subject=serial,
+                site=module.site,
+                acted_on=frozenset({f"module:{serial}", f"key:{label}", f"key:{label}:second"}),
             )
             for serial in members_of(module.serial, standing)
         ),

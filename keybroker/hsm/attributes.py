@@ -145,6 +145,10 @@ def expected(policy: Policy, provenance: Provenance, keeping: TokenKeeping, *, m
         unseen = {KeyAttribute.SIGN, KeyAttribute.MODIFIABLE} if may_sign else {KeyAttribute.SIGN}
         if may_sign or not keeping.sign_can_be_cleared:
             demanded = {attribute: value for attribute, value in demanded.items() if attribute not in unseen}
+    if provenance is Provenance.UNWRAPPED:
+        # Nobody tells the token how long the key is that it unwraps, and SoftHSM shows 0 then; ``unwrapping`` proves
+        # that it is the very key by its use.
+        demanded.pop(KeyAttribute.VALUE_LEN, None)
     if provenance is Provenance.GENERATED:
         demanded[KeyAttribute.LOCAL] = True
         demanded[KeyAttribute.ALWAYS_SENSITIVE] = True

@@ -6,12 +6,12 @@ only: they live until ``disconnect`` or ``restart_library`` and never leave ``hs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Protocol
 
-from keybroker.hsm.attributes import Attributes
+from keybroker.hsm.attributes import Attributes, AttributeValue, KeyAttribute
 
 SignDigest = Callable[[int, bytes], bytes]
 """Key handle and digest (32 octets) to r || s (64 octets), by CKM_ECDSA in one session."""
@@ -57,6 +57,76 @@ class Session(Protocol):
     def digest_with_key(self, before: bytes, key: int, after: bytes) -> bytes:
         """SHA-256(before || key || after) by C_DigestKey."""
         ...
+
+
+class ObjectAttribute(StrEnum):
+    """What a whole template has besides ``KeyAttribute``; each value is the PKCS#11 name without CKA_."""
+
+    CLASS = "CLASS"
+    LABEL = "LABEL"
+    ID = "ID"
+    VALUE = "VALUE"
+    TRUSTED = "TRUSTED"
+    VERIFY = "VERIFY"
+    VERIFY_RECOVER = "VERIFY_RECOVER"
+    MODULUS = "MODULUS"
+    MODULUS_BITS = "MODULUS_BITS"
+    PUBLIC_EXPONENT = "PUBLIC_EXPONENT"
+    EC_POINT = "EC_POINT"
+    NSS_DB = "NSS_DB"
+
+
+Template = Mapping[KeyAttribute | ObjectAttribute, AttributeValue]
+"""Every attribute that an object is made with or looked for by; nothing is added to it."""
+
+
+class WrapMechanism(StrEnum):
+    """How one key is enciphered under another; OAEP with MGF1 of the same hash and no label (RFC 8017 §7.1)."""
+
+    AES_KEY_WRAP_PAD = "AES_KEY_WRAP_PAD"
+    AES_KEY_WRAP_KWP = "AES_KEY_WRAP_KWP"
+    RSA_OAEP_SHA1 = "RSA_OAEP_SHA1"
+    RSA_OAEP_SHA256 = "RSA_OAEP_SHA256"
+
+
+class Wrapping(Protocol):
+    """Moving keys in the login session. Handles are of this connection, as everywhere."""
+
+    def create(self, template: Template) -> int:
+        """C_CreateObject."""
+        ...
+
+    def generate_aes(self, template: Template) -> int: ...
+
+    def generate_rsa(self, public: Template, private: Template) -> tuple[int, int]:
+        """Handles of the public and the private half."""
+        ...
+
+    def wrap(self, mechanism: WrapMechanism, wrapping: int, key: int) -> bytes:
+        """C_WrapKey: ``key`` enciphered under ``wrapping``."""
+        ...
+
+    def unwrap(self, mechanism: WrapMechanism, unwrapping: int, wrapped: bytes, template: Template) -> int:
+        """C_UnwrapKey; gives the handle of what was made."""
+        ...
+
+    def copy(self, handle: int, changes: Template) -> int:
+        """C_CopyObject."""
+        ...
+
+    def find(self, template: Template) -> tuple[int, ...]:
+        """At most 64."""
+        ...
+
+    def read(self, handle: int, attribute: KeyAttribute | ObjectAttribute) -> bytes:
+        """One attribute's octets as the token has them."""
+        ...
+
+    def change(self, handle: int, changes: Template) -> None:
+        """C_SetAttributeValue."""
+        ...
+
+    def destroy(self, handle: int) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +182,29 @@ class DataFound:
     octets: bytes
 
 
+class ObjectKind(StrEnum):
+    """CKA_CLASS, so far as we tell classes apart."""
+
+    PRIVATE_KEY = "private-key"
+    PUBLIC_KEY = "public-key"
+    SECRET_KEY = "secret-key"  # noqa: S105 - a class of objects
+    DATA = "data"
+    CERTIFICATE = "certificate"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectFound:
+    """Any object of the token. ``point``: of a public EC key alone; ``attributes``: of private and secret keys."""
+
+    handle: int
+    kind: ObjectKind
+    label: str
+    identifier: bytes
+    point: bytes | None
+    attributes: Attributes
+
+
 class Connection(Protocol):
     """One logged-in connection of this process to one token."""
 
@@ -154,6 +247,14 @@ class Connection(Protocol):
         """The login session, which sees the session objects made there."""
         ...
 
+    def wrapping(self) -> Wrapping:
+        """Moving keys, in the login session."""
+        ...
+
+    def list_objects(self) -> Sequence[ObjectFound]:
+        """Every object that stands in the token and that this login sees; session objects are none of it."""
+        ...
+
     def find_private(self, label: str) -> Sequence[PrivateKeyFound]: ...
 
     def find_public(self, label: str) -> Sequence[PublicKeyFound]: ...
@@ -187,6 +288,10 @@ class Connection(Protocol):
 
     def destroy_secret(self, label: str, handle: int) -> None:
         """Destroy one secret key; one that another process destroyed meanwhile is destroyed."""
+        ...
+
+    def destroy_key(self, label: str) -> None:
+        """Destroy every object of the token with this label."""
         ...
 
     def generate_session_pair(self, label: str, private: Attributes) -> tuple[int, bytes, Callable[[], None]]:

@@ -23,7 +23,7 @@ _CLOSE_SESSION, _GET_SESSION_INFO, _LOGIN = 13, 15, 18
 _SIGN_INIT, _SIGN = 42, 43
 
 _CKF_OS_LOCKING_OK = 0x2
-_CKU_USER = 1
+_CKU_SO, _CKU_USER = 0, 1
 _CKM_ECDSA = 0x1041
 _CKR_FUNCTION_NOT_SUPPORTED = 0x54
 _CKR_CRYPTOKI_NOT_INITIALIZED = 0x190
@@ -98,11 +98,11 @@ class FunctionList:
         if value != _CKR_CRYPTOKI_NOT_INITIALIZED:
             self._check("C_Finalize", value)
 
-    def login(self, session: int, pin: bytes | None) -> None:
-        """C_Login as the user; None asks at the token's own pad. "Already logged in" counts as done. Raises:
-        CallFailed."""
+    def login(self, session: int, pin: bytes | None, *, officer: bool = False) -> None:
+        """C_Login as the user, or the security ``officer``; None asks at the token's own pad. "Already logged in"
+        counts as done. Raises: CallFailed."""
         call = self._function(_LOGIN, _Ulong, _Ulong, ctypes.c_char_p, _Ulong)
-        value = call(session, _CKU_USER, pin, len(pin or b""))
+        value = call(session, _CKU_SO if officer else _CKU_USER, pin, len(pin or b""))
         if value != _CKR_USER_ALREADY_LOGGED_IN:
             self._check("C_Login", value)
 

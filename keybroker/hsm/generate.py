@@ -143,3 +143,21 @@ def check_made(connection: Connection, label: KeyLabel, identity: bytes, demande
     shortcomings = weaker(demanded, found[0].attributes)
     if shortcomings:
         raise ModuleDisagrees(f"the module made a weaker key than demanded: {'; '.join(shortcomings)}")
+
+
+def find_generated(token: Token, label: KeyLabel, policy: Policy) -> bytes | None:
+    """What names a key of this label that ``generate_key`` made before whoever called it was interrupted; None where
+    nothing of it stands. Half a pair, which nobody ever used, is destroyed.
+
+    Raises: ModuleFault; ModuleDisagrees for one that is weaker than demanded.
+    """
+    with token.exclusively() as connection:
+        private, public = connection.find_private(label), connection.find_public(label)
+        secret = connection.find_secret(label)
+        identity = secret[0].identifier if secret else public[0].point if public else None
+        if identity is not None and (secret or private):
+            demanded = expected(policy, Provenance.GENERATED, token.profile.keeping, may_sign=True)
+            check_made(connection, label, identity, demanded)
+            return identity
+        connection.destroy_key(label)
+    return None

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import assert_never
 
-from keybroker.hsm.attributes import AES_OCTETS, expected, key_identifier, weaker
+from keybroker.hsm.attributes import AES_OCTETS, KeyAttribute, expected, key_identifier, weaker
 from keybroker.hsm.connection import Connection, PrivateKeyFound, SecretKeyFound
 from keybroker.hsm.held_key import HeldKey
 from keybroker.hsm.mac_strategy import aes_gcm_shortfall, mac_shortfall, probe_aes_gcm, probe_mac
@@ -35,6 +35,8 @@ from keybroker.terms import (
 RULE = RuleName("key-served")
 _CLAUSE = "G2.44"
 """For a key whose purpose has no policy; every policy names its own clause."""
+IN_NO_MODULE = frozenset({KeyState.ORDERED, KeyState.SPLIT, KeyState.COMBINED, KeyState.DESTROYED})
+"""States in which no object of the token may stand; a combined key is a session's object."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +64,8 @@ class Demands:
     profile: Profile
     policies: Mapping[KeyPurpose, Policy]
     deployment: DeploymentKind
+    in_session: frozenset[KeyLabel] = frozenset()
+    """Keys that were unwrapped into the login session alone (``unwrapping``), and end with it."""
 
 
 def find_held_keys(connection: Connection, register: KeyRegister, demands: Demands) -> HeldKeys:
@@ -124,9 +128,13 @@ def find_held_key(connection: Connection, key: RegisteredKey, demands: Demands, 
         raise KeyUnfit(expected=shortfall.expected, found=shortfall.found)
     if key.provenance is Provenance.IMPORTED_TEST_KEY and demands.deployment is not DeploymentKind.TEST:
         raise KeyUnfit(expected="a key made in a module", found="an imported test key in a live deployment")
+    in_session = key.label in demands.in_session
+    if in_session:
+        # However it came about once, this object was unwrapped.
+        key = replace(key, provenance=Provenance.UNWRAPPED)
     if key.provenance is Provenance.UNWRAPPED and policy.export is Export.NEVER:
         raise KeyUnfit(expected="a key made in this module, which its purpose never leaves", found="one unwrapped here")
-    if key.session is not None:
+    if key.session is not None or in_session:
         policy = for_session(policy)
     # 2. Exactly one of it; the same key as the register's. 3. As strong as purpose, provenance and state demand.
     if policy.algorithm is KeyAlgorithm.AES_GCM:
@@ -177,6 +185,8 @@ def _check_strong(
 ) -> None:
     may_sign = key.state in _BEFORE_ITS_CERTIFICATE
     demanded = expected(policy, key.provenance, demands.profile.keeping, may_sign=may_sign)
+    if key.label in demands.in_session:
+        demanded = {**demanded, KeyAttribute.TOKEN: False}
     shortcomings = weaker(demanded, found.attributes)
     if shortcomings:
         raise KeyUnfit(expected="the attributes of its purpose", found="; ".join(shortcomings))

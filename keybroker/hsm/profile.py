@@ -27,7 +27,9 @@ from keybroker.hsm.profile_sections import (
     ReturnValues,
     Sessions,
     TokenStrings,
+    TransferAdapter,
     Validation,
+    WrappingFacts,
 )
 from keybroker.hsm.return_values import RETURN_VALUES, Meaning
 
@@ -45,6 +47,7 @@ class Profile:
     objects: Objects
     aes_gcm: AesGcm
     mac: Mac
+    wrapping: WrappingFacts
     validation: Validation
     keeping: TokenKeeping
     return_values: Mapping[str, Meaning]
@@ -76,6 +79,7 @@ def read_profile(octets: bytes, *, name: str) -> Profile:
         objects=read.objects,
         aes_gcm=_aes_gcm(read.aes_gcm, where),
         mac=_mac(read.mac, where),
+        wrapping=_wrapping(read.wrapping, where),
         validation=read.validation,
         keeping=_keeping(read.keys, where),
         return_values=_meanings(read.return_values, where),
@@ -84,7 +88,9 @@ def read_profile(octets: bytes, *, name: str) -> Profile:
     )
 
 
-_SECTIONS = ("library", "token", "sessions", "keys", "objects", "aes_gcm", "mac", "validation", "return_values")
+_SECTIONS = (
+    "library", "token", "sessions", "keys", "objects", "aes_gcm", "mac", "wrapping", "validation", "return_values"
+)  # fmt: skip
 
 
 def _tuples(value: object) -> object:
@@ -137,6 +143,20 @@ def _mac(section: Mac, where: str) -> Mac:
         )
     if section.strategy is MacStrategy.IN_MODULE_KDF and section.agreed_secrets:
         raise ConfigurationInvalid("mac.agreed_secrets: with in-module-kdf there is no Z to keep", where=where)
+    return section
+
+
+def _wrapping(section: WrappingFacts, where: str) -> WrappingFacts:
+    ours = section.adapter is TransferAdapter.PKCS11_WRAP
+    if {section.key_wrap != "", section.oaep != (), section.payloads_taken != ()} != {ours}:
+        raise ConfigurationInvalid(
+            "wrapping.key_wrap, oaep, payloads_taken: pkcs11-wrap needs all three, and nothing else has any",
+            where=where,
+        )
+    if section.adapter.is_conducted != (section.commands != ()):
+        raise ConfigurationInvalid(
+            "wrapping.commands: what people conduct needs the maker's commands, and nothing else has any", where=where
+        )
     return section
 
 

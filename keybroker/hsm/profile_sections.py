@@ -101,6 +101,57 @@ class Mac(Section):
     program_sha256: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")]
 
 
+class TransferAdapter(StrEnum):
+    """The mechanism by which a key is moved to another module (SEC G2.22I(a)(ii): the SMKI PMA approves it by name)."""
+
+    PKCS11_WRAP = "pkcs11-wrap"
+    """Ours: ``wrapping.py`` and ``unwrapping.py``."""
+    LUNA_CLONING = "luna-cloning"
+    NSHIELD_WORLD = "nshield-world"
+    CLOUDHSM_BACKUP = "cloudhsm-backup"
+    NONE = "none"
+    """No way is known by which a key leaves this device for another."""
+
+    @property
+    def is_conducted(self) -> bool:
+        """People move the key with the maker's own tool, by the profile's ``commands``."""
+        return self in (
+            TransferAdapter.LUNA_CLONING,
+            TransferAdapter.NSHIELD_WORLD,
+            TransferAdapter.CLOUDHSM_BACKUP,
+        )
+
+
+class Payload(StrEnum):
+    """What stands inside a wrapped key: the octets that RFC 5649 enciphers."""
+
+    RAW = "raw"
+    """A secret key's own octets."""
+    PKCS8 = "pkcs8"
+    """PrivateKeyInfo (RFC 5208) and nothing behind it."""
+    PKCS8_ZERO_PADDED = "pkcs8-zero-padded"
+    """The same and zeros up to a multiple of eight octets, which count as part of what was wrapped."""
+
+
+class WrappingFacts(Section):
+    """How a key is moved. ``key_wrap``: the device's mechanism that is RFC 5649, empty for none; ``oaep``: what it does
+    of RSA-OAEP, the preferred first; ``trusted_by``: who can make a wrapping key CKA_TRUSTED.
+
+    ``unwrap_attributes``: what the unwrap of a private key needs besides, all of it the public point; ``payload``: what
+    comes out with a private key; ``payloads_taken``: what goes in. ``commands``: of a conducted adapter, the maker's,
+    which the ceremony prints.
+    """
+
+    adapter: Annotated[TransferAdapter, Field(strict=False)]
+    key_wrap: Literal["", "AES_KEY_WRAP_PAD", "AES_KEY_WRAP_KWP"]
+    oaep: tuple[Literal["RSA_OAEP_SHA1", "RSA_OAEP_SHA256"], ...]
+    trusted_by: Literal["security-officer", "nobody"]
+    unwrap_attributes: tuple[Literal["NSS_DB"], ...]
+    payload: Annotated[Payload, Field(strict=False)]
+    payloads_taken: tuple[Annotated[Payload, Field(strict=False)], ...]
+    commands: tuple[Words, ...]
+
+
 class Validation(Section):
     """What the maker claims. The certificate in force belongs to the deployment's module evidence, not here."""
 
@@ -126,5 +177,6 @@ class ProfileFile(BaseModel):
     objects: Objects
     aes_gcm: AesGcm
     mac: Mac
+    wrapping: WrappingFacts
     validation: Validation
     return_values: ReturnValues

@@ -24,11 +24,15 @@ from keybroker.hsm.attributes import AES_OCTETS, Attributes, AttributeValue, Key
 from keybroker.hsm.connection import (
     DataFound,
     Mechanism,
+    ObjectAttribute,
+    ObjectFound,
+    ObjectKind,
     PrivateKeyFound,
     PublicKeyFound,
     SecretKeyFound,
     Session,
     TokenDescription,
+    Wrapping,
 )
 from keybroker.hsm.description import read_serial
 from keybroker.hsm.device import check_device, library_parameters
@@ -37,6 +41,7 @@ from keybroker.hsm.pin import Pin, PinWrong
 from keybroker.hsm.profile import Profile
 from keybroker.hsm.return_values import WRONG_PIN, CallFailed, number_of, return_value
 from keybroker.hsm.session import Pkcs11Session
+from keybroker.hsm.wrapping_functions import Pkcs11Wrapping
 
 _A = pkcs11.Attribute
 _P256 = encode_named_curve_parameters("secp256r1")
@@ -58,8 +63,11 @@ class Pkcs11Connection:
     """``Connection`` by python-pkcs11 and the function list. Not thread-safe: ``Token`` holds its lock around every
     call."""
 
-    def __init__(self, profile: Profile, *, library: str, label: str, serial: str, pin: Pin) -> None:
-        self._profile, self._label, self._serial, self._pin = profile, label, serial, pin
+    def __init__(
+        self, profile: Profile, *, library: str, label: str, serial: str, pin: Pin, officer: bool = False
+    ) -> None:
+        """``officer``: log in as the security officer, in a process that does nothing else (``security_officer``)."""
+        self._profile, self._label, self._serial, self._pin, self._officer = profile, label, serial, pin, officer
         self._mapper = _mapper()
         self._signing: list[Any] = []
         self._session: Any = None
@@ -91,7 +99,9 @@ class Pkcs11Connection:
         at_the_pad = bool(self._token.flags & pkcs11.TokenFlag.PROTECTED_AUTHENTICATION_PATH)
         try:
             # The PIN lives for this one expression; Python cannot erase it.
-            self._functions.login(self._session.handle, None if at_the_pad else self._pin().encode())
+            self._functions.login(
+                self._session.handle, None if at_the_pad else self._pin().encode(), officer=self._officer
+            )
         except CallFailed as failure:
             self.disconnect()
             if failure.value.name in WRONG_PIN:
@@ -150,7 +160,14 @@ class Pkcs11Connection:
     def login_session(self) -> Session:
         return Pkcs11Session(self._functions, self._session.handle)
 
+    def wrapping(self) -> Wrapping:
+        return Pkcs11Wrapping(self._functions, self._session.handle)
+
     # --- finding and reading
+
+    def list_objects(self) -> Sequence[ObjectFound]:
+        with self._pkcs11("C_FindObjects"):
+            return tuple(_object(each) for each in self._session.get_objects({_A.TOKEN: True}))
 
     def find_private(self, label: str) -> Sequence[PrivateKeyFound]:
         with self._pkcs11("C_FindObjects"):
@@ -307,6 +324,11 @@ class Pkcs11Connection:
         with self._pkcs11("C_DestroyObject"):
             self._private(label, handle).destroy()
 
+    def destroy_key(self, label: str) -> None:
+        wrapping = self.wrapping()
+        for handle in wrapping.find({ObjectAttribute.LABEL: label.encode(), KeyAttribute.TOKEN: True}):
+            wrapping.destroy(handle)
+
     def _private(self, label: str, handle: int) -> Any:
         for key in self._objects(pkcs11.ObjectClass.PRIVATE_KEY, label):
             if key.handle == handle:
@@ -373,6 +395,36 @@ def _attributes(key: Any) -> Attributes:
         with suppress(pkcs11.AttributeTypeInvalid, pkcs11.AttributeSensitive, pkcs11.AttributeValueInvalid):
             found[attribute] = key[getattr(_A, attribute.value)]
     return found
+
+
+_KINDS = {
+    pkcs11.ObjectClass.PRIVATE_KEY: ObjectKind.PRIVATE_KEY,
+    pkcs11.ObjectClass.PUBLIC_KEY: ObjectKind.PUBLIC_KEY,
+    pkcs11.ObjectClass.SECRET_KEY: ObjectKind.SECRET_KEY,
+    pkcs11.ObjectClass.DATA: ObjectKind.DATA,
+    pkcs11.ObjectClass.CERTIFICATE: ObjectKind.CERTIFICATE,
+}
+
+
+def _object(found: Any) -> ObjectFound:
+    kind = _KINDS.get(_told(found, _A.CLASS), ObjectKind.OTHER)
+    point = None
+    with suppress(pkcs11.AttributeTypeInvalid, pkcs11.AttributeValueInvalid, pkcs11.AttributeSensitive):
+        point = _point(found) if kind is ObjectKind.PUBLIC_KEY else None
+    return ObjectFound(
+        handle=found.handle,
+        kind=kind,
+        label=str(_told(found, _A.LABEL) or ""),
+        identifier=bytes(_told(found, _A.ID) or b""),
+        point=point or None,
+        attributes=_attributes(found) if kind in (ObjectKind.PRIVATE_KEY, ObjectKind.SECRET_KEY) else {},
+    )
+
+
+def _told(found: Any, attribute: Any) -> Any:
+    with suppress(pkcs11.AttributeTypeInvalid, pkcs11.AttributeSensitive, pkcs11.AttributeValueInvalid):
+        return found[attribute]
+    return None
 
 
 def _point(public: Any) -> bytes:

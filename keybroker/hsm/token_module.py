@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 
 from keybroker.errors import ModuleFault, ModuleUnavailable
 from keybroker.gates.model import ModuleIdentity
@@ -18,12 +19,13 @@ from keybroker.hsm.anchor import read_head, replace_head, write_head
 from keybroker.hsm.attributes import key_identifier
 from keybroker.hsm.batch import Batch
 from keybroker.hsm.connection import Connection, TokenDescription
-from keybroker.hsm.held_keys import Demands, HeldKeys, find_held_keys
+from keybroker.hsm.held_keys import IN_NO_MODULE, Demands, HeldKeys, find_held_keys
 from keybroker.hsm.pin import PinWrong
 from keybroker.hsm.processing import KeyUses, key_uses
 from keybroker.hsm.profile import Profile
 from keybroker.hsm.recovery import Ladder
 from keybroker.hsm.return_values import CallFailed, Rung, fault
+from keybroker.hsm.session_objects import destroy_session_objects
 from keybroker.hsm.sessions import SessionPool
 from keybroker.hsm.sign_switch import clear_sign, is_last_signature
 from keybroker.ledger.model import Failure, Head, Intent, Result
@@ -201,6 +203,28 @@ class Token:
             replace_head(connection, head, instead_of=instead_of)
         self._head_seen = True
 
+    # --- keys that a quorum holds for a while
+
+    def hold_in_session(self, label: KeyLabel) -> None:
+        """Serve the session key of this label, which ``unwrapping.unwrap_key`` has just made, for as long as it
+        lives: until ``let_go``, a new login, or the end of the process."""
+        with self._lock:
+            self._demands = replace(self._demands, in_session=self._demands.in_session | {label})
+            self._forget_handles()
+
+    def let_go(self, label: KeyLabel) -> None:
+        """Destroy the session key of this label and serve it no more; may be called again. Raises: ModuleFault,
+        ModuleDisagrees among them where the module still shows it."""
+        with self._lock:
+            self._demands = replace(self._demands, in_session=self._demands.in_session - {label})
+            self._forget_handles()
+            with self.exclusively() as connection:
+                destroy_session_objects(connection.wrapping(), label)
+
+    @property
+    def held_in_session(self) -> frozenset[KeyLabel]:
+        return self._demands.in_session
+
     # --- for administration, check and supervision
 
     @property
@@ -319,7 +343,9 @@ class Token:
         if self._register is None:
             return
         held = find_held_keys(self._connection, self._register, self._demands)
-        if self._register.keys and not held.keys:
+        # What went with its session, or stands in no module, is not waited for.
+        waited_for = {key.label for key in self._register.keys.values() if key.state not in IN_NO_MODULE}
+        if waited_for - self._demands.in_session and not held.keys:
             raise ModuleUnavailable("the token shows none of the registered keys")
         self._held = held
 

@@ -1,11 +1,17 @@
-"""What can be done to a key in the register: one frozen type an act, and the states it leads from and to."""
+"""What can be done to a key in the register: one frozen type an act, and the states it leads from and to.
+
+``life_acts`` has those of its later life.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import get_args
 
+from keybroker.keys.life_acts import LifeAct
+from keybroker.ledger.life_form import LIFE
 from keybroker.policy.obligations import OBLIGATIONS
 from keybroker.policy.trust import Anchor
 from keybroker.terms import (
@@ -44,12 +50,15 @@ class Actor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderKey:
-    """A key is wanted. ``eui`` is the originator it will speak for, where no certificate will say so."""
+    """A key is wanted. ``eui`` is the originator it will speak for, where no certificate will say so; ``renews`` is
+    the key whose place it is to take.
+    """
 
     label: KeyLabel
     purpose: KeyPurpose
     party: PartyName
     eui: EntityIdentifier | None = None
+    renews: KeyLabel | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,21 +180,15 @@ Act = (
     | BeginSession
     | SessionKeyMade
     | SessionKeyDestroyed
+    | LifeAct
 )
 
-_ORDERED, _GENERATED, _ENROLLING = KeyState.ORDERED, KeyState.GENERATED, KeyState.ENROLLING
-_ACTIVE, _SUSPENDED, _RETIRED = KeyState.ACTIVE, KeyState.SUSPENDED, KeyState.RETIRED
-
-TRANSITIONS: Mapping[type[Act], Mapping[KeyState, KeyState]] = {
-    KeyGenerated: {_ORDERED: _GENERATED},
-    BeginEnrolment: {_GENERATED: _ENROLLING},
-    EnrolCertificate: {_GENERATED: _ENROLLING, _ENROLLING: _ENROLLING, _ACTIVE: _ACTIVE, _SUSPENDED: _SUSPENDED},
-    ActivateKey: {_ENROLLING: _ACTIVE, _GENERATED: _ACTIVE},
-    SuspendKey: {_ACTIVE: _SUSPENDED},
-    ResumeKey: {_SUSPENDED: _ACTIVE},
-    RetireKey: {state: _RETIRED for state in KeyState if state is not _RETIRED},
-    RevokeCertificate: {_ENROLLING: _ENROLLING, _ACTIVE: _ACTIVE, _SUSPENDED: _SUSPENDED},
-    SessionKeyMade: {_ORDERED: _ACTIVE},
-    SessionKeyDestroyed: {_RETIRED: _RETIRED},
+TRANSITIONS: Mapping[type[Act], Mapping[KeyState | None, KeyState]] = {
+    kind: LIFE[kind.__name__] for kind in get_args(Act)
 }
 """Per act: from which state to which. What is not here is refused; OrderKey and BeginSession start from nothing."""
+
+
+def name_of(act: Act) -> str:
+    """As records and orders call it."""
+    return type(act).__name__

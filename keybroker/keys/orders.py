@@ -6,7 +6,7 @@ An order names the act and SHA-256 of what it does to what. It is used once, and
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection, insert, select
@@ -31,10 +31,14 @@ ADMINISTRATOR = "administrator"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ordered:
-    """An order as it was given (a compact JWS), and what people are judged by in this deployment."""
+    """An order as it was given (a compact JWS), and what people are judged by in this deployment.
+
+    ``second``: the order of a second person for the same act, where two order it.
+    """
 
     order: bytes
     people: PeopleSettings
+    second: bytes | None = None
 
 
 def administrator(*, in_united_kingdom: bool) -> ActDemand:
@@ -42,19 +46,21 @@ def administrator(*, in_united_kingdom: bool) -> ActDemand:
     return ActDemand(roles=frozenset({ADMINISTRATOR}), in_united_kingdom=in_united_kingdom, privileged=True)
 
 
-def without_order(act: Mapping[str, Json]) -> PersonMayNotAct:
-    """The refusal of an act that needs an order and came without."""
+def without_order(act: Mapping[str, Json], *, people: int = 1, found: str = "none") -> PersonMayNotAct:
+    """The refusal of an act that needs an order, or those of two people, and came without."""
     name, target = act["act"], order_target(act)
+    whose = "the order of a person" if people == 1 else "the orders of two people, each his own"
+    how = " --order order.jws" if people == 1 else " --order order.jws --second-order another.jws"
     finding = Finding(
         rule=RuleName("person-orders-act"),
         clause="G3.23",
         passed=False,
-        expected=f"the order of a person, act {name}, target {target}",
-        found="none",
+        expected=f"{whose}, act {name}, target {target}",
+        found=found,
         reason="ORDER_MISSING",
-        remedy=f"keybroker evidence order --act {name} --target {target} -o order.jws; then again, --order order.jws",
+        remedy=f"keybroker evidence order --act {name} --target {target} -o order.jws; then again,{how}",
     )
-    told = f"person-orders-act: expected {finding.expected}, found none (G3.23); make it with: {finding.remedy}"
+    told = f"person-orders-act: expected {finding.expected}, found {found} (G3.23); make it with: {finding.remedy}"
     return PersonMayNotAct(told, findings=(finding,))
 
 
@@ -85,6 +91,22 @@ def check_order(
     return statement
 
 
+def check_orders(
+    turn: Turn, ordered: Ordered, act: Mapping[str, Json], at: datetime, *, people: int, in_united_kingdom: bool
+) -> tuple[Statement, ...]:
+    """As ``check_order``, of as many people as ordered it: at least ``people`` (0 to 2), each with an order of his own.
+
+    Raises: StatementRefused, PersonMayNotAct.
+    """
+    given = [ordered.order, *([] if ordered.second is None else [ordered.second])]
+    each = [replace(ordered, order=order) for order in given]
+    statements = tuple(check_order(turn, one, act, at, in_united_kingdom=in_united_kingdom) for one in each)
+    different = {statement.attester for statement in statements}
+    if len(different) < max(people, len(given)):
+        raise without_order(act, people=2, found=f"the order of {' and '.join(sorted(different))} alone")
+    return statements
+
+
 def settle_order(turn: Turn, statement: Statement, receipt: Receipt, subjects: Sequence[str], at: datetime) -> None:
     """The act is recorded: the order is used, and who acted on what is remembered."""
     spend(turn, statement, receipt)
@@ -101,11 +123,15 @@ def remember_act(turn: Turn, subject: str, person: str, receipt: Receipt, at: da
 # SEC G3.23: who configures what holds such a key is "located in the United Kingdom".
 def serves_united_kingdom(connection: Connection, policies: Mapping[KeyPurpose, Policy]) -> bool:
     """Is any key in scope held here? Then so is what is done to the broker itself."""
-    held = select(tables.key.c.purpose).where(tables.key.c.state != KeyState.RETIRED.value).distinct()
+    gone = (KeyState.RETIRED.value, KeyState.TRANSFERRED.value, KeyState.DESTROYED.value)
+    held = select(tables.key.c.purpose).where(tables.key.c.state.not_in(gone)).distinct()
     purposes = {KeyPurpose(each) for each in connection.execute(held).scalars()}
     return any(policies[each].location == "united-kingdom" for each in purposes & policies.keys())
 
 
-def told_order(statement: Statement) -> dict[str, Json]:
+def told_order(statement: Statement, *further: Statement) -> dict[str, Json]:
     """For the record of the act."""
-    return {"order": told_statement(statement)}
+    told: dict[str, Json] = {"order": told_statement(statement)}
+    for each in further:
+        told["second_order"] = told_statement(each)
+    return told

@@ -20,6 +20,8 @@ from keybroker.policy.model import CertificateFacts, KeyRegister, RegisteredKey,
 from keybroker.policy.trust import Anchor
 from keybroker.terms import EntityIdentifier, KeyLabel, KeyPurpose, KeyState, PartyName, Provenance
 
+_USED_BY_CERTIFICATE = frozenset({KeyState.ACTIVE, KeyState.SUSPENDED})
+
 
 class Register:
     """Reads the register from the ledger. Every chain is verified up to an anchor, once for each version."""
@@ -84,7 +86,7 @@ class Register:
             except CertificateUnfit as error:
                 # Closed for this key, not for its neighbours.
                 unfit[label] = error.sentence
-                state = state if state is KeyState.RETIRED else KeyState.ENROLLING
+                state = KeyState.ENROLLING if state in _USED_BY_CERTIFICATE else state
         eui = EntityIdentifier(row.eui) if row.eui else None
         return RegisteredKey(
             label=label,
@@ -96,4 +98,6 @@ class Register:
             eui=facts.eui if facts else eui,
             certificate=facts,
             session=session,
+            activated_at=None if row.activated_at is None else from_seconds(row.activated_at),
+            uses_before=row.uses_before or 0,
         )

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select
 from keybroker.errors import LedgerBroken
 from keybroker.ledger import tables
 from keybroker.ledger.behind import find_restore
+from keybroker.ledger.ceremonies import any_concluded
 from keybroker.ledger.merkle import Frontier
 from keybroker.ledger.model import Head, RecordKind
 from keybroker.ledger.reading import Reader
@@ -51,12 +52,12 @@ def check_anchor(ledger: Reader, anchor: Head | None) -> None:
 def check_never_served(ledger: Reader) -> None:
     """For a token that should keep a head, and keeps none: right before the first start, and never after.
 
-    A worker keeps the head before it records its start (``server/anchoring.py``). Raises: LedgerBroken,
-    LedgerUnavailable.
+    A worker keeps the head before it records its start (``server/anchoring.py``), and a ceremony before it does what
+    its first step is (``ceremony/conducting.py``). Raises: LedgerBroken, LedgerUnavailable.
     """
     starts = select(tables.record.c.leaf_index).where(tables.record.c.kind == RecordKind.START.value).limit(1)
     with ledger.read() as connection:
-        if connection.execute(starts).first() is not None:
+        if connection.execute(starts).first() is not None or any_concluded(connection):
             raise LedgerBroken(
                 "this ledger was served before, and its head is not in the token any more: expected the head kept"
                 " outside, found none; it was taken away, or this is another token"

@@ -11,7 +11,9 @@ from sqlalchemy import Connection, Table, delete, select, update
 
 from keybroker.errors import LedgerBroken
 from keybroker.ledger import tables
+from keybroker.ledger.audit_ceremonies import ceremony_rows
 from keybroker.ledger.audit_evidence import evidence_rows
+from keybroker.ledger.audit_life import life_rows
 from keybroker.ledger.merkle import Frontier
 from keybroker.ledger.model import Head, StoredRecord
 from keybroker.ledger.reading import Reader
@@ -52,6 +54,8 @@ def verify(
             quarantine=_quarantine(connection),
             checks=_checks(connection),
             evidence=evidence_rows(connection),
+            life=life_rows(connection),
+            ceremonies=ceremony_rows(connection),
             anchor=anchor,
         )
         _check_frontier(row)

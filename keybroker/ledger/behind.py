@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 
 from keybroker.errors import LedgerBroken
 from keybroker.ledger import tables
+from keybroker.ledger.ceremonies import any_concluded
 from keybroker.ledger.merkle import EMPTY_ROOT, Frontier
 from keybroker.ledger.model import Head, Json, RecordKind
 from keybroker.ledger.record import decode
@@ -34,7 +35,7 @@ def find_behind(connection: Connection, remembered: Head | None) -> Behind | Non
     roots = _roots(connection, {put_back, wanted, size})
     if roots.get(size) != root:
         raise LedgerBroken("the ledger contradicts its own head; run: keybroker ledger verify")
-    if remembered is None and not _served(connection):
+    if remembered is None and not _served(connection) and not any_concluded(connection):
         return None
     if remembered is not None and roots.get(wanted) == remembered.root_hash:
         return None

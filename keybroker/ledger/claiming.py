@@ -20,7 +20,17 @@ from keybroker.ledger.claim_form import NUMBER_OCTETS, row_name
 from keybroker.ledger.model import Json
 from keybroker.ledger.restore_form import growth
 from keybroker.ledger.statements import Insert, Lookup, Write
-from keybroker.policy.claim import Allocated, Bound, Claim, Increasing, IncreasingOnSuccess, Known, Once, Succession
+from keybroker.policy.claim import (
+    Allocated,
+    Bound,
+    Claim,
+    Increasing,
+    IncreasingOnSuccess,
+    Known,
+    Limited,
+    Once,
+    Succession,
+)
 from keybroker.terms import Finding, RuleName
 
 IN_PROGRESS = "open"
@@ -31,13 +41,14 @@ _STATES = Lookup(select(tables.request.c.intent_index, tables.request.c.state), 
 _FORGET = Write(delete(tables.taken).where(tables.taken.c.name == bindparam("which")), "which")
 _TAKE = Insert(tables.taken, "name", "value", "intent_index")
 
-_Taking = Once | Bound | Increasing | IncreasingOnSuccess | Allocated | Succession
+_Taking = Once | Bound | Increasing | IncreasingOnSuccess | Allocated | Limited | Succession
 _FORMS: Mapping[type[_Taking], str] = {
     Once: "once",
     Bound: "bound",
     Increasing: "increasing",
     IncreasingOnSuccess: "increasing-on-success",
     Allocated: "allocated",
+    Limited: "limited",
     Succession: "succession",
 }
 """What records call the form of a claim; ``verify`` knows by it what one taker may take over from another."""
@@ -57,6 +68,7 @@ _WHY: Mapping[type[Claim], _Why] = {
     Increasing: _GREATER,
     IncreasingOnSuccess: _GREATER,
     Allocated: _Why("NUMBERS_USED_UP", "take another key: this one has no number left"),
+    Limited: _Why("USES_ALL_TAKEN", "have more of them allowed"),
     Succession: _Why("ENTRY_MISSING", "list it again, until its certificate has expired"),
     Known: _Why("ENTRY_OF_ANOTHER_KIND", "leave it out of this list; it belongs into the other"),
 }
@@ -117,7 +129,7 @@ class Claiming:
             value = _value(claim, before, seen)
             seen.rows[name] = Held(value, None)
             told[name] = told.get(name, {}) | _told(claim, value, before)
-            if isinstance(claim, Allocated):
+            if isinstance(claim, Allocated) and claim.carried:
                 counter = int.from_bytes(value, "big")
         rows = {name: held.value for name, held in seen.rows.items()}
         return Granted(rows=rows, counter=counter, told=tuple(told.values()))
@@ -221,6 +233,8 @@ def _value(claim: _Taking, before: Held | None, seen: _Seen) -> bytes:
             if number > claim.last:
                 raise _spent(claim, f"a number of at most {claim.last}", "that all are used")
             return number.to_bytes(NUMBER_OCTETS, "big")
+        case Limited():
+            return _limited(claim, before, seen)
         case Succession():
             return _succeeded(claim, before, seen)
         case _:
@@ -252,6 +266,16 @@ def _increased_on_success(claim: IncreasingOnSuccess, before: Held | None, seen:
     if claim.number < least and not (seen.is_own(before) and claim.number == last):
         raise _spent(claim, f"a number greater than {least - 1}", str(claim.number))
     return _numbers(claim.number, least)
+
+
+def _limited(claim: Limited, before: Held | None, seen: _Seen) -> bytes:
+    number = 1
+    if before is not None:
+        last = int.from_bytes(before.value, "big")
+        number = last if seen.is_own(before) else last + 1
+    if number > claim.most:
+        raise _spent(claim, f"one of {claim.most} uses", "that all are taken")
+    return number.to_bytes(NUMBER_OCTETS, "big")
 
 
 def _numbers(number: int, least: int) -> bytes:
@@ -293,7 +317,7 @@ def _spent(claim: Claim, expected: str, found: str, why: _Why | None = None) -> 
         expected=f"{claim.told}: {expected}",
         found=found,
         reason=why.reason,
-        remedy=(claim.remedy if isinstance(claim, Once) else "") or why.remedy,
+        remedy=(claim.remedy if isinstance(claim, Once | Allocated | Limited) else "") or why.remedy,
     )
     sentence = f"{claim.rule}: expected {finding.expected}, found {found} ({claim.clause}); {finding.remedy}"
     return EvidenceSpent(sentence, gate=claim.rule, clause=claim.clause, findings=(finding,))

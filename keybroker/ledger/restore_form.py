@@ -27,6 +27,7 @@ ADVANCE = "AdvanceNumbers"
 NUMBERS: Mapping[str, int] = {
     "increasing": NUMBER_OCTETS,
     "allocated": NUMBER_OCTETS,
+    "limited": NUMBER_OCTETS,
     "increasing-on-success": ON_SUCCESS_OCTETS,
 }
 """The forms of claim whose value is numbers of 20 octets each, and how long it is."""

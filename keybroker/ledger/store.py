@@ -19,7 +19,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, func, insert, select
 from sqlalchemy.exc import DBAPIError
 
-from keybroker.errors import ConfigurationInvalid, LedgerBroken, LedgerUnavailable, OutcomeUnknown
+from keybroker.errors import ConfigurationInvalid, LedgerBroken, LedgerUnavailable, NotPermitted, OutcomeUnknown
 from keybroker.ledger import merkle, sqlite, tables
 from keybroker.ledger.model import InForce
 from keybroker.ledger.reading import Reader, check_birth, migrations
@@ -121,6 +121,18 @@ class Ledger(Reader):
     def is_alive(self, worker: str) -> bool:
         """Does a living process hold this worker's lock file?"""
         return sqlite.is_held(self._life(worker))
+
+    def hold_ceremony(self, name: str) -> sqlite.Hold:
+        """Be the one who conducts it, as long as the answer (or this process) lives.
+
+        Raises: NotPermitted while another process does; LedgerUnavailable.
+        """
+        try:
+            return sqlite.Hold(sqlite.beside(self.file, f"ceremony.{name}"))
+        except BlockingIOError as error:
+            raise NotPermitted(f"another process conducts the ceremony {name}; go on there, or end it first") from error
+        except OSError as error:
+            raise sqlite.fault(error) from error
 
     def sweep_lives(self) -> None:
         """Remove the lock files of workers that are gone."""

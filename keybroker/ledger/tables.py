@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, text
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text, text
 
 metadata = MetaData()
 
@@ -84,8 +84,53 @@ key = Table(
     Column("public_key", LargeBinary, unique=True),
     Column("eui", LargeBinary),
     Column("revoked_at", LEAF),
+    Column("renews", String(63)),
+    Column("activated_at", LEAF),
+    Column("uses_before", LEAF),
 )
-"""The register of keys. ``eui`` is the one given at order; ``revoked_at`` (seconds) is of the certificate enrolled."""
+"""The register of keys. ``eui`` is the one given at order; ``revoked_at`` (seconds) is of the certificate enrolled.
+
+``renews`` is the key whose successor it is. Its cryptoperiod runs from ``activated_at`` (seconds); ``uses_before`` is
+how often another system used it.
+"""
+
+key_transition = Table(
+    "key_transition",
+    metadata,
+    Column("leaf_index", LEAF, primary_key=True, autoincrement=False),
+    Column("label", String(63), primary_key=True),
+    Column("act", String(32), nullable=False),
+    Column("before", String(16)),
+    Column("after", String(16), nullable=False),
+    Column("at", String(32), nullable=False),
+    Column("actor", String(512), nullable=False),
+    Column("people", String(512), nullable=False),
+    Column("ceremony", String(128)),
+    Index("key_transition_label", "label"),
+)
+"""The history of each key (SEC G5.13, G5.24), by the leaf index of the record of each act; ``at`` as the record has it.
+
+``people`` ordered it (joined by spaces), or a ``ceremony`` did it.
+"""
+
+key_copy = Table(
+    "key_copy",
+    metadata,
+    Column("added_index", LEAF, primary_key=True, autoincrement=False),
+    Column("label", String(63), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("place", String(255), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("destroyed_index", LEAF),
+    Column("how", String(255)),
+    Column("searched", Integer),
+    Index("key_copy_label", "label"),
+)
+"""Every copy of a key that is known (SEC G5.13(c)), by the leaf index of the record that first tells of it.
+
+``place`` is a module's serial, or site and file; ``sha256`` is of its octets, empty where it has none to be seen.
+``destroyed_index`` is of the record that says that it is destroyed, ``how``, and whether a search proved it (1).
+"""
 
 session_key = Table(
     "session_key",
@@ -263,3 +308,37 @@ threshold_check = Table(
 """Notifications of thresholds whose cryptographic protection was checked with success, per part of the systems: each
 once, whether it was then applied or not (SEC G6.6A). ``sha256`` is of the payload.
 """
+
+ceremony = Table(
+    "ceremony",
+    metadata,
+    Column("name", String(63), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("side", String(16), nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("plan", Text, nullable=False),
+    Column("leaf_index", LEAF, nullable=False),
+)
+"""Each ceremony, by its one name, with the very text of its plan."""
+
+ceremony_key = Table(
+    "ceremony_key",
+    metadata,
+    Column("label", String(63), primary_key=True),
+    Column("name", String(63), primary_key=True),
+)
+"""Which keys a ceremony holds, while it is open."""
+
+ceremony_step = Table(
+    "ceremony_step",
+    metadata,
+    Column("name", String(63), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("step", String(32), nullable=False),
+    Column("given", Text, nullable=False),
+    Column("begun_index", LEAF, nullable=False),
+    Column("entry", Text),
+    Column("signatures", Text),
+    Column("leaf_index", LEAF),
+)
+"""A step that was begun; ``entry``, ``signatures`` (JSON) and ``leaf_index`` once it is concluded."""

@@ -4,10 +4,12 @@ What it recomputes: canonical form and fields of every record, its leaf hash, th
 most once and only after it began, that every signature verifies with its intent's public key over its intent's digest,
 that every signature given again is the one recorded for that request, that nothing was taken twice
 (``verify_claims``), that whatever counts was counted (``verify_counts``), that two people ordered each restore
-(``verify_restores``), that session keys were made and used as they may be (``verify_sessions``), that every statement
-verifies and was used once (``verify_evidence``), and that what the tables beside the records say (requests, counters,
-octets, what was taken, revocation lists, counts, quarantine, notifications of thresholds, evidence) is what the records
-say.
+(``verify_restores``), that every key went through its life as it may (``verify_life``) and every
+ceremony step by step (``verify_ceremonies``), that session keys were
+made and used as they may be (``verify_sessions``), that every statement verifies and was used once
+(``verify_evidence``), and that what the tables beside the records say (requests, counters,
+octets, what was taken, revocation lists, counts, quarantine, notifications of thresholds, evidence, keys with their
+history and copies) is what the records say.
 ``ledger.audit`` reads it all in.
 """
 
@@ -24,10 +26,13 @@ from keybroker.ledger import record
 from keybroker.ledger.merkle import Frontier
 from keybroker.ledger.model import Head, Json, RecordKind, StoredRecord
 from keybroker.ledger.signatures import is_signature, verifies
+from keybroker.ledger.verify_ceremonies import Ceremonies, CeremonyRows
 from keybroker.ledger.verify_claims import SAME_REQUEST, Claims, ListRow, takes_something
 from keybroker.ledger.verify_counts import CheckRow, Counts, QuarantineRow, counts_something
 from keybroker.ledger.verify_evidence import Evidence, concerns_statements
 from keybroker.ledger.verify_form import expect, read_body
+from keybroker.ledger.verify_life import Lives
+from keybroker.ledger.verify_life_rows import LifeRows
 from keybroker.ledger.verify_restores import check_restore
 from keybroker.ledger.verify_rows import EvidenceRows
 from keybroker.ledger.verify_sessions import SessionActs
@@ -105,6 +110,8 @@ class _Seen:
     counts: Counts = field(init=False)
     evidence: Evidence = field(init=False)
     sessions: SessionActs = field(init=False)
+    lives: Lives = field(default_factory=Lives)
+    ceremonies: Ceremonies = field(default_factory=Ceremonies)
 
     def __post_init__(self) -> None:
         self.claims = Claims(find=lambda index, earlier: _before(self, index, earlier))
@@ -128,6 +135,8 @@ def verify_ledger(
     quarantine: Iterable[QuarantineRow] | None = None,
     checks: Iterable[CheckRow] | None = None,
     evidence: EvidenceRows | None = None,
+    life: LifeRows | None = None,
+    ceremonies: CeremonyRows | None = None,
     anchor: Head | None = None,
 ) -> Verified:
     """Recompute everything. Tables that are not given are not looked at.
@@ -156,6 +165,8 @@ def verify_ledger(
     seen.claims.check_tables(taken, lists)
     seen.counts.check_tables(counts, quarantine, checks)
     seen.evidence.check_tables(evidence)
+    seen.lives.check_tables(life)
+    seen.ceremonies.check_tables(ceremonies)
     _check_end(seen, head, anchor)
     return Verified(
         origin=head.origin,
@@ -205,6 +216,8 @@ def _follow(seen: _Seen, index: int, body: dict[str, Json], row: RequestRow | No
         seen.sessions.administer(index, body)
         seen.counts.administer(index, body)
         seen.evidence.administer(index, body)
+        seen.lives.administer(index, body)
+        seen.ceremonies.administer(index, body)
     elif kind == RecordKind.REFUSAL:
         seen.counts.refuse(index, body)
 

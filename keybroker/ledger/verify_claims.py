@@ -210,6 +210,8 @@ def _check_taken_over(index: int, take: _Take, before: bytes, *, again: bool, se
             holds, expected = _increases_on_success(value, before, again=again, served=served)
         case "allocated":
             holds, expected = number > last, f"a number greater than {last}"
+        case "limited":
+            holds, expected = number > last or (again and number == last), f"a number greater than {last}"
         case "succession":
             holds, expected = True, ""
         case _:

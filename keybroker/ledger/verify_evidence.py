@@ -35,7 +35,12 @@ _GIVEN_OTHERWISE = frozenset(
     }
 )
 """Kinds that ``AddStatement`` does not take in."""
-_NOT_ORDERED = frozenset({"actor", "certificate", "from", "order", "register_version", "to"})
+_NOT_ORDERED = frozenset(
+    {
+        *("actor", "certificate", "from", "to", "register_version"),
+        *("order", "second_order", "ceremony", "successor_from", "successor_to"),
+    }
+)
 """What the record of an act has beside what its order names."""
 _SCOPE = "statement"
 """Under which a statement that came with a request is taken."""
@@ -113,13 +118,14 @@ class Evidence:
             self._rows.check(rows, self._attesters.rows())
 
     def _order(self, index: int, act: Body, at: datetime, subject: str) -> None:
-        """Where a person ordered the act: it is the order of this very act, and used here."""
-        if "order" not in act:
-            return
-        statement = self._attesters.read(index, act["order"], StatementKind.ORDER, at)
-        check_names(index, statement, {name: act[name] for name in act.keys() - _NOT_ORDERED})
-        self._rows.spend(index, statement)
-        self._rows.acted(index, subject, statement.attester, at)
+        """Where people ordered the act: each order is of this very act, and used here."""
+        for name, whose in (("order", subject), ("second_order", f"{subject}:second")):
+            if name not in act:
+                continue
+            statement = self._attesters.read(index, act[name], StatementKind.ORDER, at)
+            check_names(index, statement, {name: act[name] for name in act.keys() - _NOT_ORDERED})
+            self._rows.spend(index, statement)
+            self._rows.acted(index, whose, statement.attester, at)
 
     def _add(self, index: int, act: Body, at: datetime) -> None:
         kind = _kind(index, act)

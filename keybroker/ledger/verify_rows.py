@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from hashlib import sha256
-from typing import TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from keybroker.errors import LedgerBroken
 from keybroker.ledger.verify_form import expect
@@ -136,7 +136,15 @@ class ToldRows:
 
 
 Key = TypeVar("Key")
-Row = TypeVar("Row", AttesterRow, StatementRow, UsedRow, PersonActRow, RestoreRow)
+
+
+class _OfTable(Protocol):
+    """A dataclass: a column each."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+Row = TypeVar("Row", bound=_OfTable)
 
 
 def check_rows(table: str, told: Mapping[Key, Row], found: Iterable[Row], key: Callable[[Row], Key]) -> None:

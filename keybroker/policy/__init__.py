@@ -10,6 +10,7 @@ from keybroker.content import Content
 from keybroker.errors import NotPermitted
 from keybroker.policy.model import Decision, Policy, RegisteredKey, Situation
 from keybroker.policy.rules import RULES, claims, findings
+from keybroker.policy.rules.key import usage_claims
 from keybroker.terms import Caller, Finding
 
 __all__ = ["decide"]
@@ -34,7 +35,7 @@ def decide(
         policy=policy,
         situation=situation,
         findings=found,
-        claims=claims(content, key, situation),
+        claims=usage_claims(key, policy) + claims(content, key, situation),
     )
 
 

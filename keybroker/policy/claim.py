@@ -71,7 +71,8 @@ class IncreasingOnSuccess:
 class Allocated:
     """The ledger gives the next number under ``name``, ``first`` at the earliest and ``last`` at the latest.
 
-    The Intent carries it (``Intent.counter``).
+    The Intent carries it (``Intent.counter``), but where it only counts (``carried`` false). ``remedy`` says what to do
+    when all are used.
     """
 
     rule: str
@@ -81,6 +82,25 @@ class Allocated:
     told: str
     first: int
     last: int
+    carried: bool = True
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limited:
+    """One of ``most`` uses under ``name``; each has a number of its own, from 1 on.
+
+    ``name`` is that of evidence which is void once the ledger was put back: a name that is not known there is new, and
+    begins at 1 all the same. ``remedy`` says what to do when all are taken.
+    """
+
+    rule: str
+    clause: str
+    scope: str
+    name: bytes
+    told: str
+    most: int
+    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,4 +162,4 @@ class Counted:
     deletes: bool = False
 
 
-Claim = Once | Bound | Increasing | IncreasingOnSuccess | Allocated | Succession | Known
+Claim = Once | Bound | Increasing | IncreasingOnSuccess | Allocated | Limited | Succession | Known

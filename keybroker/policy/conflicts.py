@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from keybroker.policy.model import Policy
-from keybroker.policy.obligations import OBLIGATIONS
+from keybroker.policy.obligations import EVERY_PURPOSE, OBLIGATIONS
 from keybroker.policy.rules.command import UNKNOWN_REMOTE_PARTY_GROUP
 from keybroker.terms import KeyPurpose
 
@@ -18,6 +18,7 @@ def find_conflicts(policy: Policy) -> Iterator[str]:
     missing = must.gates - {each.gate for each in policy.gates}
     another = any(group == UNKNOWN_REMOTE_PARTY_GROUP for group, _ in policy.message_code_groups)
     tables = {each.name for each in fields(policy.settings) if getattr(policy.settings, each.name) is not None}
+    tables -= EVERY_PURPOSE
     checks = (
         (policy.use_clause.startswith(must.use_clause), f"use_clause: expected {must.use_clause}"),
         (policy.use_clause in policy.clauses, "clauses: expected use_clause among them"),

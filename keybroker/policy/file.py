@@ -25,6 +25,7 @@ from keybroker.policy.settings import (
     CertificateSettings,
     DatedStandard,
     EcosSettings,
+    LifeSettings,
     ModuleValidationSettings,
     PrepaymentSettings,
     RevocationListSettings,
@@ -118,6 +119,7 @@ def _settings(file: PolicyFile, name: str) -> Settings:
         supply_sensitive_check=_table(SupplySensitiveCheckSettings, file.supply_sensitive_check, name),
         anomaly_thresholds=_table(AnomalyThresholdSettings, file.anomaly_thresholds, name),
         module_validation=_module_validation(file.module.validation),
+        life=_table(LifeSettings, file.life, name),
     )
 
 

@@ -25,6 +25,20 @@ GateName = Literal[
 ]
 """Every gate a policy may name. A name outside this list is a slip of the pen, and refuses."""
 
+OrderedByTwo = Literal[
+    "OrderKey",
+    "EnrolCertificate",
+    "ActivateKey",
+    "SuspendKey",
+    "ResumeKey",
+    "SupersedeKey",
+    "RenewKey",
+    "RetireKey",
+    "RevokeCertificate",
+    "AddCopy",
+]
+"""Acts that a policy may have two people order. The others always need two or a ceremony, or follow from an order."""
+
 
 class Table(BaseModel):
     """A table of the file: its keys and no other."""
@@ -155,6 +169,21 @@ class _AnomalyThresholds(Table):
         return self
 
 
+class _Life(Table):
+    demanded: list[Literal["cryptoperiod_days", "uses"]]
+    two_people: list[OrderedByTwo]
+    cryptoperiod_days: Annotated[int, Field(ge=1, le=36_600)] | None = None
+    uses: Annotated[int, Field(ge=1, lt=2**53)] | None = None
+
+    @model_validator(mode="after")
+    def _check_demanded(self) -> Self:
+        """SEC G5.13, G5.24: what the key management procedures demand stands here, or the file is not read."""
+        missing = [each for each in self.demanded if getattr(self, each) is None]
+        if missing:
+            raise ValueError(f"expected {' and '.join(missing)}, which is demanded (G5.13, G5.24)")
+        return self
+
+
 class PolicyFile(Table):
     """The file's keys. Everything is demanded but ``effective_until``: absent means open-ended."""
 
@@ -175,6 +204,7 @@ class PolicyFile(Table):
     export: Annotated[Export, Field(strict=False)]
     module: _Module
     gates: Annotated[list[_Gate], Field(min_length=1)]
+    life: _Life
     message_codes: dict[str, Annotated[list[Annotated[int, Field(ge=0, le=0xFFFF)]], Field(min_length=1)]]
     certificates: _Certificates | None = None
     revocation_lists: _RevocationLists | None = None

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from keybroker.policy.model import KeyRegister, Policy, RegisteredKey
 from keybroker.policy.settings import EcosSettings
-from keybroker.terms import EntityIdentifier, KeyLabel, KeyPurpose, KeyState, PartyName, RemotePartyRole
+from keybroker.terms import EntityIdentifier, KeyLabel, KeyPurpose, PartyName, RemotePartyRole
 
 GBCS_ROLES = frozenset(role for role in RemotePartyRole if role <= RemotePartyRole.LOAD_CONTROLLER)
 """The Remote Party Roles of GBCS, 00 to 08 (handbook 3.1); the others are of Table 1 to Annex A of SEC Section L."""
@@ -75,7 +75,7 @@ def is_of_the_dcc(eui: EntityIdentifier | None, role: RemotePartyRole, ecos: Eco
 def keys_to_replace(
     register: KeyRegister, policies: Mapping[KeyPurpose, Policy], at: datetime
 ) -> tuple[KeyToReplace, ...]:
-    """Every key that is not retired, whose certificate has a GBCS role while its purpose is not of GBCS; by date."""
+    """Every key that may be used, whose certificate has a GBCS role while its purpose is not of GBCS; by date."""
     ecos = policies[KeyPurpose.ISSUING_OCA].settings.ecos
     found = (_to_replace(key, ecos, at) for key in register.keys.values())
     return tuple(
@@ -85,7 +85,7 @@ def keys_to_replace(
 
 def _to_replace(key: RegisteredKey, ecos: EcosSettings | None, at: datetime) -> KeyToReplace | None:
     certificate = key.certificate
-    if certificate is None or key.state is KeyState.RETIRED or key.purpose in GBCS_PURPOSES:
+    if certificate is None or key.state.is_over or key.purpose in GBCS_PURPOSES:
         return None
     if certificate.role not in GBCS_ROLES or not is_of_the_dcc(certificate.eui, certificate.role, ecos):
         return None

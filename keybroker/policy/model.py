@@ -91,6 +91,10 @@ class RegisteredKey:
     certificate: CertificateFacts | None
     session: SessionFacts | None = None
     """Of a session key alone, which the broker made and destroys."""
+    activated_at: datetime | None = None
+    """When it first came into use, here or where it came from; None while it has not."""
+    uses_before: int = 0
+    """How often the system it came from used it."""
 
     @property
     def certificate_der(self) -> bytes | None:

@@ -289,3 +289,11 @@ OBLIGATIONS: Mapping[KeyPurpose, Obligation] = {
     KeyPurpose.CONTINGENCY_SYMMETRIC: _CONTINGENCY_SYMMETRIC,
 }
 """Per purpose. No ``roles``: no certificate names the role of such a key."""
+
+EVERY_PURPOSE = frozenset({"life"})
+"""The tables that the policy of every purpose has, beside ``Obligation.settings``: the form of the file demands it."""
+
+SPLIT_INTO_PARTS = frozenset(
+    {KeyPurpose.RECOVERY_COMMAND, KeyPurpose.CONTINGENCY_COMMAND, KeyPurpose.CONTINGENCY_SYMMETRIC}
+)
+"""Whose keys are split (G2.44B); the Contingency Symmetric Key with the Contingency Private Key that it goes with."""

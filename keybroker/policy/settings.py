@@ -126,6 +126,20 @@ class AnomalyThresholdSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LifeSettings:
+    """``[life]``: the cryptoperiod in days from a key's activation, and how often it is used at most (every intent
+    counts); None: without end. ``two_people``: acts that two people order, beside those that need it anyway.
+
+    ``demanded`` is what the file must have: a review that took such a figure away would be refused.
+    """
+
+    cryptoperiod_days: int | None = None
+    uses: int | None = None
+    two_people: frozenset[str] = frozenset()
+    demanded: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The tables that a policy file has; None for those that it does not."""
 
@@ -138,3 +152,4 @@ class Settings:
     module_validation: ModuleValidationSettings | None = None
     supply_sensitive_check: SupplySensitiveCheckSettings | None = None
     anomaly_thresholds: AnomalyThresholdSettings | None = None
+    life: LifeSettings | None = None

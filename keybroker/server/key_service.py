@@ -12,7 +12,7 @@ from keybroker.gates.readiness import Outlook, shut_gates
 from keybroker.pb import keys_pb2 as pb
 from keybroker.pb import keys_pb2_grpc
 from keybroker.policy.model import KeyRegister, Policy, RegisteredKey
-from keybroker.policy.rules.key import why_not_relied_on
+from keybroker.policy.rules.key import cryptoperiod_end, why_not_relied_on
 from keybroker.policy.trust import RevocationList
 from keybroker.server.authn import check_operation, may_see
 from keybroker.server.calls import Calls, Context, answered
@@ -98,6 +98,9 @@ def why_unusable(
     told = why_not_served(key, served, lists, outlook.at)
     if told or policy is None:
         return told or "there is no policy for its purpose"
+    end = cryptoperiod_end(key, policy)
+    if end is not None and outlook.at >= end:
+        return f"its cryptoperiod ended at {end.isoformat()}"
     return "; ".join(map(str, shut_gates(key, policy, outlook)))
 
 

@@ -24,6 +24,7 @@ from keybroker.errors import (
     NotPermitted,
     PersonMayNotAct,
     RequestMalformed,
+    ShareUnfit,
     StatementRefused,
 )
 from keybroker.pb import signing_pb2
@@ -47,14 +48,18 @@ CODES: dict[type[KeybrokerError], grpc.StatusCode] = {
     # Also for a key that this caller may not know of: no oracle for key names.
     errors.NotPermitted: grpc.StatusCode.PERMISSION_DENIED,
     errors.StatementRefused: grpc.StatusCode.PERMISSION_DENIED,
+    # Of ceremonies, which no request asks for.
+    errors.CmsUnfit: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.ShareUnfit: grpc.StatusCode.FAILED_PRECONDITION,
     errors.PersonMayNotAct: grpc.StatusCode.PERMISSION_DENIED,
     errors.GateShut: grpc.StatusCode.FAILED_PRECONDITION,
-    errors.GateNotEnforceable: grpc.StatusCode.FAILED_PRECONDITION,
     errors.KeyNotServed: grpc.StatusCode.FAILED_PRECONDITION,
     errors.ModuleNotShown: grpc.StatusCode.FAILED_PRECONDITION,
     errors.LocationNotShown: grpc.StatusCode.FAILED_PRECONDITION,
     errors.CheckNotShown: grpc.StatusCode.FAILED_PRECONDITION,
     errors.ThresholdNotSet: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.ApprovalNotShown: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.QuorumNotPresent: grpc.StatusCode.FAILED_PRECONDITION,
     # Neither is tried again by itself: an operator mends the clock, or puts the newest ledger back.
     errors.ClockUnreliable: grpc.StatusCode.FAILED_PRECONDITION,
     errors.LedgerNotRemembered: grpc.StatusCode.FAILED_PRECONDITION,
@@ -157,7 +162,7 @@ def _metadata(error: KeybrokerError) -> dict[str, str]:
             "expected": error.expected,
             "found": error.found,
         }
-    if isinstance(error, StatementRefused):
+    if isinstance(error, StatementRefused | ShareUnfit):
         return {"clause": error.clause, "flaw": error.flaw}
     return {"clause": error.clause} if error.clause else {}
 

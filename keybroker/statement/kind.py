@@ -36,6 +36,8 @@ class StatementKind(StrEnum):
     """A SMETS1 Symmetric Key is valid for one Application Association alone (SEC G2.44A(c))."""
     RECOVERY_REVOCATION = "recovery-revocation"
     """A certificate was revoked in a recovery, so that its replacement is excepted (SEC G2.59)."""
+    APPROVAL = "approval"
+    """What the SMKI PMA approved of one exact ceremony plan, or what must stand beside it (SEC G2.22I, G2.44B)."""
 
     @property
     def typ(self) -> str:
@@ -59,6 +61,7 @@ LONGEST: Mapping[StatementKind, timedelta] = {
     StatementKind.DEVICE_CATEGORY: _YEAR,
     StatementKind.APPLICATION_ASSOCIATION: _YEAR,
     StatementKind.RECOVERY_REVOCATION: _YEAR,
+    StatementKind.APPROVAL: _YEAR,
 }
 """From ``iat`` to ``exp`` at most: what is said about a year ago is looked at again (as SEC G4.1(b) has it yearly)."""
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from keybroker.statement.approval import Approval
 from keybroker.statement.kind import StatementKind
 from keybroker.statement.said import (
     Code,
@@ -296,6 +297,7 @@ MODELS: Mapping[StatementKind, type[Said]] = {
     StatementKind.DEVICE_CATEGORY: DeviceCategory,
     StatementKind.APPLICATION_ASSOCIATION: ApplicationAssociation,
     StatementKind.RECOVERY_REVOCATION: RecoveryRevocation,
+    StatementKind.APPROVAL: Approval,
 }
 """Every kind has one."""
 

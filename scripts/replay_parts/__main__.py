@@ -28,6 +28,7 @@ from scripts.replay_parts.agreement_judging import (
 )
 from scripts.replay_parts.agreement_keys import AgreementKey, AgreementKeys, read_agreement_keys
 from scripts.replay_parts.agreement_sending import Answered, send_agreement
+from scripts.replay_parts.approving import give_decision, with_decisions
 from scripts.replay_parts.cases import Case, Message, make_cases, read_messages
 from scripts.replay_parts.change_of_supplier import with_service_requests
 from scripts.replay_parts.confirming import with_checks
@@ -57,13 +58,14 @@ def main() -> int:
     if not keys:
         raise SystemExit(f"{arguments.keys}: found no <eui>-ds.key with a <eui>-ds.pem of a role that signs Commands")
     messages = read_messages(arguments.vectors)
-    cases = make_cases(messages, keys)
+    cases = with_decisions(make_cases(messages, keys))
     agreement_keys = read_agreement_keys(arguments.keys)
     planned = plan_agreement(messages, agreement_keys)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="keybroker-replay-") as directory:
         dev_keys = [*map(_dev_key, keys), *map(_dev_agreement_key, agreement_keys.parties.values())]
         deployment = create_deployment(Path(directory) / "broker", keys=dev_keys)
+        give_decision(deployment, cases)
         cases = with_service_requests(cases, deployment.directory / "pki", list(WAYS))
         with running_broker(deployment, workers=1):
             cases = with_checks(cases, deployment.directory / "evidence", list(WAYS))

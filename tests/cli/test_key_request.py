@@ -12,11 +12,11 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from keybroker.cli.certificate_request import SubjectUnclear, request_info
 from keybroker.cli.dev import pki
 from keybroker.cli.dev.deployment import Deployment
 from keybroker.cli.dev.provision import _read_smki
 from keybroker.content.signing_request import decode_signing_request
+from keybroker.keys.certificate_request import SubjectUnclear, request_info
 from keybroker.terms import ContentKind, KeyPurpose, KeyState, KeyUsage, RemotePartyRole
 from tests import messages
 from tests.cli import command

@@ -51,6 +51,8 @@ def example(kind: type[KeybrokerError]) -> KeybrokerError:
         return kind("no", flaw="STATEMENT_LAPSED", clause="G6.6A")
     if issubclass(kind, errors.RequestMalformed):
         return kind("too long", field="pre_command")
+    if issubclass(kind, errors.ShareUnfit):
+        return kind("no share of this set", flaw="SHARE_OF_ANOTHER_SET")
     return kind("a sentence")
 
 
@@ -114,7 +116,7 @@ def test_what_does_not_fit_is_cut_short_and_none_of_a_few_is_left_out(found: lis
             assert cut == whole or (cut.endswith("...") and whole.startswith(cut[:-3]))
 
 
-@pytest.mark.parametrize("kind", [errors.NotPermitted, errors.GateNotEnforceable], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", [errors.NotPermitted, errors.ApprovalNotShown], ids=lambda kind: kind.__name__)
 def test_it_says_so_where_findings_are_left_out(kind: type[KeybrokerError]) -> None:
     many = tuple(
         Finding(

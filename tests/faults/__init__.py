@@ -19,7 +19,8 @@ import pytest
 
 SOURCE = Path(__file__).with_name("faults.c")
 COUNTING = Path(__file__).with_name("counting_module.c")
-Fault = Literal["fsync", "write", "readonly", "clock"]
+FAILING = Path(__file__).with_name("failing_module.c")
+Fault = Literal["fsync", "write", "readonly", "clock", "module"]
 
 
 def build(source: Path = SOURCE) -> Path:
@@ -45,8 +46,9 @@ def environment(control: Path) -> dict[str, str]:
 
 
 def set_fault(control: Path, fault: Fault, concerned: str, *, after: int = 0) -> None:
-    """Switch a fault on: ``concerned`` is a part of the paths that fail (or the clock's shift in seconds), ``after``
-    the number of calls that still succeed."""
+    """Switch a fault on: ``concerned`` is a part of the paths that fail (or the clock's shift in seconds; of
+    ``FAILING`` a return value and functions, ``0x31 C_UnwrapKey;``), ``after`` the number of calls that still succeed.
+    """
     unfinished = control / f".{fault}"
     unfinished.write_text(f"{concerned}\n{after}\n")
     unfinished.replace(control / fault)

@@ -12,7 +12,6 @@ from typing import Any
 
 from keybroker.gates import EXISTING_GATES, open_gates
 from keybroker.gates.model import ClockStand, GateEvidence, Permit
-from keybroker.gates.outside import NOT_ENFORCEABLE
 from keybroker.policy.model import Decision
 from keybroker.statement.flaw import Flaw
 from keybroker.statement.kind import StatementKind
@@ -21,18 +20,20 @@ from keybroker.statement.standing import Standing
 from keybroker.statement.statement import Statement
 from keybroker.terms import DeploymentKind, Finding, KeyPurpose, RuleName
 from tests import evidence
+from tests.gates import approved
 from tests.gates import test_anomaly_threshold as thresholds
 from tests.gates import test_location_gate as places
 from tests.gates import test_module_gates as module_gates
 from tests.gates import test_supply_sensitive_check as checked
 from tests.gates.checks import CHECK, GATE, PARTY, a_check, a_pre_command
 from tests.gates.looks import ACB, DAY, SUPPLIER, a_classification, a_location, a_validation, named
-from tests.gates.test_gates import PUT_BACK, STRANGE_CLOCK, UNBUILT, a_live_decision, gates_of
+from tests.gates.test_gates import PUT_BACK, STRANGE_CLOCK, a_live_decision, gates_of
 from tests.situations import AT, USER_IDS, a_decision, a_key, a_situation, evidence_of
 from tests.statement.attested import decoded, encoded
 
 SERVED, VALIDATED, CLASSIFIED = "key-served", "validated-module", "information-classification-module"
 LOCATED, CHECKED, COUNTED = "uk-location", "supply-sensitive-check", "anomaly-threshold"
+APPROVED, QUORATE = "pma-approval", "split-key"
 ASKED_FOR = "statement-asked-for"
 """No gate by its name: every gate has looked, and none has taken the statement."""
 OF_MODULE: Mapping[str, tuple[StatementKind, Callable[..., Statement]]] = {
@@ -68,14 +69,15 @@ class Case:
         return f"{self.gate} {self.reason}: {self.told}"
 
 
-# ---- the one good situation: of a User, whose Pre-Command is supply sensitive; and of the DCC, on a validated module
+# ---- the one good situation: of a User, whose Pre-Command is supply sensitive; and of the DCC, on a validated module,
+# ---- with a Recovery key on which the SMKI PMA decided
 
 
 @cache
 def good_standing() -> Standing:
-    """Everything that both need."""
+    """Everything that all need."""
     scene = evidence.a_scene(systems={PARTY: ("head-end", "billing")}, users={PARTY: USER_IDS})
-    return evidence.standing_of(scene, (a_validation(),))
+    return evidence.standing_of(scene, (a_validation(), approved.an_approval()))
 
 
 def a_good_scene(purpose: KeyPurpose = SUPPLIER, **changes: Any) -> Scene:
@@ -88,6 +90,8 @@ def a_good_scene(purpose: KeyPurpose = SUPPLIER, **changes: Any) -> Scene:
 
 def purpose_of(gate: str) -> KeyPurpose:
     """Whose good situation has the gate."""
+    if gate in (APPROVED, QUORATE):
+        return approved.RECOVERY
     return ACB if gate == VALIDATED else SUPPLIER
 
 
@@ -246,10 +250,28 @@ def _of_any() -> Iterator[Case]:
         yield _case(ASKED_FOR, "STATEMENT_NOT_ASKED_FOR", told, clause="G3.25", purpose=ACB, offered=(offered,))
 
 
-def _of_what_is_not_built() -> Iterator[Case]:
-    for purpose in (KeyPurpose.RECOVERY_COMMAND, KeyPurpose.CONTINGENCY_COMMAND):
-        for gate in sorted(UNBUILT & gates_of(purpose).keys()):
-            yield _case(gate, NOT_ENFORCEABLE, f"live, for {purpose}", purpose=purpose)
+def _of_approvals() -> Iterator[Case]:
+    for gate, cases in ((APPROVED, approved.UNAPPROVED), (QUORATE, approved.WITHOUT_QUORUM)):
+        for told, case in cases.items():
+            yield _of_spoilt(gate, told, case)
+    restored = with_instead(StatementKind.APPROVAL, approved.an_approval(), restored_at=AT)
+    yield _case(APPROVED, Flaw.BEFORE_RESTORE, "a restored ledger", clause=approved.CLAUSE, standing=restored)
+    withdrawn = replace(good_standing(), attesters=module_gates.WITHDRAWN)
+    yield _case(APPROVED, Flaw.ATTESTER_WITHDRAWN, "a withdrawn attester", clause=approved.CLAUSE, standing=withdrawn)
+
+
+def _of_spoilt(gate: str, told: str, case: approved.Spoilt) -> Case:
+    key = replace(_decision(approved.RECOVERY).key, state=case.state, provenance=case.provenance)
+    situation = a_situation(approved.RECOVERY, deployment=DeploymentKind.LIVE)
+    return _case(
+        gate,
+        case.reason,
+        told,
+        clause=case.clause,
+        decision=a_decision(approved.RECOVERY, key=key, situation=situation),
+        standing=with_instead(StatementKind.APPROVAL, *case.held),
+        quorum=case.quorum,
+    )
 
 
 CASES = (
@@ -262,5 +284,5 @@ CASES = (
     *_of_checks(),
     *_of_thresholds(),
     *_of_any(),
-    *_of_what_is_not_built(),
+    *_of_approvals(),
 )

@@ -8,10 +8,18 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from keybroker.gates import EXISTING_GATES
-from keybroker.gates.outside import NOT_ENFORCEABLE
 from keybroker.statement.flaw import Flaw
-from tests.gates.every_gate import ASKED_FOR, CHECKED, CLASSIFIED, COUNTED, LOCATED, SERVED, VALIDATED
-from tests.gates.test_gates import UNBUILT
+from tests.gates.every_gate import (
+    APPROVED,
+    ASKED_FOR,
+    CHECKED,
+    CLASSIFIED,
+    COUNTED,
+    LOCATED,
+    QUORATE,
+    SERVED,
+    VALIDATED,
+)
 
 PACKAGE = Path(__file__).parent.parent.parent / "keybroker"
 GATES = PACKAGE / "gates"
@@ -29,10 +37,14 @@ GIVEN_BY: Mapping[str, tuple[str, ...]] = {
     "check_faults.py": (CHECKED,),
     "processing_chain.py": (CHECKED,),
     "anomaly_threshold.py": (COUNTED,),
+    "approvals.py": (APPROVED,),
+    "pma_approval.py": (APPROVED,),
+    "transfer_approved.py": (APPROVED,),
+    "split_key.py": (QUORATE,),
 }
 """File of ``keybroker/gates`` to the gates that give its reasons."""
 GIVEN_BY_ANY = ("__init__.py", "outside.py")
-"""By whatever relies on time, spends, is not built, or was not asked for."""
+"""By whatever relies on time, spends, or was not asked for."""
 FORETOLD = "readiness.py"
 """Tells in words, beforehand, what a gate would find: no refusal holds its reasons."""
 
@@ -77,10 +89,10 @@ def demanded() -> frozenset[tuple[str, str]]:
     # lapsed; of the gate of thresholds all that counts is that none is set.
     held = {
         (gate, flaw.value)
-        for gate in (VALIDATED, CLASSIFIED, LOCATED)
+        for gate in (VALIDATED, CLASSIFIED, LOCATED, APPROVED)
         for flaw in (Flaw.BEFORE_RESTORE, Flaw.ATTESTER_WITHDRAWN)
     }
     timed = {(name, "CLOCK_UNRELIABLE") for name, gate in EXISTING_GATES.items() if gate.relies_on_time}
     spending = {(name, "LEDGER_NOT_REMEMBERED") for name, gate in EXISTING_GATES.items() if gate.spends}
-    others = {(ASKED_FOR, "STATEMENT_NOT_ASKED_FOR"), *((gate, NOT_ENFORCEABLE) for gate in UNBUILT)}
+    others = {(ASKED_FOR, "STATEMENT_NOT_ASKED_FOR")}
     return frozenset(own | offered | held | timed | spending | others)

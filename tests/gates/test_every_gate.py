@@ -18,7 +18,6 @@ from keybroker.errors import (
     CheckNotShown,
     ClockUnreliable,
     EvidenceSpent,
-    GateNotEnforceable,
     GateShut,
     LedgerNotRemembered,
     ModuleDisagrees,
@@ -89,7 +88,7 @@ def leaf_of(gate: str, reason: str) -> type[GateShut]:
     """The refusal that belongs to a gate that is shut for that reason."""
     if gate == ASKED_FOR:
         return CheckNotShown
-    return _OF_ANY.get(reason) or (EXISTING_GATES[gate].shut if gate in EXISTING_GATES else GateNotEnforceable)
+    return _OF_ANY.get(reason) or EXISTING_GATES[gate].shut
 
 
 # ---- what only the ledger can find

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import get_args
 
 import pytest
 
 from keybroker.errors import (
     CheckNotShown,
     ClockUnreliable,
-    GateNotEnforceable,
     GateShut,
     KeyNotServed,
     LedgerNotRemembered,
 )
 from keybroker.gates import EXISTING_GATES, open_gates
 from keybroker.gates.model import ClockStand, GateMemory
+from keybroker.policy.file_form import GateName
 from keybroker.policy.model import Decision
 from keybroker.terms import DeploymentKind, Finding, KeyPurpose, RuleName
 from tests import evidence
@@ -34,7 +35,11 @@ from tests.situations import (
     packaged_policies,
 )
 
-UNBUILT = {"pma-approval", "split-key"}
+SPENDING = (
+    KeyPurpose.SUPPLIER_PRE_COMMAND,
+    KeyPurpose.ACCESS_CONTROL_BROKER_COMMAND,
+    KeyPurpose.RECOVERY_COMMAND,
+)
 STRANGE_CLOCK = replace(evidence.SURROUNDINGS, clock=ClockStand(why_not="it is 7 s ahead, 2 s at most"))
 PUT_BACK = replace(evidence.SURROUNDINGS, rolled_back="the ledger has 5 records, the module remembers 9")
 
@@ -51,18 +56,8 @@ def gates_of(purpose: KeyPurpose) -> dict[str, str]:
     return {gate.gate: gate.clause for gate in packaged_policies()[purpose].gates}
 
 
-@pytest.mark.parametrize("purpose", [KeyPurpose.RECOVERY_COMMAND, KeyPurpose.CONTINGENCY_COMMAND])
-def test_a_live_deployment_refuses_a_purpose_whose_gates_are_not_all_built(purpose: KeyPurpose) -> None:
-    decision = a_live_decision(purpose)
-    live = evidence_of(decision.key, standing=evidence.with_validation(USER_IDS))
-    with pytest.raises(GateNotEnforceable, match="found not yet enforceable") as refusal:
-        open_gates(decision, live)
-    assert refusal.value.gate in UNBUILT
-    assert refusal.value.clause == gates_of(purpose)[refusal.value.gate]
-    assert [finding.rule for finding in refusal.value.findings] == [
-        *(finding.rule for finding in decision.findings),
-        *gates_of(purpose),
-    ]
+def test_every_gate_that_a_policy_may_name_is_built() -> None:
+    assert set(get_args(GateName)) == EXISTING_GATES.keys()
 
 
 @pytest.mark.parametrize("purpose", LINE_PURPOSES)
@@ -94,19 +89,17 @@ def test_a_clock_that_may_be_wrong_shuts_every_gate_that_relies_on_time(purpose:
     with pytest.raises(ClockUnreliable, match="found it is 7 s ahead, 2 s at most") as refusal:
         open_gates(decision, evidence_of(decision.key, surroundings=STRANGE_CLOCK))
     shut = {finding.rule for finding in refusal.value.findings if not finding.passed}
-    assert shut == {
-        name for name in gates_of(purpose) if name in EXISTING_GATES and EXISTING_GATES[name].relies_on_time
-    }
+    assert shut == {name for name in gates_of(purpose) if EXISTING_GATES[name].relies_on_time}
     assert all(f.reason == "CLOCK_UNRELIABLE" for f in refusal.value.findings if not f.passed)
 
 
-@pytest.mark.parametrize("purpose", [KeyPurpose.SUPPLIER_PRE_COMMAND, KeyPurpose.ACCESS_CONTROL_BROKER_COMMAND])
+@pytest.mark.parametrize("purpose", SPENDING)
 def test_a_ledger_that_was_rolled_back_shuts_every_gate_that_spends_or_counts(purpose: KeyPurpose) -> None:
     decision = a_decision(purpose)
     with pytest.raises(LedgerNotRemembered, match="the module remembers 9") as refusal:
         open_gates(decision, evidence_of(decision.key, surroundings=PUT_BACK))
     shut = {finding.rule for finding in refusal.value.findings if not finding.passed}
-    assert shut == {name for name in gates_of(purpose) if name in EXISTING_GATES and EXISTING_GATES[name].spends}
+    assert shut == {name for name in gates_of(purpose) if EXISTING_GATES[name].spends}
 
 
 def test_refuses_a_statement_that_no_gate_asks_for() -> None:
@@ -121,7 +114,7 @@ def test_every_purpose_names_the_gates_that_its_module_needs(purpose: KeyPurpose
     names = set(gates_of(purpose))
     assert "key-served" in names
     assert names & {"validated-module", "information-classification-module"}
-    assert names <= set(EXISTING_GATES) | UNBUILT
+    assert names <= set(EXISTING_GATES)
 
 
 @pytest.mark.parametrize("purpose", LINE_PURPOSES)
@@ -132,11 +125,11 @@ def test_opens_where_every_gate_is_satisfied_and_says_what_each_rests_on(purpose
     assert [finding.rule for finding in gates] == list(gates_of(purpose))
     assert all(finding.passed and finding.clause for finding in gates)
     relaxed = {finding.rule for finding in gates if "test deployment" in finding.found}
-    assert relaxed <= {"validated-module", *UNBUILT}
+    assert relaxed <= {"validated-module"}
     assert permit.claims[: len(permit.decision.claims)] == permit.decision.claims
 
 
-@pytest.mark.parametrize("purpose", [purpose for purpose in LINE_PURPOSES if not UNBUILT & set(gates_of(purpose))])
+@pytest.mark.parametrize("purpose", LINE_PURPOSES)
 def test_a_live_deployment_serves_every_purpose_whose_gates_are_satisfied(purpose: KeyPurpose) -> None:
     decision = a_live_decision(purpose)
     permit = open_gates(decision, evidence_of(decision.key, standing=evidence.with_validation(USER_IDS)))

@@ -9,14 +9,17 @@ from typing import Any
 import pytest
 
 from keybroker.gates.lapses import Lapse, days_left, lapses, warning_due
+from keybroker.policy.settings import LifeSettings
 from keybroker.policy.trust import RevocationList
 from keybroker.statement.attester import Attester
 from keybroker.statement.kind import StatementKind
 from keybroker.statement.standing import Standing
 from keybroker.statement.statement import Statement, read_statement
 from keybroker.terms import KeyState
+from tests import evidence
+from tests.gates.approved import an_approval
 from tests.gates.looks import DAY
-from tests.situations import AT, ORIGIN, a_certificate, a_key
+from tests.situations import AT, ORIGIN, a_certificate, a_key, a_policy
 from tests.statement.attested import Attests, a_person
 
 HOUR = timedelta(hours=1)
@@ -51,6 +54,35 @@ def test_tells_when_the_certificate_of_a_key_ends(state: KeyState) -> None:
 )
 def test_tells_nothing_of_a_key_of_which_no_certificate_is_relied_on(changes: dict[str, Any]) -> None:
     assert of_key(**changes) == ()
+
+
+# ---- cryptoperiods
+
+
+def of_age(days: int, **changes: Any) -> tuple[Lapse, ...]:
+    """Of a key that was activated so many days ago, and may be used for a hundred."""
+    packaged = a_policy()
+    policy = replace(packaged, settings=replace(packaged.settings, life=LifeSettings(cryptoperiod_days=100)))
+    key = a_key(**({"certificate": None, "activated_at": AT - days * DAY} | changes))
+    return tuple(
+        each for each in lapses(Standing(), {policy.purpose: policy}, AT, keys=(key,)) if each.what == "cryptoperiod"
+    )
+
+
+@pytest.mark.parametrize(("days", "left", "warned"), [(1, 99, None), (71, 29, 30), (95, 5, 7), (101, -1, 7)])
+def test_tells_when_the_cryptoperiod_of_a_key_ends(days: int, left: int, warned: int | None) -> None:
+    (told,) = of_age(days)
+    assert (told.subject, told.clause) == ("supplier-a", "G5.13(a), G5.24(a)")
+    assert (told.days, told.warned_days) == (left, warned)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"activated_at": None}, *({"state": state} for state in KeyState if state.is_over)],
+    ids=str,
+)
+def test_tells_no_end_of_a_key_that_is_not_used_yet_or_not_any_more(changes: dict[str, Any]) -> None:
+    assert of_age(99, **changes) == ()
 
 
 # ---- revocation lists
@@ -136,3 +168,14 @@ def test_the_last_word_of_another_says_when_a_clearance_was_reviewed() -> None:
 def test_counts_whole_days_and_says_which_warning_is_due(left: timedelta, days: int, due: int | None) -> None:
     assert days_left(AT + left, AT) == days
     assert warning_due(days) == due
+
+
+# ---- approvals
+
+
+def test_tells_of_an_approval_until_its_time_is_over_for_nothing_takes_its_place() -> None:
+    soon, over = an_approval(last=2 * DAY), an_approval(last=DAY)
+    held = Standing(attesters=evidence.attesters(), statements=(soon, over))
+    (told,) = (each for each in lapses(held, {}, AT) if each.what == "approval")
+    assert (told.subject, told.clause) == (f"combine, PMA-combine, {soon.sha256.hex()[:16]}", "G2.22I, G2.44B")
+    assert (told.days, told.warned_days) == (1, 7)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -15,13 +16,13 @@ from keybroker.gates.readiness import Outlook, ShutGate, shut_gates
 from keybroker.policy.model import Decision, RegisteredKey
 from keybroker.statement.standing import Standing
 from keybroker.statement.statement import Statement
-from keybroker.terms import DeploymentKind, Finding, KeyLabel, KeyPurpose
+from keybroker.terms import DeploymentKind, Finding, KeyLabel, KeyPurpose, KeyState, Provenance
 from tests import evidence
 from tests.content.test_smets1 import ADD_CREDIT, APDU, GET, instruction, response
 from tests.gates.checks import a_pre_command
 from tests.gates.looks import a_classification, a_standing, a_validation
 from tests.gates.test_anomaly_threshold import SMETS1, with_mac
-from tests.gates.test_gates import PUT_BACK, STRANGE_CLOCK, UNBUILT, gates_of
+from tests.gates.test_gates import PUT_BACK, STRANGE_CLOCK, gates_of
 from tests.situations import (
     AT,
     COMMAND_PURPOSES,
@@ -50,8 +51,8 @@ USES: Mapping[KeyPurpose, tuple[Content, ...]] = {
 OF_OTHERS = (a_content(KeyPurpose.AUDIT_CHECKPOINT),)
 
 
-def a_key_of(purpose: KeyPurpose) -> RegisteredKey:
-    return replace(a_key(), purpose=purpose, label=KeyLabel(purpose.value))
+def a_key_of(purpose: KeyPurpose, **changes: Any) -> RegisteredKey:
+    return replace(a_key(), purpose=purpose, label=KeyLabel(purpose.value), **changes)
 
 
 def told_of(
@@ -59,12 +60,14 @@ def told_of(
     standing: Standing,
     deployment: DeploymentKind = LIVE,
     surroundings: Surroundings = evidence.SURROUNDINGS,
+    **changes: Any,
 ) -> dict[str, ShutGate]:
     """By gate, what readiness says."""
     outlook = Outlook(
         deployment=deployment, module=evidence.MODULE, surroundings=surroundings, standing=standing, at=AT
     )
-    return {each.gate: each for each in shut_gates(a_key_of(purpose), packaged_policies()[purpose], outlook)}
+    key = a_key_of(purpose, **changes)
+    return {each.gate: each for each in shut_gates(key, packaged_policies()[purpose], outlook)}
 
 
 def found_for(
@@ -73,9 +76,10 @@ def found_for(
     standing: Standing,
     deployment: DeploymentKind = LIVE,
     surroundings: Surroundings = evidence.SURROUNDINGS,
+    **changes: Any,
 ) -> dict[str, Finding]:
     """By gate, what shuts one use of a key that the module serves. No rule is asked: the gates alone judge."""
-    key = a_key_of(purpose)
+    key = a_key_of(purpose, **changes)
     decision = Decision(
         content=content,
         key=key,
@@ -105,7 +109,8 @@ def check_agrees(purpose: KeyPurpose, told: dict[str, ShutGate], shut: list[dict
 def test_a_live_key_without_any_evidence_shows_exactly_the_gates_that_then_shut(purpose: KeyPurpose) -> None:
     told = told_of(purpose, Standing())
     check_agrees(purpose, told, [found_for(use, purpose, Standing()) for use in USES.get(purpose, OF_OTHERS)])
-    assert told.keys() == gates_of(purpose).keys() - {"key-served"}
+    # A key that is held whole needs no quorum.
+    assert told.keys() == gates_of(purpose).keys() - {"key-served", "split-key"}
     assert all(each.clause and each.expected and each.found and each.remedy for each in told.values())
 
 
@@ -118,8 +123,7 @@ def test_what_shuts_a_gate_whatever_it_would_find_is_shown_of_the_gates_that_it_
     shown = {
         name
         for name in gates_of(purpose)
-        if name in EXISTING_GATES
-        and (EXISTING_GATES[name].relies_on_time if around is STRANGE_CLOCK else EXISTING_GATES[name].spends)
+        if (EXISTING_GATES[name].relies_on_time if around is STRANGE_CLOCK else EXISTING_GATES[name].spends)
     }
     told = told_of(purpose, held, TEST, around)
     assert shown <= told.keys()
@@ -128,18 +132,32 @@ def test_what_shuts_a_gate_whatever_it_would_find_is_shown_of_the_gates_that_it_
     )
 
 
-@pytest.mark.parametrize("purpose", [purpose for purpose in KeyPurpose if UNBUILT & gates_of(purpose).keys()])
-def test_a_gate_that_is_not_built_is_shown_shut_in_a_live_deployment_alone_and_in_the_words_of_the_refusal(
+IN_PARTS = [purpose for purpose in KeyPurpose if "split-key" in gates_of(purpose)]
+
+
+@pytest.mark.parametrize("purpose", IN_PARTS)
+@pytest.mark.parametrize("deployment", DeploymentKind)
+@pytest.mark.parametrize("state", [KeyState.SPLIT, KeyState.COMBINED])
+def test_a_key_in_parts_is_shown_shut_in_the_words_of_the_refusal(
+    state: KeyState, deployment: DeploymentKind, purpose: KeyPurpose
+) -> None:
+    held, (use, *_) = evidence.with_validation(USER_IDS), USES[purpose]
+    told = told_of(purpose, held, deployment, state=state)
+    shut = found_for(use, purpose, held, deployment, state=state)
+    assert told.keys() == shut.keys() == {"split-key"}
+    finding, each = shut["split-key"], told["split-key"]
+    assert (each.clause, each.expected) == (finding.clause, finding.expected)
+    assert (each.found, each.remedy) == (finding.found, finding.remedy)
+
+
+@pytest.mark.parametrize("purpose", [KeyPurpose.WAN_PROVIDER_COMMAND, *IN_PARTS])
+def test_a_key_that_came_by_a_transfer_shows_the_approval_that_is_missing_where_its_policy_asks_for_it(
     purpose: KeyPurpose,
 ) -> None:
-    held = evidence.with_validation(USER_IDS)
-    told, (use, *_) = told_of(purpose, held), USES.get(purpose, OF_OTHERS)
-    unbuilt = UNBUILT & gates_of(purpose).keys()
-    for gate in unbuilt:
-        finding, each = found_for(use, purpose, held)[gate], told[gate]
-        assert (each.clause, each.expected) == (finding.clause, finding.expected)
-        assert (each.found, each.remedy) == (finding.found, finding.remedy)
-    assert not unbuilt & told_of(purpose, held, TEST).keys()
+    told = told_of(purpose, evidence.with_validation(USER_IDS), provenance=Provenance.UNWRAPPED)
+    assert {gate: each.clause for gate, each in told.items()} == (
+        {"pma-approval": "G2.22I(a)(i)"} if purpose in IN_PARTS else {}
+    )
 
 
 VALIDATED, CLASSIFIED = a_validation(), a_classification()

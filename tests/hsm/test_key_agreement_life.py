@@ -7,7 +7,6 @@ from itertools import count
 
 import pytest
 
-from keybroker.cli.certificate_request import request_info
 from keybroker.content import decode
 from keybroker.errors import ModuleDisagrees
 from keybroker.hsm.attributes import KeyAttribute, key_identifier, template
@@ -17,6 +16,7 @@ from keybroker.hsm.profile import Profile
 from keybroker.hsm.return_values import CallFailed
 from keybroker.hsm.sign_switch import SignSwitch, clear_sign, probe
 from keybroker.hsm.token_module import Token
+from keybroker.keys.certificate_request import request_info
 from keybroker.ledger.model import Failure, Intent, Signature
 from keybroker.policy.model import RegisteredKey
 from keybroker.terms import ContentKind, Finding, KeyLabel, KeyPurpose, KeyState, Provenance

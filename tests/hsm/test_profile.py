@@ -9,6 +9,7 @@ import pytest
 
 from keybroker.errors import ConfigurationInvalid
 from keybroker.hsm.profile import read_profile
+from keybroker.hsm.profile_sections import TransferAdapter
 from keybroker.hsm.return_values import Meaning
 from tests.hsm.tokens import ROOT
 
@@ -38,6 +39,18 @@ GOOD = (ROOT / "hsm_profiles" / "softhsm2.toml").read_text()
         ('program_sha256 = ""', 'program_sha256 = "00"', "program_sha256"),
         ('strategy = "digest-key"', 'strategy = "in-module-kdf"', "no Z to keep"),
         ("agreed_secrets = 64", "agreed_secrets = 5000", "agreed_secrets"),
+        ('adapter = "pkcs11-wrap"', 'adapter = "by-hand"', "adapter"),
+        ('adapter = "pkcs11-wrap"', 'adapter = "none"', "nothing else has any"),
+        ('adapter = "pkcs11-wrap"', 'adapter = "luna-cloning"', "nothing else has any"),
+        ('key_wrap = "AES_KEY_WRAP_PAD"', 'key_wrap = ""', "needs all three"),
+        ('key_wrap = "AES_KEY_WRAP_PAD"', 'key_wrap = "AES_CBC"', "key_wrap"),
+        ('oaep = ["RSA_OAEP_SHA1"]', "oaep = []", "needs all three"),
+        ('oaep = ["RSA_OAEP_SHA1"]', 'oaep = ["RSA_PKCS"]', "oaep"),
+        ('payloads_taken = ["raw", "pkcs8", "pkcs8-zero-padded"]', "payloads_taken = []", "needs all three"),
+        ('payload = "pkcs8-zero-padded"', 'payload = "sec1"', "payload"),
+        ('trusted_by = "security-officer"', 'trusted_by = "user"', "trusted_by"),
+        ("unwrap_attributes = []", 'unwrap_attributes = ["VALUE"]', "unwrap_attributes"),
+        ("commands = []", 'commands = ["clone"]', "maker's commands"),
         ("[return_values.meanings]", '[return_values.meanings]\nCKR_NO_SUCH = "transient"', "CKR_NO_SUCH"),
         ("[return_values.meanings]", '[return_values.meanings]\nCKR_DEVICE_ERROR = "perhaps"', "perhaps"),
         ("manufacturer = 'SoftHSM'", "manufacturer = '('", "regular expression"),
@@ -61,9 +74,21 @@ def test_every_shipped_profile_is_read_and_says_what_was_tried(path: Path) -> No
     profile = read_profile(octets, name=path.stem)
     assert profile.sha256 == hashlib.sha256(octets).digest()
     assert set(profile.tried) == {
-        "library", "token", "sessions", "keys", "objects", "aes_gcm", "mac", "validation", "return_values"
+        "library", "token", "sessions", "keys", "objects", "aes_gcm", "mac", "wrapping", "validation",
+        "return_values",
     }  # fmt: skip
     assert all(profile.tried.values()) == (profile.name in {"softhsm2", "nss-softokn"})
+
+
+def test_what_people_conduct_has_commands_that_say_they_are_recalled_and_nothing_else_has_any() -> None:
+    read = [read_profile(path.read_bytes(), name=path.stem) for path in FILES]
+    conducted = {profile.name: profile.wrapping for profile in read if profile.wrapping.adapter.is_conducted}
+    assert set(conducted) == {"thales-luna-7", "entrust-nshield", "aws-cloudhsm"}
+    for wrapping in conducted.values():
+        assert wrapping.commands
+        assert (wrapping.tried, wrapping.notes.startswith("RECALLED, not tried")) == (False, True)
+    wraps = {profile.name for profile in read if profile.wrapping.adapter is TransferAdapter.PKCS11_WRAP}
+    assert wraps == {"softhsm2", "nss-softokn"}
 
 
 def test_only_software_tokens_hold_the_gil() -> None:

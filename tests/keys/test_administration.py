@@ -102,7 +102,7 @@ def state(journal: Journal, label: KeyLabel = LABEL) -> KeyState:
 
 REFUSED = [
     (before, act)
-    for before in KeyState
+    for before in TO
     for act in ACTS
     if before not in TRANSITIONS[type(act)] or (before is KeyState.GENERATED and act is ACTIVATE)
 ]
@@ -128,7 +128,7 @@ def test_refuses_an_act_that_does_not_fit_the_state(journal: Journal, before: Ke
 
 ORDERED = [
     (before, act)
-    for before in KeyState
+    for before in TO
     for act in (ENROL, ACTIVATE, SUSPEND, RESUME, RETIRE, REVOKE)
     if before in TRANSITIONS[type(act)] and (before, act) not in REFUSED
 ]

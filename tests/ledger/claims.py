@@ -11,7 +11,7 @@ from keybroker.errors import EvidenceSpent, KeybrokerError, ModuleBusy
 from keybroker.gates.model import Permit
 from keybroker.ledger.journal import Journal
 from keybroker.ledger.model import Concluded, Failure, Intent, RequestIdentity
-from keybroker.policy.claim import Allocated, Bound, Claim, Increasing, Known, Once, Succession
+from keybroker.policy.claim import Allocated, Bound, Claim, Increasing, Known, Limited, Once, Succession
 from tests.ledger import books
 from tests.situations import AT
 
@@ -34,6 +34,10 @@ def increasing(number: int, name: bytes = b"n") -> Increasing:
 
 def allocated(first: int = 0, last: int = 2**32 - 1, name: bytes = b"n") -> Allocated:
     return Allocated(scope="invocation", name=name, first=first, last=last, **TEXT)
+
+
+def limited(most: int, name: bytes = b"n") -> Limited:
+    return Limited(scope="approval", name=name, most=most, **TEXT)
 
 
 def serial(number: int) -> bytes:

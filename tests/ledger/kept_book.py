@@ -14,6 +14,7 @@ from tests import lists
 from tests.keys.restoring import ACTOR
 from tests.ledger import books, claims
 from tests.ledger.books import a_permit, a_request, intend, intends, sign
+from tests.ledger.kept_ceremony import hold_ceremony, live
 from tests.ledger.kept_evidence import Kept
 from tests.policy import chains
 from tests.situations import AT
@@ -60,6 +61,9 @@ def make(directory: Path) -> None:
         kept.quarantine()
         kept.restore()
         sign(journal, a_request("restored", a_permit(3)))
+        # Since v7: the life of a key, and a ceremony.
+        live(journal)
+        hold_ceremony(journal)
 
 
 def dump(directory: Path) -> str:

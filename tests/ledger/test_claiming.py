@@ -35,6 +35,7 @@ from tests.ledger.claims import (
     fail,
     increasing,
     known,
+    limited,
     once,
     serial,
     spent,
@@ -69,6 +70,8 @@ SPENT: dict[str, tuple[tuple[Claim, ...], Claim, str, str]] = {
     "a smaller number": ((increasing(5),), increasing(4), "greater than 5", "NUMBER_NOT_GREATER"),
     "the number 0 twice": ((increasing(0),), increasing(0), "greater than 0", "NUMBER_NOT_GREATER"),
     "more numbers than there are": ((allocated(1, 1),), allocated(1, 1), "at most 1", "NUMBERS_USED_UP"),
+    "more uses than are allowed": ((limited(1),), limited(1), "one of 1 uses", "USES_ALL_TAKEN"),
+    "a use of which none is allowed": ((), limited(0), "one of 0 uses", "USES_ALL_TAKEN"),
     "a first number beyond the last": ((), allocated(3, 2), "at most 2", "NUMBERS_USED_UP"),
     "an entry that vanished and is not known": (
         (succession(1, 2),),
@@ -232,7 +235,7 @@ def test_looks_up_more_names_than_one_statement_takes(journal: Journal) -> None:
 
 
 def test_a_request_that_failed_for_certain_may_take_its_own_again(journal: Journal) -> None:
-    claims = (once(), increasing(5), bound(b"x"), succession(1))
+    claims = (once(), increasing(5), bound(b"x"), succession(1), limited(1))
     asked = asking("a", *claims)
     (intent,) = taken(journal, asked)
     fail(journal, intent)
@@ -254,9 +257,9 @@ def test_a_number_that_was_given_is_never_given_again_not_even_to_the_request_th
 
 
 def test_another_request_takes_nothing_of_one_that_failed(journal: Journal) -> None:
-    (intent,) = taken(journal, asking("a", once(), increasing(5), bound(b"x")))
+    (intent,) = taken(journal, asking("a", once(), increasing(5), bound(b"x"), limited(1)))
     fail(journal, intent)
-    for claim in (once(), increasing(5), bound(b"y")):
+    for claim in (once(), increasing(5), bound(b"y"), limited(1)):
         spent(journal, asking("b", claim))
 
 

@@ -15,6 +15,18 @@ from tests.situations import AT
 LIVES = 14
 
 
+def told(file: Path) -> list[str]:
+    return file.read_text().splitlines() if file.exists() else []
+
+
+def wait_for_both(file: Path, life: int) -> None:
+    """Until both were at work in this life: on a busy machine that takes its time."""
+    until = time.monotonic() + 60
+    while not all(any(line.startswith(f"worker-{number}-{life}-") for line in told(file)) for number in range(2)):
+        assert time.monotonic() < until, "the workers do not work"
+        time.sleep(0.01)
+
+
 def test_loses_nothing_that_was_acknowledged_when_workers_are_killed(tmp_path: Path) -> None:
     moments = random.Random(20260115)  # noqa: S311 - reproducible moments, no secrets
     context = multiprocessing.get_context("forkserver")
@@ -28,7 +40,8 @@ def test_loses_nothing_that_was_acknowledged_when_workers_are_killed(tmp_path: P
         ]
         for worker in workers:
             worker.start()
-        time.sleep(0.25 + moments.random() * 0.25)
+        wait_for_both(tmp_path / "acknowledged", life)
+        time.sleep(moments.random() * 0.25)
         for worker in workers:
             time.sleep(moments.random() * 0.02)
             worker.kill()

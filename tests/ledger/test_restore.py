@@ -37,6 +37,7 @@ from tests.ledger.claims import (
     certificate,
     fail,
     increasing,
+    limited,
     once,
     spent,
     succeed,
@@ -72,6 +73,7 @@ def stage(tmp_path: Path) -> Iterator[PutBack]:
             asking("issue", certificate(1, 1, AT)),
             asking("list", succession(1)),
             asking("device", growing(100)),
+            asking("limited", limited(1_000)),
             asking("last", allocated(first=1, last=LATEST, name=b"nearly")),
         )
         for intent in intents:
@@ -102,8 +104,9 @@ def test_every_number_grows_by_what_is_lost_and_a_margin_and_nothing_else_change
     by = stage.behind.lost + MARGIN
     restored = stage.restore(*orders(stage.behind))
     after = rows(stage.journal)
-    counting = {name for name in before if name.split(b"\0")[0] in (b"crl-number", b"invocation", b"device-counter")}
-    assert restored.numbers == len(counting) == 5
+    scopes = (b"crl-number", b"invocation", b"device-counter", b"approval")
+    counting = {name for name in before if name.split(b"\0")[0] in scopes}
+    assert restored.numbers == len(counting) == 6
     for name in before:
         expected = [number + by for number in numbers(before[name])] if name in counting else None
         assert after[name] == before[name] if expected is None else numbers(after[name]) == expected
@@ -140,6 +143,17 @@ def test_a_number_that_is_not_in_the_back_up_at_all_begins_beyond_what_was_lost(
     stage.restore(*orders(stage.behind))
     (intent,) = taken(stage.journal, asking("new", allocated(first=1, name=b"new")))
     assert intent.counter == 1 + by
+    audit.verify(stage.journal.ledger, AT)
+
+
+def test_what_was_approved_before_is_used_up_and_what_is_approved_since_is_used_as_often_as_it_says(
+    stage: PutBack,
+) -> None:
+    stage.restore(*orders(stage.behind))
+    assert "that all are taken" in spent(stage.journal, asking("limited-2", limited(1_000))).sentence
+    for place in range(2):
+        succeed(stage.journal, *taken(stage.journal, asking(f"anew-{place}", limited(2, b"anew"))))
+    spent(stage.journal, asking("anew-2", limited(2, b"anew")))
     audit.verify(stage.journal.ledger, AT)
 
 
@@ -274,8 +288,8 @@ SPOILT: dict[str, tuple[Callable[[Bodies], object], str]] = {
     "another root than ordered": (lambda it: the_restore(it).update(root_hash="00" * 32), "orders of RestoreLedger"),
     "fewer lost": (lambda it: the_restore(it).update(lost=1), "at least"),
     "a smaller margin": (lambda it: the_restore(it).update(by=the_restore(it)["by"] - 1), "numbers grown by"),
-    "fewer numbers": (lambda it: the_restore(it).update(numbers=4), "and no more"),
-    "more numbers": (lambda it: the_restore(it).update(numbers=6), "1 more numbers than any record lists"),
+    "fewer numbers": (lambda it: the_restore(it).update(numbers=5), "and no more"),
+    "more numbers": (lambda it: the_restore(it).update(numbers=7), "1 more numbers than any record lists"),
     "a number left out": (lambda it: the_list(it)["advanced"].pop(), "1 more numbers than any record lists"),
     "a number grown by more": (less_grown, "grown by"),
     "a number from elsewhere": (other_before, "grown by"),

@@ -316,7 +316,10 @@ RECORDS: dict[str, tuple[Change, str]] = {
     "an action of another User": (of_act("ActOnQuarantined", user="x"), "as the statement says"),
     "an action without its statement": (of_act("ActOnQuarantined", statement=None), "STATEMENT_NOT_COMPACT"),
     "an act on another key": (of_act("OrderKey", key="x"), "the order of OrderKey"),
-    "an act on a key that was not ordered": (of_act("OrderKey", order=None), "of which no record tells"),
+    "an act on a key that was not ordered": (
+        lambda bodies: acts(bodies, "OrderKey")[0].pop("order"),
+        "of which no record tells",
+    ),
     "an act on a key by no order": (of_act("OrderKey", order="x"), "a whole order; found"),
     "an order by another": (in_order("OrderKey", attester=SECOND), "as the statement says"),
     "an order of another payload": (in_order("OrderKey", sha256="00" * 32), "as the statement says"),

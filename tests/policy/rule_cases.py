@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from keybroker.content.model import Criticality, GbcsCommand
+from keybroker.policy.model import Policy
+from keybroker.policy.settings import LifeSettings
 from keybroker.policy.trust import RevocationList, Trust
 from keybroker.terms import (
     CallerKind,
@@ -51,6 +53,12 @@ def a_list(**changes: Any) -> RevocationList:
 
 def trusting(held: RevocationList) -> Trust:
     return Trust(lists={held.issuer_identity: held})
+
+
+def living(**settings: Any) -> Policy:
+    """The policy of the Supplier's keys, with a life of so many days or uses."""
+    packaged = a_policy()
+    return replace(packaged, settings=replace(packaged.settings, life=LifeSettings(**settings)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +172,21 @@ REFUSALS = (
         Case(rule="key-state-active", spoilt={"key": a_key(state=state)}, found=state)
         for state in KeyState
         if state is not KeyState.ACTIVE
+    ),
+    Case(
+        rule="key-cryptoperiod",
+        spoilt={"key": a_key(activated_at=AT - timedelta(days=30)), "policy": living(cryptoperiod_days=30)},
+        found="the end at 2026-01-15T12:00:00+00:00",
+    ),
+    Case(
+        rule="key-cryptoperiod",
+        spoilt={"key": a_key(activated_at=None), "policy": living(cryptoperiod_days=30)},
+        found="no activation on record",
+    ),
+    Case(
+        rule="key-usage-limit",
+        spoilt={"key": a_key(uses_before=7), "policy": living(uses=7)},
+        found="7 where it came from",
     ),
     Case(rule="key-certificate-present", spoilt={"key": a_key(certificate=None)}, found="none"),
     *(
@@ -341,6 +364,25 @@ REFUSALS = (
 )
 
 ACCEPTED = (
+    Case(
+        rule="key-state-active",
+        spoilt={"key": a_key(CONTINGENCY, state=KeyState.COMBINED)},
+        purpose=CONTINGENCY,
+        found="",
+    ),
+    Case(
+        rule="key-cryptoperiod",
+        spoilt={
+            "key": a_key(activated_at=AT - timedelta(days=30) + SECOND),
+            "policy": living(cryptoperiod_days=30),
+        },
+        found="",
+    ),
+    Case(
+        rule="key-usage-limit",
+        spoilt={"key": a_key(uses_before=6), "policy": living(uses=7)},
+        found="7 uses at most",
+    ),
     Case(rule="policy-in-force", spoilt={"policy": a_policy(effective_from=AT)}, found=""),
     Case(rule="policy-in-force", spoilt={"policy": a_policy(effective_until=AT + SECOND)}, found=""),
     Case(rule="key-certificate-valid-now", spoilt={"key": a_key(certificate=a_certificate(not_after=AT))}, found=""),

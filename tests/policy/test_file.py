@@ -48,6 +48,15 @@ NOT_READ = {
     "has a key of a standard nobody knows": spoil(RECOVERY, "historical_from", "historic_from"),
     "has a key of module.validation nobody knows": spoil(RECOVERY, "standards = [", "relaxed = true\nstandards = ["),
     "has no standard": spoil(RECOVERY, "[module.validation]", "[module.validation]\nstandards = []\n[unread]"),
+    "says nothing of the life of its keys": spoil(SUPPLIER, "[life]", "[lives]"),
+    "has a key of life nobody knows": spoil(SUPPLIER, "demanded = []", "demanded = []\nrelax = true"),
+    "demands what it does not have": spoil(SUPPLIER, "demanded = []", 'demanded = ["uses"]'),
+    "demands what nobody knows": spoil(SUPPLIER, "demanded = []", 'demanded = ["days"]'),
+    "has a cryptoperiod of no day": spoil(SUPPLIER, "demanded = []", "demanded = []\ncryptoperiod_days = 0"),
+    "has a number of uses of none": spoil(SUPPLIER, "demanded = []", "demanded = []\nuses = 0"),
+    "has two people do what nobody knows": spoil(SUPPLIER, "two_people = []", 'two_people = ["Order"]'),
+    "has two people do what only a ceremony does": spoil(SUPPLIER, "two_people = []", 'two_people = ["SplitKey"]'),
+    "has an act of two people twice": spoil(SUPPLIER, "two_people = []", 'two_people = ["RetireKey", "RetireKey"]'),
     "has a key nobody knows": spoil(SUPPLIER, 'export = "never"', 'export = "never"\nrelax = true'),
     "has a key of a module nobody knows": spoil(SUPPLIER, "[module]", "[module]\nlevel = 3"),
     "lacks the export": spoil(SUPPLIER, 'export = "never"', ""),
@@ -120,7 +129,7 @@ CONFLICTS = {
         SUPPLIER, "[module]", "[prepayment]\nlargest_pence = 1\nlargest_pounds = 1\n[module]"
     ),
     r"tables: expected \['module_validation'\], found none": (
-        RECOVERY[: RECOVERY.index("[module.validation]")] + RECOVERY[RECOVERY.index("[message_codes]") :]
+        RECOVERY[: RECOVERY.index("[module.validation]")] + RECOVERY[RECOVERY.index("[life]") :]
     ).encode(),
     "tables: expected .*, found .*module_validation": spoil(
         SUPPLIER,

@@ -221,6 +221,11 @@ def test_a_key_agreement_key_signs_nothing_once_it_has_left_enrolment(state: Key
         Case(rule="", found="", purpose=AGREEMENT, spoilt_key={"state": state}).decide()
 
 
+def test_a_signing_key_that_came_from_another_system_proves_by_a_request_that_it_is_here() -> None:
+    decision = Case(rule="", found="", spoilt_key={"state": KeyState.INSTALLED}).decide()
+    assert all(finding.passed for finding in decision.findings)
+
+
 @pytest.mark.parametrize("purpose", ASKING)
 def test_a_key_of_every_purpose_asks_for_its_own_certificate(purpose: KeyPurpose) -> None:
     decision = Case(rule="", found="", purpose=purpose).decide()

@@ -16,12 +16,14 @@ from keybroker.cli.dev.sample import sample_pre_command
 from keybroker.content.message_codes import MESSAGE_CODES
 from keybroker.gates.supply_sensitive import Sensitivity, strictest_of
 from keybroker.terms import EntityIdentifier
+from scripts.replay_parts.approving import UNAPPROVED, with_decisions
 from scripts.replay_parts.cases import Case, Message, make_cases
 from scripts.replay_parts.confirming import SENSITIVE, with_checks
 from scripts.replay_parts.expectation import (
     ACCESS_CONTROL_BROKER,
     LOAD_CONTROLLER,
     NETWORK_OPERATOR,
+    RECOVERY,
     SIGNED,
     SIGNS,
     SUPPLIER,
@@ -128,6 +130,17 @@ def test_what_does_not_affect_supply_is_sent_as_it_was(tmp_path: Path) -> None:
     assert [dict(case.checks) for case in cases] == [{}, {}]
 
 
+def test_of_a_message_of_a_recovery_key_one_form_is_approved_and_signed_and_no_other() -> None:
+    message = Message(use_case="NA", name="ours", kind="COMMAND", octets=_code(0x0108))
+    cases = make_cases([message], [_key(SUPPLIER_EUI, RECOVERY)])
+    assert [case.expectation for case in cases] == [SIGNED, SIGNED]
+    assert [case.expectation for case in with_decisions(cases)] == [SIGNED, UNAPPROVED]
+    cases = make_cases(
+        [Message(use_case="NA", name="ours", kind="COMMAND", octets=_code(0x0062))], [_key(SUPPLIER_EUI, SUPPLIER)]
+    )
+    assert with_decisions(cases) == cases
+
+
 @pytest.mark.parametrize("code", sorted(SIGNS[SUPPLIER] | SIGNS[NETWORK_OPERATOR] | SIGNS[LOAD_CONTROLLER]))
 def test_the_replays_table_says_the_same_of_every_code_as_the_brokers(code: int) -> None:
     """Written down twice, from the same source: where one of them changes, the other is looked at."""
@@ -165,6 +178,7 @@ def test_every_published_message_is_signed_or_refused_as_the_handbook_says(tmp_p
     assert summary["encrypted"] == summary["decrypted"] > 0
     assert summary["agreement_refused_as_expected"] > 0
     assert summary["refusals"]["CHECK_NOT_SHOWN"] > 0
+    assert summary["refusals"]["APPROVAL_NOT_SHOWN"] > 0
     if summary["in_module"] is None:
         pytest.skip("NSS softokn is not installed: NOTHING was computed wholly inside a module")
     inside = summary["in_module"]

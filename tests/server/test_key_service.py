@@ -13,6 +13,7 @@ import pytest
 from keybroker.gates.model import ClockStand
 from keybroker.gates.readiness import Outlook
 from keybroker.policy.model import KeyRegister, RegisteredKey
+from keybroker.policy.settings import LifeSettings
 from keybroker.policy.trust import RevocationList
 from keybroker.server.key_service import lapse_warnings, own_warnings, why_unusable
 from keybroker.statement.standing import Standing
@@ -97,6 +98,12 @@ def test_a_live_key_without_a_validated_module_is_told_to_be_unusable() -> None:
 def test_a_key_that_the_rules_refuse_is_told_to_be_unusable(changes: dict[str, Any], says: str) -> None:
     key = a_key(**changes)
     assert says in why(key, {key.label: HELD}, {})
+
+
+def test_a_key_whose_cryptoperiod_is_over_is_told_to_be_unusable() -> None:
+    packaged, key = a_policy(), a_key(activated_at=AT - timedelta(days=7))
+    policy = replace(packaged, settings=replace(packaged.settings, life=LifeSettings(cryptoperiod_days=7)))
+    assert "its cryptoperiod ended" in why_unusable(key, {key.label: HELD}, {}, policy, another())
 
 
 def test_a_good_key_is_usable_and_one_that_the_module_does_not_hold_is_not() -> None:

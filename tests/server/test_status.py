@@ -20,6 +20,7 @@ from keybroker.errors import (
     NotPermitted,
     PersonMayNotAct,
     RequestMalformed,
+    ShareUnfit,
     StatementRefused,
 )
 from keybroker.hsm.pin import PinWrong
@@ -49,6 +50,8 @@ def example(error: type[KeybrokerError]) -> KeybrokerError:
         return error("a sentence", findings=(PASSED, FAILED))
     if issubclass(error, StatementRefused):
         return error("a sentence", flaw="STATEMENT_LAPSED", clause="G6.6A")
+    if issubclass(error, ShareUnfit):
+        return error("a sentence", flaw="SHARE_DUPLICATE")
     return error("a sentence")
 
 
@@ -100,7 +103,8 @@ def test_every_reason_is_used_once() -> None:
         (errors.CallerUnknown, grpc.StatusCode.UNAUTHENTICATED),
         (errors.NotPermitted, grpc.StatusCode.PERMISSION_DENIED),
         (errors.RequestRepeated, grpc.StatusCode.ALREADY_EXISTS),
-        (errors.GateNotEnforceable, grpc.StatusCode.FAILED_PRECONDITION),
+        (errors.ApprovalNotShown, grpc.StatusCode.FAILED_PRECONDITION),
+        (errors.QuorumNotPresent, grpc.StatusCode.FAILED_PRECONDITION),
         (errors.EvidenceSpent, grpc.StatusCode.FAILED_PRECONDITION),
         (errors.StatementRefused, grpc.StatusCode.PERMISSION_DENIED),
         (errors.PersonMayNotAct, grpc.StatusCode.PERMISSION_DENIED),

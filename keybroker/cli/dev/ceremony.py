@@ -17,12 +17,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from keybroker.cli.certificate_request import request_info
 from keybroker.cli.dev import pki
 from keybroker.content import Accompanying, decode
 from keybroker.content.assembly import assemble
 from keybroker.errors import ConfigurationInvalid, KeybrokerError
 from keybroker.hsm.token_module import Token
+from keybroker.keys.certificate_request import request_info
 from keybroker.ledger.model import RequestIdentity
 from keybroker.policy.model import RegisteredKey
 from keybroker.signing import Ask, Line, sign_batch

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from keybroker.cli.dev import broker
+from keybroker.cli.dev.certify import certify
 from keybroker.cli.dev.deployment import Deployment, create_deployment, is_deployment, is_free, open_deployment
 from keybroker.cli.dev.sample import sample_pre_command
 from keybroker.cli.options import Json
@@ -29,6 +30,7 @@ def register(app: typer.Typer) -> None:
     group.command("up")(up)
     group.command("down")(down)
     group.command("env")(env)
+    group.command("certify")(certify)
     app.add_typer(group, name="dev")
 
 

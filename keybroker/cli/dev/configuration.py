@@ -34,6 +34,7 @@ class Settings:
     fixed_clock: datetime | None
     limits: Mapping[str, int]
     anchor_seconds: int
+    origin: str = LEDGER_ORIGIN
 
 
 def configuration_text(settings: Settings, token: SoftToken, callers: Sequence[DevCaller]) -> str:
@@ -45,7 +46,7 @@ def configuration_text(settings: Settings, token: SoftToken, callers: Sequence[D
 kind = "test"
 system = "user-systems"
 part = "dev"
-ledger_origin = {_text(LEDGER_ORIGIN)}
+ledger_origin = {_text(settings.origin)}
 data_directory = "data"
 {clock}
 [node]

@@ -1,7 +1,7 @@
 """What is a development deployment? One directory with a token, two PKIs, keys for every purpose and a keybroker.toml.
 
-    keybroker.toml   softhsm2.conf   tokens/   pin (0600)   data/       the broker's
-    pki/             root.pem, arl.pem, issuing.pem, crl.pem, issuing.key (0600), <key>.pem  the test SMKI
+    keybroker.toml   softhsm2.conf   tokens/   pin, so-pin (0600)   data/   the broker's
+    pki/             root.pem, arl.pem, issuing.pem, crl.pem, root.key, issuing.key (0600), <key>.pem  the test SMKI
                      device-root.pem, device-root.key (0600), device-1-ka.pem, device-1-ka.key (0600), …  test Devices
     evidence/        evidence-officer.pem, .key (0600), administrator-a.pem, …, <party>-check.pem, …  who states what
     tls/             anchors.pem, server.pem, server.key, <caller>.pem, <caller>.key
@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from keybroker.cli.dev import device_pki, pki, tls_pki
-from keybroker.cli.dev.configuration import PIN_VARIABLE, Settings, configuration_text
+from keybroker.cli.dev.configuration import LEDGER_ORIGIN, PIN_VARIABLE, Settings, configuration_text
 from keybroker.cli.dev.evidence import make_attesters
 from keybroker.cli.dev.plan import DEFAULT_KEYS, DEVICES, DevCaller, DevKey, callers_for
 from keybroker.cli.dev.statements import ADMINISTRATORS
@@ -95,6 +95,11 @@ class Deployment:
         return (self.directory / "pin").read_text()
 
     @property
+    def so_pin(self) -> str:
+        """Of the token's security officer."""
+        return (self.directory / "so-pin").read_text()
+
+    @property
     def broker_environment(self) -> dict[str, str]:
         """What ``keybroker serve`` needs besides the configuration: the PIN."""
         return {PIN_VARIABLE: self.pin}
@@ -128,9 +133,11 @@ def create_deployment(
     fixed_clock: datetime | None = None,
     limits: Mapping[str, int] | None = None,
     anchor_seconds: int = 10,
+    origin: str = LEDGER_ORIGIN,
     make_token: Callable[[Path, str], SoftToken] = create_token,
 ) -> Deployment:
-    """Make a development deployment in ``directory`` (made where it is missing); port 0 picks a free one.
+    """Make a development deployment in ``directory`` (made where it is missing); port 0 picks a free one. Two that meet
+    in one ceremony have ledgers of different ``origin``.
 
     ``make_token`` makes another token than SoftHSM's, in the directory and under the label that it is given.
 
@@ -148,7 +155,8 @@ def create_deployment(
         (directory / name).mkdir(mode=0o700)
     # 2. The token and its PIN.
     token = make_token(directory, TOKEN_LABEL)
-    _write_secret(directory / "pin", token.pin.encode())
+    for name, pin in (("pin", token.pin), ("so-pin", token.so_pin)):
+        _write_secret(directory / name, pin.encode())
     # 3. The two PKIs; certificates began 23 hours ago, by the clock that will judge them.
     now = datetime.now(UTC)
     root, smki = pki.create_smki(not_before=_before(fixed_clock or now))
@@ -166,6 +174,7 @@ def create_deployment(
         fixed_clock=fixed_clock,
         limits=limits or {},
         anchor_seconds=anchor_seconds,
+        origin=origin,
     )
     (directory / "keybroker.toml").write_text(configuration_text(settings, token, callers))
     # 5. The keys, in the token and in the register.
@@ -238,6 +247,8 @@ def _write_smki(directory: Path, root: x509.Certificate, smki: pki.Smki) -> None
     for name, held in zip(("arl.pem", "crl.pem"), smki.lists, strict=True):
         (directory / name).write_bytes(held.public_bytes(serialization.Encoding.PEM))
     _write_secret(directory / "issuing.key", pki.private_key_pem(smki.issuing.private_key))
+    if smki.root is not None:
+        _write_secret(directory / "root.key", pki.private_key_pem(smki.root.private_key))
 
 
 def _write_devices(directory: Path, *, not_before: datetime) -> None:

@@ -21,9 +21,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from keybroker.cli.dev import pki
 from keybroker.cli.dev.ceremony import Ceremony
-from keybroker.cli.dev.evidence import give_evidence, order
-from keybroker.cli.dev.plan import DevKey
-from keybroker.cli.dev.statements import Scene
+from keybroker.cli.dev.evidence import give_evidence, order, read_attests, take_in
+from keybroker.cli.dev.plan import DEVICES, DevKey
+from keybroker.cli.dev.statements import OFFICER, Scene, decision, to_devices
 from keybroker.config import Configuration, build_ledger, build_surroundings, build_token, read_configuration
 from keybroker.errors import ConfigurationInvalid, KeybrokerError
 from keybroker.hsm.generate import generate_key, import_test_key
@@ -154,6 +154,7 @@ def provision(directory: Path, orders: list[Mapping[str, object]]) -> dict[str, 
         identities: dict[str, bytes] = {}
         for key in map(_key, orders):
             workshop, identities[key.label] = _make(workshop, key, directory / "pki")
+        _give_decision(workshop)
         # Last, for a CRL is known by the chain of a key that its CA has certified.
         certified = any(order["role"] not in (None, RemotePartyRole.ROOT.value) for order in orders)
         _take_in_lists(workshop, directory / "pki", certified=certified)
@@ -181,6 +182,25 @@ def _scene(workshop: _Workshop) -> Scene:
         encrypted=sorted(counted.encrypted_response_variants) if counted is not None else (),
         at=workshop.at,
     )
+
+
+def _give_decision(workshop: _Workshop) -> None:
+    """That the keys which the SMKI PMA decides on are used, for the Devices that tests can play."""
+    decided = [key for key in workshop.line.register.refresh().keys.values() if _is_decided_on(workshop, key.purpose)]
+    codes = {code for key in decided for code in workshop.policy(key.purpose).message_codes}
+    if codes:
+        said = decision(
+            workshop.configuration.ledger_origin,
+            workshop.at,
+            [key.public_key for key in decided],
+            to_devices(codes, DEVICES.values()),
+        )
+        officer = read_attests(workshop.evidence, OFFICER)
+        take_in(workshop.journal, _ACTOR, said, officer, workshop.configuration.people, workshop.at)
+
+
+def _is_decided_on(workshop: _Workshop, purpose: KeyPurpose) -> bool:
+    return any(gate.gate == "pma-approval" for gate in workshop.policy(purpose).gates)
 
 
 def _take_in_lists(workshop: _Workshop, directory: Path, *, certified: bool) -> None:

@@ -5,16 +5,18 @@ Nothing here was checked by anybody: the attesters are made with the deployment,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from keybroker.cli import stating
 from keybroker.content.message_codes import MESSAGE_CODES
 from keybroker.content.model import Criticality
+from keybroker.gates.approvals import fingerprint_of
 from keybroker.gates.model import ModuleIdentity, Node
 from keybroker.gates.thresholds_content import critical_variants
 from keybroker.keys.orders import ADMINISTRATOR
+from keybroker.statement.approval import MOST_USES, Approval, ApprovedMessage
 from keybroker.statement.kind import LONGEST, STANDING, StatementKind
 from keybroker.statement.payloads import (
     Clearance,
@@ -112,6 +114,26 @@ def common(origin: str, at: datetime, kind: StatementKind, *, last: timedelta | 
 
 def _common(scene: Scene, kind: StatementKind) -> stating.Common:
     return common(scene.origin, scene.at, kind)
+
+
+def decision(origin: str, at: datetime, public_keys: Iterable[bytes], messages: Iterable[ApprovedMessage]) -> Approval:
+    """As if of the SMKI PMA: these keys are used for these messages, as often as one approval allows."""
+    return Approval(
+        **common(origin, at, StatementKind.APPROVAL),
+        committee="smki-pma",
+        about="combine",
+        reference="DEV-PMA-1 TEST",
+        keys=[fingerprint_of(public_key) for public_key in public_keys],
+        conditions=[],
+        messages=list(messages),
+        uses=MOST_USES,
+    )
+
+
+def to_devices(codes: Iterable[int], devices: Iterable[EntityIdentifier]) -> list[ApprovedMessage]:
+    """Every message of each Message Code to any of these Devices."""
+    euis = [str(device) for device in devices]
+    return [ApprovedMessage(code=str(MESSAGE_CODES[code]), devices=euis) for code in sorted(codes)]
 
 
 def _of_module(scene: Scene) -> Iterator[Said]:

@@ -31,7 +31,7 @@ _SERIAL = re.compile(r"Serial number:\s+(\S+)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoftToken:
-    """A software token: its label and serial, the library and its profile, and the user's PIN.
+    """A software token: its label and serial, the library and its profile, the user's PIN and the security officer's.
 
     ``environment`` is what the library reads; names of files are seen from the deployment's directory.
     """
@@ -40,6 +40,7 @@ class SoftToken:
     label: str
     serial: str
     pin: str = field(repr=False)
+    so_pin: str = field(default="", repr=False)
     profile: str = "softhsm2"
     environment: Mapping[str, str]
 
@@ -70,14 +71,15 @@ def create_token(directory: Path, label: str) -> SoftToken:
     configuration.write_text(
         f"directories.tokendir = {tokens}\nobjectstore.backend = file\nlog.level = ERROR\nslots.removable = false\n"
     )
-    pin = secrets.token_hex(8)
+    pin, so_pin = secrets.token_hex(8), secrets.token_hex(8)
     environment = {**os.environ, "SOFTHSM2_CONF": str(configuration)}
-    _initialise(label, so_pin=secrets.token_hex(8), pin=pin, environment=environment)
+    _initialise(label, so_pin=so_pin, pin=pin, environment=environment)
     return SoftToken(
         library=library,
         label=label,
         serial=_serial(label, environment),
         pin=pin,
+        so_pin=so_pin,
         environment={"SOFTHSM2_CONF": configuration.name},
     )
 

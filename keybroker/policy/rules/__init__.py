@@ -52,6 +52,8 @@ RULES: Mapping[RuleName, Rule] = {
         purposes.CONTENT_KIND_FOR_PURPOSE,
         purposes.OPERATION_FOR_PURPOSE,
         callers.CALLER_KIND_FOR_PURPOSE,
+        keys.KEY_CRYPTOPERIOD,
+        keys.KEY_USAGE_LIMIT,
         keys.KEY_CERTIFICATE_PRESENT,
         keys.KEY_CERTIFICATE_ROLE_FOR_PURPOSE,
         keys.KEY_EUI_IS_CERTIFICATES_EUI,
@@ -104,6 +106,8 @@ def findings(
         purposes.content_kind_for_purpose(content.kind, policy),
         purposes.operation_for_purpose(content.kind, policy, situation.operation),
         callers.caller_kind_for_purpose(caller, policy),
+        keys.key_cryptoperiod(key, policy, situation),
+        keys.key_usage_limit(key, policy),
         keys.key_certificate_present(content, key, policy),
         *_certificate_findings(key, policy, situation),
         *_content_findings(content, key, caller, policy, situation),
@@ -165,7 +169,7 @@ def _content_findings(
 
 
 def claims(content: Content, key: RegisteredKey, situation: Situation) -> tuple[Claim, ...]:
-    """What the use takes from the ledger, and no other use may take again."""
+    """What the use takes from the ledger by its content, and no other use may take again."""
     match content:
         case GbcsCommand():
             return change_of_supplier.claims(content)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from keybroker.content import Content
+from keybroker.policy.claim import Allocated, Claim
 from keybroker.policy.model import CertificateFacts, Policy, RegisteredKey, Situation
 from keybroker.policy.published_test_keys import is_published_test_key
 from keybroker.policy.rule import Rule
@@ -32,7 +33,8 @@ KEY_STATE_ACTIVE = Rule(
 
 
 def key_state_active(content: Content, key: RegisteredKey, policy: Policy | None) -> Finding:
-    """Of all the states of a key's life ``active`` alone is of use, and ``enrolling`` to get a certificate."""
+    """Of all the states of a key's life ``active`` alone is of use, ``enrolling`` to get a certificate, and
+    ``combined`` where the gate ``split-key`` looks for the quorum."""
     states = _states(content.kind, policy)
     if key.state in states:
         return KEY_STATE_ACTIVE.passed
@@ -43,10 +45,19 @@ def _states(kind: ContentKind, policy: Policy | None) -> tuple[KeyState, ...]:
     # A Key Agreement key signs nothing once it has its certificate: its one request is signed on the way there.
     if kind is ContentKind.CERTIFICATE_SIGNING_REQUEST:
         agrees = policy is None or policy.algorithm is not KeyAlgorithm.ECDSA
-        return (KeyState.ENROLLING,) if agrees else (KeyState.ENROLLING, KeyState.ACTIVE)
+        if agrees:
+            return (KeyState.ENROLLING,)
+        # One that came from another system proves by it that it is here, before it may be used (G2.22I).
+        return (KeyState.ENROLLING, KeyState.ACTIVE, KeyState.INSTALLED, *_combined(policy))
     if kind is ContentKind.ROOT_CERTIFICATE:
         return (KeyState.ENROLLING,)
-    return (KeyState.ACTIVE,)
+    return (KeyState.ACTIVE, *_combined(policy))
+
+
+def _combined(policy: Policy | None) -> tuple[KeyState, ...]:
+    """SEC G2.44B: a key in parts is used while a quorum holds it together, in its ceremony's session."""
+    splits = policy is not None and any(gate.gate == "split-key" for gate in policy.gates)
+    return (KeyState.COMBINED,) if splits else ()
 
 
 def _leads_to_a_certificate(content: Content) -> bool:
@@ -237,3 +248,77 @@ def not_a_published_test_key(key: RegisteredKey, situation: Situation) -> Findin
     if is_published_test_key(key.public_key):
         return NOT_A_PUBLISHED_TEST_KEY.refused(expected="a key nobody else holds", found="a published test key")
     return NOT_A_PUBLISHED_TEST_KEY.passed
+
+
+# SEC G5.13(a) and G5.24(a): "throughout the whole of its lifecycle from its generation to its destruction". How long a
+# key of a purpose is used is the key management procedures' to say: the policy has it, where they do.
+KEY_CRYPTOPERIOD = Rule(
+    name=RuleName("key-cryptoperiod"),
+    clause="G5.13(a), G5.24(a)",
+    remedy="renew the key (keybroker keys renew), and use its successor",
+)
+
+
+def key_cryptoperiod(key: RegisteredKey, policy: Policy, situation: Situation) -> Finding:
+    """``at`` lies before the end of the key's cryptoperiod, which runs from its activation (the end is excluded)."""
+    days = None if policy.settings.life is None else policy.settings.life.cryptoperiod_days
+    if days is None:
+        return KEY_CRYPTOPERIOD.not_applicable
+    end = cryptoperiod_end(key, policy)
+    if end is None and key.state in (KeyState.GENERATED, KeyState.ENROLLING):
+        # It asks for its certificate, and has yet to come into use.
+        return KEY_CRYPTOPERIOD.not_applicable
+    if end is not None and situation.at < end:
+        return KEY_CRYPTOPERIOD.passed
+    return KEY_CRYPTOPERIOD.refused(
+        expected=f"a moment within {days} days of the key's activation",
+        found="no activation on record" if end is None else f"the end at {end.isoformat()}",
+    )
+
+
+def cryptoperiod_end(key: RegisteredKey, policy: Policy) -> datetime | None:
+    """When the key's cryptoperiod ends; None where it has none, or was never activated."""
+    life = policy.settings.life
+    if life is None or life.cryptoperiod_days is None or key.activated_at is None:
+        return None
+    return key.activated_at + timedelta(days=life.cryptoperiod_days)
+
+
+# SEC G5.13(a) and G5.24(a), as above, by how often it was used: every intent counts, whatever became of it, in the
+# transaction that writes it.
+KEY_USAGE_LIMIT = Rule(
+    name=RuleName("key-usage-limit"),
+    clause="G5.13(a), G5.24(a)",
+    remedy="renew the key (keybroker keys renew), and use its successor",
+)
+_USES = "key-uses"
+
+
+def key_usage_limit(key: RegisteredKey, policy: Policy) -> Finding:
+    """The system it came from has left some of its uses. How often it is used here the ledger counts (``claims``)."""
+    life = policy.settings.life
+    if life is None or life.uses is None:
+        return KEY_USAGE_LIMIT.not_applicable
+    if key.uses_before < life.uses:
+        return KEY_USAGE_LIMIT.passed_with(f"{life.uses} uses at most")
+    return KEY_USAGE_LIMIT.refused(expected=f"{life.uses} uses at most", found=f"{key.uses_before} where it came from")
+
+
+def usage_claims(key: RegisteredKey, policy: Policy) -> tuple[Claim, ...]:
+    """One of the key's uses, where the policy limits them: those by the system it came from count too."""
+    life = policy.settings.life
+    if life is None or life.uses is None:
+        return ()
+    return (
+        Allocated(
+            rule=KEY_USAGE_LIMIT.name,
+            clause=KEY_USAGE_LIMIT.clause,
+            scope=_USES,
+            name=key.label.encode(),
+            told=f"the uses of key {key.label}",
+            first=key.uses_before + 1,
+            last=life.uses,
+            carried=False,
+            remedy=KEY_USAGE_LIMIT.remedy,
+        ),
+    )

@@ -1,0 +1,184 @@
+"""``keybroker ceremony``: judge a plan, conduct it, go on with it, end it, verify what is left of it.
+
+SEC G2.22F-G2.22I, G2.44B, G5.13, G5.24. One plan file in, a transcript out: nothing is asked twice, and nothing that
+was done is lost when somebody leaves the room.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keybroker.ceremony.book import Book
+from keybroker.ceremony.conducting import begin, conduct
+from keybroker.ceremony.guarded_memory import guard_memory
+from keybroker.ceremony.judging import judge_plan
+from keybroker.ceremony.plan import PlanFile, Side, read_plan
+from keybroker.ceremony.room import Paused
+from keybroker.ceremony.scene_reading import read_scene
+from keybroker.cli.ceremony_hall import opened_hall
+from keybroker.cli.ceremony_rehearse import prepare_rehearsal
+from keybroker.cli.ceremony_room import TerminalRoom
+from keybroker.cli.ceremony_terminal import resting_when_interrupted
+from keybroker.cli.ceremony_verify import verify
+from keybroker.cli.dev.deployment import open_deployment
+from keybroker.cli.exit_status import ExitStatus
+from keybroker.cli.key_acts import acting
+from keybroker.cli.options import Config, Json
+from keybroker.cli.output import console, show_facts, show_findings, show_json, show_receipt
+from keybroker.config import read_configuration, reading
+from keybroker.errors import KeybrokerError
+
+_Plan = Annotated[Path, typer.Argument(help="The plan file, TOML.", exists=True, dir_okay=False)]
+_Name = Annotated[str, typer.Argument(help="The ceremony's name, as its plan has it.")]
+_Side = Annotated[Side, typer.Option("--side", help="Of a transfer: source or destination.")]
+_People = Annotated[
+    Path,
+    typer.Option("--people", help="Where each person's keys are at this machine, TOML.", exists=True, dir_okay=False),
+]
+_Directory = Annotated[
+    Path, typer.Option("--directory", "-d", help="What the ceremony takes and gives.", file_okay=False)
+]
+PAUSED = 75
+"""Exit status (EX_TEMPFAIL): it rests, and ``resume`` goes on."""
+
+
+def register(app: typer.Typer) -> None:
+    group = typer.Typer(help="Ceremonies: plan, rehearse, conduct, verify.", no_args_is_help=True)
+    for command in (check, rehearse, run, resume, abort, show, verify):
+        group.command(command.__name__)(command)
+    app.add_typer(group, name="ceremony")
+
+
+def check(plan: _Plan, config: Config, side: _Side = Side.HERE, as_json: Json = False) -> None:
+    """Judge a plan whole, before anybody enters the room: every finding, with its clause."""
+    configuration, plan_file = read_configuration(config), read_plan(plan.read_bytes())
+    with reading(configuration) as ledger:
+        scene = read_scene(
+            ledger,
+            side=side,
+            serial=configuration.file.module.token_serial,
+            policies=configuration.policies,
+            people=configuration.people,
+            at=configuration.clock.now(),
+        )
+    findings = judge_plan(plan_file, scene)
+    fit = all(finding.passed for finding in findings)
+    if as_json:
+        show_json({"plan_sha256": plan_file.sha256, "fit": fit, "findings": findings})
+    else:
+        show_facts({"plan": plan_file.plan.name, "kind": plan_file.plan.kind, "plan sha256": plan_file.sha256})
+        show_findings(console(), findings)
+        console().print("fit to be carried out" if fit else "refused")
+    if not fit:
+        raise typer.Exit(ExitStatus.REFUSED)
+
+
+def rehearse(plan: _Plan, directory: _Directory, side: _Side = Side.HERE) -> None:
+    """Conduct the very same plan on SoftHSM, in a throw-away deployment that is made in the directory."""
+    place = prepare_rehearsal(read_plan(plan.read_bytes()), directory)
+    plan_file, config = read_plan(place.plan.read_bytes()), place.configurations[side]
+    deployment = open_deployment(config.parent)
+    os.environ.update(deployment.broker_environment)
+    begun = _is_begun(config, plan_file.plan.name)
+    outputs = directory / f"{plan_file.plan.name}.{side}"
+    name = plan_file.plan.name
+    again = f"keybroker ceremony rehearse {plan} --directory {directory} --side {side}"
+    _conducted(config, place.people, outputs, side, None if begun else plan_file, name, again)
+
+
+def _is_begun(config: Path, name: str) -> bool:
+    with acting(read_configuration(config), "operator") as (journal, actor):
+        return Book(journal=journal, actor=actor).find(name) is not None
+
+
+def run(plan: _Plan, config: Config, people: _People, directory: _Directory, side: _Side = Side.HERE) -> None:
+    """Conduct a ceremony, with everybody in the room; asks for the module's PIN."""
+    plan_file = read_plan(plan.read_bytes())
+    name = plan_file.plan.name
+    _conducted(config, people, directory, side, plan_file, name, f"keybroker ceremony resume {name}")
+
+
+def resume(name: _Name, config: Config, people: _People, directory: _Directory, side: _Side = Side.HERE) -> None:
+    """Go on where it was interrupted: nothing is lost, and no step is done twice."""
+    _conducted(config, people, directory, side, None, name, f"keybroker ceremony resume {name}")
+
+
+def _conducted(
+    config: Path, people: Path, directory: Path, side: Side, plan_file: PlanFile | None, name: str, again: str
+) -> None:
+    """``again``: the command that goes on with it."""
+    configuration, room = read_configuration(config), TerminalRoom(directory=directory)
+    # PINs are typed here, words of shares too, and what opens a split key passes through, sealed to the module.
+    guard_memory()
+    try:
+        with (
+            resting_when_interrupted(),
+            opened_hall(configuration, room, side=side, people=people, directory=directory) as hall,
+        ):
+            if plan_file is not None:
+                begin(hall, room, plan_file)
+            else:
+                conduct(hall, room, name)
+            state = hall.book.get(name).state
+    except Paused as paused:
+        room.tell(f"{paused} Go on with: {again}")
+        raise typer.Exit(PAUSED) from paused
+    except KeybrokerError:
+        room.tell(
+            "Where the ceremony was begun already, nothing of it is lost: mend what is said below, then go on with:"
+            f" {again}"
+        )
+        raise
+    room.tell(f"The ceremony {name} is {state}. Its transcript: {name}.transcript.json")
+
+
+def abort(
+    name: _Name,
+    because: Annotated[str, typer.Option("--because", help="Why; kept in the record.")],
+    config: Config,
+    as_json: Json = False,
+) -> None:
+    """End a ceremony before its point of no return; its keys stay as they are, and are free for another."""
+    configuration = read_configuration(config)
+    with acting(configuration, "operator") as (journal, actor):
+        receipt = Book(journal=journal, actor=actor).abort(name, because, configuration.clock.now())
+    show_receipt({"ceremony": name, "state": "aborted"}, receipt, as_json=as_json)
+
+
+def show(
+    config: Config, name: Annotated[str | None, typer.Argument(help="One of them.")] = None, as_json: Json = False
+) -> None:
+    """Which ceremonies there were, or how far one is."""
+    configuration = read_configuration(config)
+    with acting(configuration, "operator") as (journal, actor):
+        book = Book(journal=journal, actor=actor)
+        if name is None:
+            told: list[dict[str, object]] = [
+                {"ceremony": each, "kind": kind, "state": state} for each, kind, state in book.names()
+            ]
+        else:
+            told = [_progress(book, name)]
+    if as_json:
+        show_json({"ceremonies": told})
+        return
+    for each in told:
+        show_facts(each)
+
+
+def _progress(book: Book, name: str) -> dict[str, object]:
+    held = book.get(name)
+    progress = held.progress
+    step = progress.next
+    return {
+        "ceremony": name,
+        "kind": held.plan_file.plan.kind,
+        "state": held.state,
+        "plan sha256": held.plan_file.sha256,
+        "concluded": [each.entry.step for each in held.steps],
+        "next": step.told if step is not None and held.state == "open" else "nothing",
+        "begun": held.begun,
+    }

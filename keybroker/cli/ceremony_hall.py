@@ -1,0 +1,44 @@
+"""How is a side of a ceremony opened at a terminal? Configuration, line, people's keys and the officer, for one run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from keybroker.ceremony.book import Book
+from keybroker.ceremony.hall import Hall
+from keybroker.ceremony.plan import Side
+from keybroker.ceremony.room import Room
+from keybroker.cli.ceremony_people import read_people
+from keybroker.cli.key_acts import operator
+from keybroker.cli.token import opened_line
+from keybroker.config import Configuration, build_officer
+
+
+@contextmanager
+def opened_hall(
+    configuration: Configuration, room: Room, *, side: Side, people: Path, directory: Path
+) -> Iterator[Hall]:
+    """The PIN of the module is asked for now, the security officer's when it is needed. Raises: as ``opened_line``."""
+
+    def officers_pin() -> str:
+        told = "The PIN of the module's security officer, who makes the wrapping keys. It is not shown."
+        return room.ask_hidden("Security officer's PIN", told, str)
+
+    # Whose keys are not where they should be is said before anybody types the module's PIN.
+    keys = read_people(people, room, configuration.clock.now)
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with opened_line(configuration) as works:
+        yield Hall(
+            line=works.line,
+            token=works.token,
+            book=Book(journal=works.journal, actor=operator(configuration, "operator")),
+            people=configuration.people,
+            keys=keys,
+            officer=build_officer(configuration, officers_pin),
+            directory=directory,
+            side=side,
+            site=configuration.file.module.site,
+            now=configuration.clock.now,
+        )

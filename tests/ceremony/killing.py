@@ -1,0 +1,127 @@
+"""What if the power goes at any instant? A ceremony is killed at every boundary of its steps, or at random instants.
+
+Whatever happened, it comes to the same verified end; and at no moment could two use a key.
+``python -m tests.ceremony.killing STORIES [KIND]`` tells hundreds of stories (``scripts/kill-ceremonies``).
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import select
+
+from keybroker.ceremony.plan import PlanFile, Side, read_plan
+from keybroker.ceremony.steps import own_steps
+from keybroker.ceremony.transcript_verifying import Verified, verify_transcript
+from keybroker.config import read_configuration, reading
+from keybroker.ledger import tables
+from keybroker.ledger.audit import verify
+from keybroker.terms import KeyState
+from tests.ceremony.conducting import PAUSED, outputs
+
+LIVES = 40
+"""After so many lives of undisturbed people a ceremony must have come to its end."""
+LONGEST = 3.0
+"""Seconds of a life that ends at a random instant."""
+BOUNDARIES = ("done", "concluded")
+"""Of each step: done and signed by nobody; and concluded, before the next is announced."""
+
+
+@dataclass
+class Story:
+    """A rehearsal in a directory, with the plan in its place. ``sides`` take turns until all are done."""
+
+    directory: Path
+    plan: Path
+    sides: Sequence[Side] = (Side.HERE,)
+    deaths: int = 0
+    said: list[str] = field(default_factory=list)
+
+    @property
+    def plan_file(self) -> PlanFile:
+        return read_plan(self.plan.read_bytes())
+
+    def life(self, side: Side, *, dies_at: str = "-", seconds: float = 240) -> int:
+        """One life of one side: its exit status, -9 where it was killed at that instant or after so many seconds."""
+        command = [sys.executable, "-m", "tests.ceremony.conducting"]
+        arguments = [str(self.directory), str(self.plan), side.value, dies_at]
+        with subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as child:
+            try:
+                told, _ = child.communicate(timeout=seconds)
+            except subprocess.TimeoutExpired:
+                os.kill(child.pid, signal.SIGKILL)
+                told, _ = child.communicate()
+        self.said += told.decode(errors="replace").splitlines()
+        self.deaths += child.returncode == -signal.SIGKILL
+        assert child.returncode in (0, PAUSED, -signal.SIGKILL), "\n".join(self.said[-40:])
+        self.check_one_place()
+        return child.returncode
+
+    def check_one_place(self) -> None:
+        """Whatever just happened: no key is active on two sides, nor beside the successor that renews it."""
+        for key in self.plan_file.plan.keys:
+            labels = {key.label, key.successor or key.label}
+            active = [
+                (side, label)
+                for side in self.sides
+                for label in labels
+                if self.state(side, label) in (KeyState.ACTIVE, KeyState.COMBINED)
+            ]
+            assert len(active) <= 1, active
+
+    def state(self, side: Side, label: str) -> KeyState | None:
+        """Of a key in one side's register, None where it has none."""
+        configuration = read_configuration(self.directory / side.value / "keybroker.toml")
+        key = tables.key.c
+        with reading(configuration) as ledger, ledger.read() as connection:
+            found = connection.execute(select(key.state).where(key.label == label)).scalar()
+        return None if found is None else KeyState(found)
+
+    def instants(self) -> Iterable[tuple[Side, str]]:
+        """Every boundary of every step, side by side in the order of the plan."""
+        for side in self.sides:
+            for step in own_steps(self.plan_file.plan, side):
+                for boundary in BOUNDARIES:
+                    yield side, f"{step.told}:{boundary}"
+
+    def killed_at_every_boundary(self) -> None:
+        """Each boundary of each step kills once."""
+        left = {side: [instant for each, instant in self.instants() if each is side] for side in self.sides}
+        for _ in range(LIVES * len(self.sides)):
+            for side in self.sides:
+                instant = left[side][0] if left[side] else "-"
+                if self.life(side, dies_at=instant) == -signal.SIGKILL:
+                    left[side].pop(0)
+            if not any(left.values()):
+                return
+        raise AssertionError(f"these were never reached: {left}")
+
+    def killed_at_random(self, deaths: int, chance: random.Random) -> None:
+        for _ in range(deaths):
+            side = chance.choice(self.sides)
+            self.life(side, seconds=chance.uniform(0.2, LONGEST))
+
+    def finish(self) -> dict[Side, Verified]:
+        """Undisturbed to the end, on every side; what is left is whole."""
+        for _ in range(LIVES):
+            if {self.life(side) for side in self.sides} == {0}:
+                return {side: self.verified(side) for side in self.sides}
+        raise AssertionError("\n".join(self.said[-60:]))
+
+    def verified(self, side: Side) -> Verified:
+        """Ledger and transcript of one side."""
+        configuration = read_configuration(self.directory / side.value / "keybroker.toml")
+        with reading(configuration) as ledger:
+            verify(ledger, configuration.clock.now())
+        name = f"{self.plan_file.plan.name}.transcript.json"
+        found = verify_transcript((outputs(self.directory, self.plan_file, side) / name).read_bytes())
+        assert found.complete
+        assert found.state == "done"
+        return found

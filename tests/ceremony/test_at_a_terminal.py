@@ -1,0 +1,131 @@
+"""Every kind of ceremony at a terminal of 80 by 24, typed by nobody but a script, from plan to verified transcript.
+
+New keys stand in ``test_generate.py``. Nothing secret is on any screen: PINs, and the words of a share that is typed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from itertools import count, pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keybroker.ceremony.plan import CeremonyKind, PlanFile, Role, Side
+from keybroker.cli.dev.plan import DEVICES
+from keybroker.terms import KeyPurpose
+from tests.ceremony.at_terminal import PAUSED, brought, deployment, outputs, rehearse, shares, verified, words_of
+from tests.ceremony.plans import a_key, a_plan, written
+from tests.ceremony.shared import RECOVERY, of_generation
+from tests.ceremony.terminal import Answer
+from tests.messages import ANY_BY_RECOVERY, compose_command
+from tests.messages import DEVICE as SOMEBODY_S
+
+pytestmark = [pytest.mark.hsm, pytest.mark.timeout(600)]
+SOURCE, DESTINATION = Side.SOURCE, Side.DESTINATION
+_counters = count(1)
+
+
+def test_a_key_is_carried_from_one_side_to_the_other_in_turns(tmp_path: Path) -> None:
+    plan_file = a_plan(CeremonyKind.TRANSFER, a_key(KeyPurpose.COS_PARTY_TLS, "moved"))
+    words: Mapping[str, Answer] = {
+        "Type WITHHOLD": ["withhold", "help", "WITHHOLD"],
+        "Type ACTIVATE": "ACTIVATE",
+        "Type DESTROY": ["yes", "DESTROY"],
+    }
+
+    def turn(side: Side) -> int:
+        return rehearse(tmp_path, plan_file, {**brought(tmp_path, plan_file, side), **words}, side=side)[0]
+
+    turns = [turn(side) for side in (SOURCE, DESTINATION, SOURCE, DESTINATION, SOURCE)]
+    assert turns == [PAUSED, PAUSED, PAUSED, 0, 0]
+    for side in (SOURCE, DESTINATION):
+        steps = verified(tmp_path, plan_file, side)["steps"]
+        assert steps == [step.removeprefix(f"{side}:") for step in plan_file.plan.steps if step.startswith(f"{side}:")]
+
+
+def test_a_key_is_destroyed_only_by_the_exact_word(tmp_path: Path) -> None:
+    plan_file = a_plan(CeremonyKind.DESTROY, a_key(KeyPurpose.ACCESS_CONTROL_BROKER_COMMAND, "acb"))
+    answers: Mapping[str, Answer] = {
+        "all the copies": ["all", "ALL"],
+        "Type DESTROY": ["destroy", "DESTROY.", "DESTROY"],
+        "Where to search": "done",
+        "How was": "by nobody, for the test",
+    }
+    status, screen = rehearse(tmp_path, plan_file, answers)
+    assert status == 0, screen
+    assert verified(tmp_path, plan_file)["steps"] == list(plan_file.plan.steps)
+
+
+@pytest.fixture(scope="module")
+def split(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two of three hold the Recovery key of the rehearsals in this directory."""
+    directory = tmp_path_factory.mktemp("split")
+    conduct(directory, a_recovery_plan(CeremonyKind.SPLIT, "split-recovery"), {"Type SPLIT": ["Split", "SPLIT"]})
+    return directory
+
+
+def a_recovery_plan(kind: CeremonyKind, name: str) -> PlanFile:
+    return a_plan(kind, a_key(*RECOVERY), name=name)
+
+
+def conduct(directory: Path, plan_file: PlanFile, answers: Mapping[str, Answer]) -> Mapping[str, Any]:
+    """In one life, to its end; the facts of its steps."""
+    status, screen = rehearse(directory, plan_file, {**answers, **shares(directory, plan_file)})
+    assert status == 0, screen
+    check_no_word_is_shown(directory, plan_file, screen)
+    verified(directory, plan_file)
+    transcript = outputs(directory, plan_file) / f"{plan_file.plan.name}.transcript.json"
+    steps = json.loads(transcript.read_bytes())["steps"]
+    return {entry["step"]: entry["facts"] for entry in (json.loads(step["entry"]) for step in steps)}
+
+
+def check_no_word_is_shown(directory: Path, plan_file: PlanFile, screen: str) -> None:
+    """Of any share, typed or not: single words are in other texts too, so each with its neighbour."""
+    shown = " ".join(screen.split())
+    for person in plan_file.plan.in_role(Role.CUSTODIAN):
+        words = words_of(directory / "place", person.name)
+        assert not [one for one, other in pairwise(words) if f"{one} {other}" in shown]
+
+
+def test_a_split_key_signs_two_messages_for_its_quorum_and_is_let_go(split: Path) -> None:
+    plan_file = a_recovery_plan(CeremonyKind.COMBINE, "combine-recovery")
+    given = outputs(split, plan_file)
+    given.mkdir()
+    eui = deployment(split / "place").keys["recovery"].eui
+    assert eui is not None
+    for name, device in {"asked-1": "device-1", "asked-2": "device-2", "of-another": "-"}.items():
+        recipient = DEVICES.get(device, SOMEBODY_S)
+        octets = compose_command(code=ANY_BY_RECOVERY, originator=eui, recipient=recipient, counter=next(_counters))
+        (given / name).write_bytes(octets)
+    answers: Mapping[str, Answer] = {
+        "Type COMBINE": ["combine", "COMBINE"],
+        "message or done": ["more", "message", "message", "message", "done"],
+        "Message 1": ["asked-0", "of-another", "asked-1"],
+        "Message 2": "asked-2",
+    }
+    facts = conduct(split, plan_file, answers)
+    (used,) = facts["combine-and-use"]["keys"]
+    assert used["quorums"] == [["custodian-1", "custodian-2"]]
+    assert [use["state"] for use in used["uses"]] == ["signed", "signed"]
+    assert facts["let-go"]["keys"][0]["absent"] is True
+    assert len([*given.glob("recovery.use-*.signed")]) == 2
+
+
+def test_every_custodian_proves_his_share_by_envelope_or_by_words(split: Path) -> None:
+    facts = conduct(split, a_recovery_plan(CeremonyKind.VERIFY_SHARES, "verify-recovery"), {})
+    (key,) = facts["prove-shares"]["keys"]
+    assert sorted(key["proven"]) == ["custodian-1", "custodian-2", "custodian-3"]
+    assert key["stands"].startswith("fine")
+
+
+def test_new_shares_take_the_place_of_the_old_ones(split: Path) -> None:
+    plan_file = a_recovery_plan(CeremonyKind.RESHARE, "reshare-recovery")
+    plan_file = written(of_generation(2)(plan_file.plan))
+    old = [*["destroy"] * 3, *["destroyed"] * 3]
+    facts = conduct(split, plan_file, {"Type RESHARE": "RESHARE", r"missing\?": old})
+    (key,) = facts["retire-old-shares"]["keys"]
+    assert key["missing"] == []
+    assert len(key["retired"]) == 6
