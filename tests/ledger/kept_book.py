@@ -26,6 +26,8 @@ ROOTS: dict[str, str] = {
     "v3.sql": "d50ee5eaed47d9647f654794adedfd7d6d34739732b28de11bbfb96ab538a5fa",
     # People, evidence, orders, thresholds and restores: two more versions of the tables at once.
     "v5.sql": "3c274108e1d74e3ea17f7593184e88e0831127580c781c3db39692cb5c90c168",
+    # The life of keys and ceremonies: two more versions of the tables at once.
+    "v7.sql": "afdac271bfb78f83e1ce1bbef9f22e5728b664b630b624b1a09d83da88e15cec",
 }
 """The root hash of each kept ledger, kept apart from it."""
 
