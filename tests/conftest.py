@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+# Imported first of all: it tells asn1crypto.cms names of attributes, which whoever read CMS before never learns.
+from asn1crypto import tsp  # noqa: F401
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from keybroker.cli.dev import broker as dev_broker

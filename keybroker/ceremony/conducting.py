@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
 from functools import partial
+from hashlib import sha256
 
 from keybroker.ceremony.book import Held, Signatures
 from keybroker.ceremony.entry import Entry
@@ -28,7 +29,11 @@ from keybroker.keys.administration import administer_in
 from keybroker.keys.life_acts import CeremonyWord
 from keybroker.ledger.ceremony_form import BEGIN, BEGIN_STEP
 from keybroker.ledger.model import Json
+from keybroker.ledger.record import text
 from keybroker.ledger.turn import Turn
+
+_SHOWN = 500
+"""Characters of one fact, on the screen."""
 
 
 def begin(hall: Hall, room: Room, plan_file: PlanFile) -> None:
@@ -90,6 +95,8 @@ def _conduct_step(hall: Hall, room: Room, held: Held, step: Step) -> None:
     done = PERFORMED[step.name](Stage(hall=hall, room=room, held=hall.book.get(plan_file.plan.name)))
     # 4. Signed by everybody, 5. concluded with what changes in the register.
     entry = _entry(hall, held, step, done)
+    room.tell("This is what everybody signs:")
+    room.facts({"at": f"{entry.at:%Y-%m-%dT%H:%M:%SZ}", **{name: _told(fact) for name, fact in done.facts.items()}})
     signatures = _sign(hall, room, held, step, entry)
     change = partial(
         _change, hall, CeremonyWord(ceremony=plan_file.plan.name, entry=bytes.fromhex(entry.sha256)), done.acts
@@ -109,6 +116,14 @@ def _check(hall: Hall, held: Held, at: datetime) -> None:
             " then resume"
         )
     check_plan(held.plan_file, hall.scene(at), no_way_back=bool(why_not_aborted(held.progress)))
+
+
+def _told(fact: Json) -> str:
+    """A fact as it stands in the entry; of a long one its beginning, and by its digest the whole."""
+    whole = fact if isinstance(fact, str) else text(fact)
+    if len(whole) <= _SHOWN:
+        return whole
+    return f"{whole[:_SHOWN]}… ({len(whole)} characters, SHA-256 {sha256(whole.encode()).hexdigest()})"
 
 
 def _change(hall: Hall, word: CeremonyWord, acts: Sequence[Act], turn: Turn) -> None:

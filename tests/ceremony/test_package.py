@@ -184,7 +184,11 @@ def test_refuses_a_wrapped_key_from_another_module() -> None:
     refused(lambda: read_wrapped(WRAPPED, MovedKey.model_validate(moved()), "FAKE-0003"), Flaw.OTHER_KEYS)
 
 
-@pytest.mark.parametrize(("read", "octets"), [(offer, an_offer()), (package, a_package()), (proof, a_proof())], ids=str)
+@pytest.mark.parametrize(
+    ("read", "octets"),
+    [(offer, an_offer()), (package, a_package()), (proof, a_proof())],
+    ids=("offer", "package", "proof"),
+)
 @settings(max_examples=60, deadline=None)
 @given(chance=st.data())
 def test_whatever_octet_is_changed_is_caught(
