@@ -9,19 +9,19 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
-
-from sqlalchemy import select
 
 from keybroker.ceremony.plan import PlanFile, Side, read_plan
 from keybroker.ceremony.steps import own_steps
 from keybroker.ceremony.transcript_verifying import Verified, verify_transcript
 from keybroker.config import read_configuration, reading
-from keybroker.ledger import tables
 from keybroker.ledger.audit import verify
 from keybroker.terms import KeyState
 from tests.ceremony.conducting import PAUSED, outputs
@@ -31,7 +31,7 @@ LIVES = 40
 LONGEST = 3.0
 """Seconds of a life that ends at a random instant."""
 BOUNDARIES = ("done", "concluded")
-"""Of each step: done and signed by nobody; and concluded, before the next is announced."""
+"""Done and signed by nobody; and concluded, before the next is announced: of the steps of a side in turn."""
 
 
 @dataclass
@@ -78,21 +78,19 @@ class Story:
 
     def state(self, side: Side, label: str) -> KeyState | None:
         """Of a key in one side's register, None where it has none."""
-        configuration = read_configuration(self.directory / side.value / "keybroker.toml")
-        key = tables.key.c
-        with reading(configuration) as ledger, ledger.read() as connection:
-            found = connection.execute(select(key.state).where(key.label == label)).scalar()
-        return None if found is None else KeyState(found)
+        file = self.directory / side.value / "data" / "ledger.sqlite"
+        with closing(sqlite3.connect(file)) as connection:
+            found = connection.execute("SELECT state FROM key WHERE label = ?", (label,)).fetchone()
+        return None if found is None else KeyState(found[0])
 
     def instants(self) -> Iterable[tuple[Side, str]]:
-        """Every boundary of every step, side by side in the order of the plan."""
+        """One of every step, side by side in the order of the plan."""
         for side in self.sides:
-            for step in own_steps(self.plan_file.plan, side):
-                for boundary in BOUNDARIES:
-                    yield side, f"{step.told}:{boundary}"
+            for step, boundary in zip(own_steps(self.plan_file.plan, side), cycle(BOUNDARIES), strict=False):
+                yield side, f"{step.told}:{boundary}"
 
     def killed_at_every_boundary(self) -> None:
-        """Each boundary of each step kills once."""
+        """Each step kills once."""
         left = {side: [instant for each, instant in self.instants() if each is side] for side in self.sides}
         for _ in range(LIVES * len(self.sides)):
             for side in self.sides:
