@@ -6,12 +6,17 @@ Under pytest-xdist every worker process has its own: ``tmp_path_factory`` gives 
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+# Before gRPC is loaded: forked for a terminal (pexpect), a process that uses it would start its threads again in the
+# child, which then dies before the command takes its place.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 
 # Imported first of all: it tells asn1crypto.cms names of attributes, which whoever read CMS before never learns.
 from asn1crypto import tsp  # noqa: F401
