@@ -298,14 +298,6 @@ class Connection(Protocol):
         """A pair that dies with the session: handle of the private key, its point, and what destroys both."""
         ...
 
-    def import_pair(
-        self, label: str, private: Attributes, *, scalar: bytes, point: bytes, identifier: bytes
-    ) -> None: ...
-
-    def import_secret(self, label: str, secret: Attributes, *, value: bytes, identifier: bytes) -> None:
-        """Put an AES key of 16 octets in the token (C_CreateObject)."""
-        ...
-
     def find_data(self, label: str) -> Sequence[DataFound]: ...
 
     def create_data(self, label: str, octets: bytes) -> None:

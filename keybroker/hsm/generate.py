@@ -19,7 +19,9 @@ from keybroker.hsm.attributes import (
 )
 from keybroker.hsm.connection import Connection
 from keybroker.hsm.held_keys import authentication_label
+from keybroker.hsm.making import import_pair, import_secret
 from keybroker.hsm.module_requirement import module_shortfall
+from keybroker.hsm.profile_sections import Keys
 from keybroker.hsm.token_module import Token
 from keybroker.hsm.verify import Verifier
 from keybroker.policy.model import Policy
@@ -85,7 +87,7 @@ def import_test_key(
     made = template(policy, token.profile.keeping, signs_request=False)
     with token.exclusively() as connection:
         check_label_free(connection, label)
-        identity = _import(connection, label, made, secret, public_point)
+        identity = _import(connection, token.profile.keys, label, made, secret, public_point)
         if authentication is not None:
             connection.create_data(authentication_label(label), authentication)
         check_made(connection, label, identity, expected(policy, Provenance.IMPORTED_TEST_KEY, token.profile.keeping))
@@ -93,15 +95,17 @@ def import_test_key(
 
 
 def _import(
-    connection: Connection, label: KeyLabel, made: Attributes, secret: bytes, public_point: bytes | None
+    connection: Connection, keys: Keys, label: KeyLabel, made: Attributes, secret: bytes, public_point: bytes | None
 ) -> bytes:
+    wrapping = connection.wrapping()
     if public_point is not None:
-        connection.import_pair(label, made, scalar=secret, point=public_point, identifier=key_identifier(public_point))
+        named = key_identifier(public_point)
+        import_pair(wrapping, keys, label, made, scalar=secret, point=public_point, identifier=named)
         return public_point
     if len(secret) != AES_OCTETS:
         raise ConfigurationInvalid(f"an AES-128 key has {AES_OCTETS} octets, found {len(secret)}")
     identity = connection.random(IDENTIFIER_OCTETS)
-    connection.import_secret(label, made, value=secret, identifier=identity)
+    import_secret(wrapping, keys, label, made, value=secret, identifier=identity)
     return identity
 
 

@@ -1,8 +1,8 @@
 """The one door to python-pkcs11: everything untyped, and every PKCS11Error, stops here.
 
 Initialisation, login and signing go through ``function_list.py`` (see there why); finding, reading and making objects
-go through python-pkcs11. ``opening.open_token`` makes a
-``Token`` of it, and is what the rest of keybroker calls.
+go through python-pkcs11, but for templates that it would change (``wrapping_functions.py``). ``opening.open_token``
+makes a ``Token`` of it, and is what the rest of keybroker calls.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from pkcs11.attributes import AttributeMapper
 from pkcs11.util.ec import encode_named_curve_parameters
 
 from keybroker.errors import ConfigurationInvalid, ModuleUnavailable
-from keybroker.hsm.attributes import AES_OCTETS, Attributes, AttributeValue, KeyAttribute
+from keybroker.hsm import making
+from keybroker.hsm.attributes import Attributes, AttributeValue, KeyAttribute
 from keybroker.hsm.connection import (
     DataFound,
     Mechanism,
@@ -45,8 +46,6 @@ from keybroker.hsm.wrapping_functions import Pkcs11Wrapping
 
 _A = pkcs11.Attribute
 _P256 = encode_named_curve_parameters("secp256r1")
-# CKA_NSS_DB: NSS keeps an imported private key only beside its public point, and wants it in this vendor attribute.
-_CKA_NSS_DB: Any = 0xD5A0DB00
 _ULONG = struct.calcsize("L")
 _APPLICATION = "keybroker"
 _CKR_SESSION_HANDLE_INVALID = 0xB3
@@ -260,55 +259,14 @@ class Pkcs11Connection:
             )
         )
 
-    def import_pair(self, label: str, private: Attributes, *, scalar: bytes, point: bytes, identifier: bytes) -> None:
-        both: dict[Any, Any] = {_A.KEY_TYPE: pkcs11.KeyType.EC, _A.EC_PARAMS: _P256, _A.LABEL: label, _A.ID: identifier}
-        wrapped = b"\x04\x41" + point
-        secret = {**both, **_numbered(private), _A.CLASS: pkcs11.ObjectClass.PRIVATE_KEY, _A.VALUE: scalar}
-        public = {
-            **both,
-            _A.CLASS: pkcs11.ObjectClass.PUBLIC_KEY,
-            _A.TOKEN: True,
-            _A.VERIFY: True,
-            _A.EC_POINT: wrapped,
-        }
-        if self._profile.keys.import_needs_point:
-            secret[_CKA_NSS_DB] = wrapped
-        if self._profile.keys.final_by_copy:
-            secret[_A.MODIFIABLE] = public[_A.MODIFIABLE] = False
-        made: list[Any] = []
-        try:
-            with self._pkcs11("C_CreateObject"):
-                made.extend(self._session.create_object(half) for half in (secret, public))
-        except CallFailed:
-            _destroy(made)
-            raise
-
     def generate_secret(self, label: str, secret: Attributes, identifier: bytes) -> None:
-        with self._pkcs11("C_GenerateKey"):
-            self._session.generate_key(
-                pkcs11.KeyType.AES,
-                8 * AES_OCTETS,
-                id=identifier,
-                label=label,
-                store=True,
-                capabilities=pkcs11.MechanismFlag.ENCRYPT | pkcs11.MechanismFlag.DECRYPT,
-                template={**_numbered(secret), _A.VERIFY: False, **self._final()},
-            )
+        making.generate_secret(self.wrapping(), self._profile.keys, label, secret, identifier=identifier)
 
     def destroy_secret(self, label: str, handle: int) -> None:
         with self._pkcs11("C_DestroyObject"), suppress(pkcs11.ObjectHandleInvalid):
             for key in self._objects(pkcs11.ObjectClass.SECRET_KEY, label):
                 if key.handle == handle:
                     key.destroy()
-
-    def import_secret(self, label: str, secret: Attributes, *, value: bytes, identifier: bytes) -> None:
-        whole = {_A.CLASS: pkcs11.ObjectClass.SECRET_KEY, _A.KEY_TYPE: pkcs11.KeyType.AES, _A.VALUE: value}
-        named = {_A.LABEL: label, _A.ID: identifier, _A.VERIFY: False}
-        with self._pkcs11("C_CreateObject"):
-            self._session.create_object({**whole, **named, **_numbered(secret), **self._final()})
-
-    def _final(self) -> dict[Any, Any]:
-        return {_A.MODIFIABLE: False} if self._profile.keys.final_by_copy else {}
 
     # --- the switch of a Key Agreement key
 
@@ -374,7 +332,6 @@ def _mapper() -> AttributeMapper:
         lambda mechanisms: b"".join(struct.pack("L", each) for each in sorted(mechanisms)),
         lambda octets: frozenset(struct.unpack(f"{len(octets) // _ULONG}L", octets)),
     )
-    mapper.register_handler(_CKA_NSS_DB, bytes, bytes)
     # As a number, so that a token's own value stays readable.
     mapper.register_handler(_A.KEY_TYPE, lambda value: struct.pack("L", value), _number)
     return mapper

@@ -32,9 +32,10 @@ from keybroker.hsm.attributes import key_identifier
 from keybroker.hsm.connection import Connection
 from keybroker.hsm.galois import HostGalois, ModuleGalois
 from keybroker.hsm.held_key import HeldKey
+from keybroker.hsm.making import import_pair
 from keybroker.hsm.processing import Process, Processing
 from keybroker.hsm.profile import Profile
-from keybroker.hsm.profile_sections import MacStrategy
+from keybroker.hsm.profile_sections import Keys, MacStrategy
 from keybroker.hsm.return_values import CallFailed
 from tests.fakes import FakeSession, fake_profile
 from tests.hsm.uses import DERIVING, IV, Device, an_agreement, other_information
@@ -352,7 +353,7 @@ def test_the_published_key_comes_out(request: pytest.FixtureRequest, token: str,
     assert isinstance(public_key, ec.EllipticCurvePublicKey)
     opened = request.getfixturevalue(token)
     with opened.exclusively() as connection:
-        point = _import(connection, label, private_key)
+        point = _import(connection, opened.profile.keys, label, private_key)
         held = HeldKey(handle=connection.find_private(label)[0].handle, identity=point)
         agreement = Agreement(peer=_octets(public_key), other_information=other_information())
         use = MacUse(agreement=agreement, initialisation_vector=IV, authenticated=MESSAGE, tag_octets=16)
@@ -361,10 +362,11 @@ def test_the_published_key_comes_out(request: pytest.FixtureRequest, token: str,
     assert made == (published.encrypt(IV, b"", MESSAGE),)
 
 
-def _import(connection: Connection, label: str, private_key: ec.EllipticCurvePrivateKey) -> bytes:
+def _import(connection: Connection, keys: Keys, label: str, private_key: ec.EllipticCurvePrivateKey) -> bytes:
     point = _octets(private_key.public_key())
     scalar = private_key.private_numbers().private_value.to_bytes(32, "big")
-    connection.import_pair(label, DERIVING, scalar=scalar, point=point, identifier=key_identifier(point))
+    wrapping, identifier = connection.wrapping(), key_identifier(point)
+    import_pair(wrapping, keys, label, DERIVING, scalar=scalar, point=point, identifier=identifier)
     return point
 
 
