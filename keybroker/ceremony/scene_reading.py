@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from keybroker.ceremony.plan import Side
-from keybroker.ceremony.scene import KnownKey, Scene
+from keybroker.ceremony.scene import Scene
 from keybroker.gates.people import PeopleSettings
 from keybroker.keys.known import every_key
 from keybroker.keys.standing import read_standing
@@ -32,7 +32,7 @@ def read_scene(
             origin=ledger.origin,
             serial=serial,
             side=side,
-            keys={label: KnownKey(**facts._asdict()) for label, facts in every_key(connection).items()},
+            keys=every_key(connection),
             busy=busy_keys(connection),
             policies=policies,
             standing=read_standing(connection),

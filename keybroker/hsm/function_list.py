@@ -65,6 +65,24 @@ class Mechanism(ctypes.Structure):
     _fields_ = (("mechanism", _Ulong), ("parameter", _Pointer), ("parameter_length", _Ulong))
 
 
+class Attribute(ctypes.Structure):
+    """CK_ATTRIBUTE; who makes one keeps its value alive."""
+
+    _fields_ = (("type", _Ulong), ("value", _Pointer), ("length", _Ulong))
+
+
+class OaepParameters(ctypes.Structure):
+    """CK_RSA_PKCS_OAEP_PARAMS."""
+
+    _fields_ = (
+        ("hash", _Ulong),
+        ("mgf", _Ulong),
+        ("source", _Ulong),
+        ("source_data", _Pointer),
+        ("source_length", _Ulong),
+    )
+
+
 class FunctionList:
     """The function list of one PKCS#11 library, loaded once a process.
 

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from keybroker.hsm.function_list import FunctionList, Mechanism
+from keybroker.hsm.function_list import Attribute, FunctionList, Mechanism, OaepParameters
 
 # Places in CK_FUNCTION_LIST, counted from C_Initialize.
 _GET_SLOT_LIST, _GET_TOKEN_INFO, _GET_MECHANISM_LIST, _OPEN_SESSION = 4, 6, 7, 12
@@ -34,24 +34,6 @@ _Pointer = ctypes.c_void_p
 
 Template = Mapping[int, bool | int | bytes]
 """CKA_… to its value; a number is a CK_ULONG."""
-
-
-class Attribute(ctypes.Structure):
-    """CK_ATTRIBUTE; who makes one keeps its value alive."""
-
-    _fields_ = (("type", _Ulong), ("value", _Pointer), ("length", _Ulong))
-
-
-class OaepParameters(ctypes.Structure):
-    """CK_RSA_PKCS_OAEP_PARAMS."""
-
-    _fields_ = (
-        ("hash", _Ulong),
-        ("mgf", _Ulong),
-        ("source", _Ulong),
-        ("source_data", _Pointer),
-        ("source_length", _Ulong),
-    )
 
 
 class PersonFunctions:

@@ -13,9 +13,9 @@ from enum import StrEnum
 from typing import Self
 
 from keybroker.errors import ConfigurationInvalid, ModuleDisagrees, ModuleUnavailable
-from keybroker.hsm.function_list import FunctionList
+from keybroker.hsm.function_list import FunctionList, OaepParameters
 from keybroker.hsm.oaep import remove_oaep
-from keybroker.hsm.person_functions import OaepParameters, PersonFunctions, Template
+from keybroker.hsm.person_functions import PersonFunctions, Template
 from keybroker.hsm.return_values import WRONG_PIN, CallFailed, fault
 
 _CKO_CERTIFICATE, _CKO_PUBLIC_KEY, _CKO_PRIVATE_KEY = 1, 2, 3

@@ -14,7 +14,7 @@ from typing import Any
 
 from keybroker.hsm.attributes import AttributeValue, KeyAttribute
 from keybroker.hsm.connection import ObjectAttribute, Template, WrapMechanism
-from keybroker.hsm.function_list import FunctionList, Mechanism
+from keybroker.hsm.function_list import Attribute, FunctionList, Mechanism, OaepParameters
 
 # Places in CK_FUNCTION_LIST, counted from C_Initialize.
 _CREATE_OBJECT, _COPY_OBJECT, _DESTROY_OBJECT, _GET_ATTRIBUTE_VALUE, _SET_ATTRIBUTE_VALUE = 20, 21, 22, 24, 25
@@ -73,30 +73,14 @@ _Ulong = ctypes.c_ulong
 _Pointer = ctypes.c_void_p
 
 
-class _Attribute(ctypes.Structure):
-    _fields_ = (("type", _Ulong), ("value", _Pointer), ("length", _Ulong))
-
-
-class _OaepParameters(ctypes.Structure):
-    """CK_RSA_PKCS_OAEP_PARAMS, without a label."""
-
-    _fields_ = (
-        ("hash", _Ulong),
-        ("mgf", _Ulong),
-        ("source", _Ulong),
-        ("source_data", _Pointer),
-        ("source_length", _Ulong),
-    )
-
-
 class _WrittenTemplate:
     """CK_ATTRIBUTE[] with the octets that it points at."""
 
     def __init__(self, template: Template) -> None:
         self._octets = [ctypes.create_string_buffer(each, len(each)) for each in map(_octets, template.values())]
-        self.array = (_Attribute * len(template))(
+        self.array = (Attribute * len(template))(
             *(
-                _Attribute(_NUMBERS[name], ctypes.addressof(octets), len(octets))
+                Attribute(_NUMBERS[name], ctypes.addressof(octets), len(octets))
                 for name, octets in zip(template, self._octets, strict=True)
             )
         )
@@ -189,7 +173,7 @@ class Pkcs11Wrapping:
 
     def read(self, handle: int, attribute: KeyAttribute | ObjectAttribute) -> bytes:
         room = ctypes.create_string_buffer(_ROOM)
-        asked = _Attribute(_NUMBERS[attribute], ctypes.addressof(room), _ROOM)
+        asked = Attribute(_NUMBERS[attribute], ctypes.addressof(room), _ROOM)
         self._get(self._session, handle, ctypes.addressof(asked), 1)
         return room.raw[: asked.length]
 
@@ -201,10 +185,10 @@ class Pkcs11Wrapping:
         self._destroy(self._session, handle)
 
 
-def _parameters(mechanism: WrapMechanism) -> _OaepParameters | None:
+def _parameters(mechanism: WrapMechanism) -> OaepParameters | None:
     if mechanism not in _HASHES:
         return None
-    return _OaepParameters(*_HASHES[mechanism], _CKZ_DATA_SPECIFIED, None, 0)
+    return OaepParameters(*_HASHES[mechanism], _CKZ_DATA_SPECIFIED, None, 0)
 
 
 def _mechanism(mechanism: WrapMechanism, parameters: Any) -> Mechanism:

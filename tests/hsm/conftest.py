@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from keybroker.hsm.token_module import Token
+from keybroker.hsm.wrapping_pair import make_wrapping_pair, wrapping_pair
 from tests.fakes import FakeModule
 from tests.hsm.subjects import FakeSubject, Subject, TokenSubject
 from tests.hsm.tokens import NSS, TokenPlace, make_nss, make_softhsm, opened
+from tests.hsm.transfer import PAIR, Transfer, a_transfer
 
 _numbers = count(1)
 
@@ -55,3 +57,17 @@ def label() -> str:
 @pytest.fixture
 def a_directory(tmp_path: Path) -> Path:
     return tmp_path / "place"
+
+
+@pytest.fixture(scope="module")
+def transfer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Transfer]:
+    with a_transfer(tmp_path_factory.mktemp("transfer") / "place") as made:
+        make_wrapping_pair(made.destination, PAIR)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def spki(transfer: Transfer) -> bytes:
+    public = wrapping_pair(transfer.destination, PAIR)
+    assert public is not None
+    return public

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
@@ -14,11 +16,16 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from keybroker.hsm.connection import WrapMechanism
 from keybroker.hsm.generate import generate_key
+from keybroker.hsm.inventory import list_objects
 from keybroker.hsm.security_officer import Officer, child_process
 from keybroker.hsm.token_module import Token
+from keybroker.hsm.unwrapping import unwrap_key
 from keybroker.hsm.wrapped_key import WrappedKey
 from keybroker.hsm.wrapping import wrap_key
-from keybroker.terms import KeyLabel, KeyPurpose
+from keybroker.policy.model import RegisteredKey
+from keybroker.terms import KeyLabel, KeyPurpose, Provenance
+from tests.hsm.intents import a_register
+from tests.hsm.registered import a_bare_key
 from tests.hsm.tokens import ROOT, SO_PIN, TokenPlace, add_softhsm_token, make_softhsm, opened
 from tests.situations import a_policy
 
@@ -93,3 +100,27 @@ def a_recipient(bits: int = 3072, exponent: int = 65537) -> tuple[rsa.RSAPrivate
     """A pair of the host: a ceremony's short-lived process, or a stranger."""
     private = rsa.generate_private_key(exponent, bits)
     return private, private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+PAIR = "transfer-1"
+"""Of the destination, where a module of tests shares one."""
+
+
+def unwrapped(transfer: Transfer, wrapped: WrappedKey, *, in_session: bool = False, pair: str = PAIR) -> RegisteredKey:
+    """Unwrapped at the destination; gives the key as its register would hold it."""
+    policy = a_policy(wrapped.purpose)
+    made = unwrap_key(transfer.destination, wrapped, policy, pair=pair, label=wrapped.label, in_session=in_session)
+    assert (made.identity, made.in_session) == (wrapped.identity, in_session)
+    key = a_bare_key(wrapped.label, wrapped.identity, wrapped.purpose)
+    return dataclasses.replace(key, provenance=Provenance.UNWRAPPED)
+
+
+_versions = count(7000)
+
+
+def served(token: Token, *keys: RegisteredKey) -> bool:
+    return all(found.passed for found in token.served(a_register(*keys, version=next(_versions))).values())
+
+
+def labels(token: Token) -> set[str]:
+    return {each.label for each in list_objects(token)}
