@@ -18,6 +18,7 @@ from keybroker.policy.model import GateRequirement
 from keybroker.statement.kind import StatementKind
 from keybroker.statement.payloads import SupplySensitiveCheck
 from keybroker.statement.standing import Standing
+from keybroker.statement.statement import Statement
 from keybroker.terms import ContentKind, KeyPurpose
 from tests import evidence, messages
 from tests.evidence import AT, attests
@@ -38,6 +39,15 @@ def a_pre_command(code: int = CODE, **changes: Any) -> Content:
 def a_standing() -> Standing:
     """The party's module, node and systems in the United Kingdom; its check system, and people."""
     return evidence.standing_of(evidence.a_scene(systems={PARTY: ("head-end", "billing")}))
+
+
+def standing_with(*more: Statement, **changes: Any) -> Standing:
+    """The same with these statements too; ``changes`` are of the evidence as a whole."""
+    return replace(with_more(a_standing(), *more), **changes)
+
+
+def with_more(held: Standing, *more: Statement) -> Standing:
+    return replace(held, statements=(*held.statements, *more))
 
 
 def claims(content: Content | None = None, **changes: Any) -> dict[str, Any]:

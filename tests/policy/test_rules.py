@@ -25,8 +25,10 @@ from keybroker.terms import (
     RuleName,
 )
 from tests import messages
+from tests.policy.accepted_cases import ACCEPTED
 from tests.policy.every_refusal import every_rule_refused
-from tests.policy.rule_cases import ACCEPTED, REFUSALS, SUPPLIER, Case, a_command, of_code
+from tests.policy.refused_cases import REFUSALS
+from tests.policy.rule_cases import SUPPLIER, Case, a_command, of_code
 from tests.situations import (
     AT,
     COMMAND_PURPOSES,

@@ -20,10 +20,10 @@ from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 
+from keybroker.cli.acting import acting
 from keybroker.cli.dev.deployment import Deployment
 from keybroker.cli.dev.evidence import order
 from keybroker.cli.dev.sample import sample_pre_command
-from keybroker.cli.key_acts import acting
 from keybroker.config import read_configuration
 from keybroker.keys.evidence import add_statement
 from keybroker.keys.reload import told_reload

@@ -13,10 +13,10 @@ from typing import Any
 import grpc
 import pytest
 
+from keybroker.cli.acting import acting
 from keybroker.cli.dev.deployment import create_deployment
 from keybroker.cli.dev.evidence import order, read_attests
 from keybroker.cli.dev.statements import ADMINISTRATORS, OFFICER, common
-from keybroker.cli.key_acts import acting
 from keybroker.config import read_configuration
 from keybroker.keys.evidence import add_statement
 from keybroker.keys.reload import told_reload

@@ -16,10 +16,10 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 
+from keybroker.cli.acting import acting
 from keybroker.cli.dev.deployment import Deployment, create_deployment
 from keybroker.cli.dev.evidence import read_attests, take_in
 from keybroker.cli.dev.statements import ADMINISTRATORS, OFFICER, common
-from keybroker.cli.key_acts import acting
 from keybroker.config import read_configuration
 from keybroker.pb import records_pb2, records_pb2_grpc, signing_pb2_grpc
 from keybroker.pb import signing_pb2 as pb
