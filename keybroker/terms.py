@@ -247,6 +247,8 @@ class KeyState(StrEnum):
     """Suspended for ever: another system is about to use it (G2.22F to G2.22I)."""
     INSTALLED = "installed"
     """It came from another system, and may not be used yet."""
+    RENOUNCED = "renounced"
+    """It came from another system, was never used here, and nothing of it is here any more. It may come again."""
     TRANSFERRED = "transferred"
     """Another system uses it."""
     DESTROYED = "destroyed"
@@ -255,7 +257,7 @@ class KeyState(StrEnum):
 
     @property
     def is_over(self) -> bool:
-        """It will never be used here again."""
+        """It will never be used here again; one that was renounced, unless it comes here again."""
         return self in _OVER
 
 
@@ -264,6 +266,7 @@ _OVER = frozenset(
         KeyState.RETIRED,
         KeyState.SUPERSEDED,
         KeyState.TRANSFERRING,
+        KeyState.RENOUNCED,
         KeyState.TRANSFERRED,
         KeyState.DESTROYED,
         KeyState.COMPROMISED,

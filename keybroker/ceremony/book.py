@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
+from keybroker.ceremony.aborting import why_not_ended
 from keybroker.ceremony.entry import NOTHING_BEFORE, Entry, read_entry
 from keybroker.ceremony.plan import PlanFile, Side, read_plan
-from keybroker.ceremony.steps import Progress, Step, own_steps, why_not_aborted
+from keybroker.ceremony.steps import RENOUNCE, Progress, Step, followed_steps
 from keybroker.errors import NotPermitted
 from keybroker.keys.acts import Actor
 from keybroker.keys.evidence import record_act, refusals_recorded, told_by
@@ -26,6 +27,7 @@ from keybroker.ledger.journal import Entry as Written
 from keybroker.ledger.journal import Journal
 from keybroker.ledger.model import Json, Receipt, RecordKind
 from keybroker.ledger.turn import Turn
+from keybroker.terms import KeyState
 
 T = TypeVar("T")
 Signatures = Mapping[str, bytes]
@@ -46,7 +48,8 @@ class ConcludedStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """A ceremony as the book has it. ``given`` is what the step that was begun and not concluded was begun with."""
+    """A ceremony as the book has it. ``given`` is what the step that was begun and not concluded was begun with;
+    ``renounces``: that one is the renunciation."""
 
     plan_file: PlanFile
     side: Side
@@ -54,12 +57,26 @@ class Held:
     steps: tuple[ConcludedStep, ...]
     begun: bool
     given: Mapping[str, Json]
+    renounces: bool = False
+
+    @property
+    def renounced(self) -> bool:
+        """Did it end so?"""
+        return self.state == ABORTED and self.progress.renounces
 
     @property
     def progress(self) -> Progress:
-        steps = own_steps(self.plan_file.plan, self.side)
+        names = [entry.step for entry in self.entries]
+        steps = followed_steps(
+            self.plan_file.plan, self.side, [*names, RENOUNCE.name.value] if self.renounces else names
+        )
         aborted = self.state == ABORTED
         return Progress(steps=steps, concluded=len(self.steps), begun=self.begun, aborted=aborted)
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """Of what is concluded."""
+        return tuple(each.entry for each in self.steps)
 
     @property
     def previous(self) -> str:
@@ -157,28 +174,54 @@ class Book:
             # What is done by the word of this entry comes after the entry.
             if change is not None:
                 change(turn)
-            if progress.is_done:
+            if progress.is_done and progress.renounces:
+                self._abort(turn, {"act": ABORT, "because": held.given["because"], "ceremony": entry.ceremony}, at)
+            elif progress.is_done:
                 self._end(turn, entry.ceremony, at)
             return receipt
 
         return self._transact(told, work, at)
 
-    def abort(self, name: str, because: str, at: datetime) -> Receipt:
-        """It ends here; its keys are free. Raises: NotPermitted where the only safe way is forward, or while somebody
-        conducts it (recorded).
+    def renounce(self, name: str, because: str, at: datetime) -> Receipt:
+        """The step ``renounce`` is under way, in the place of one that was begun: from here on this side imports and
+        activates nothing. Raises: WrongOrder, LedgerFault."""
+        step, given = RENOUNCE.name.value, {"because": because}
+        told: dict[str, Json] = {"act": BEGIN_STEP, "ceremony": name, "given": {**given}, "step": step}
+
+        def work(turn: Turn) -> Receipt:
+            held = _found(ceremonies.find_ceremony(turn.connection, name), name)
+            held.progress.renounce()
+            number = len(held.steps) + 1
+            receipt = record_act(turn, self.journal, self.actor, at, {**told, "number": number})
+            ceremonies.write_given_up(turn.connection, name, number)
+            ceremonies.write_begun(turn.connection, name, number, step, {**given}, receipt.leaf_index)
+            return receipt
+
+        return self._transact(told, work, at)
+
+    def abort(self, name: str, because: str, at: datetime, renunciation: bytes | None = None) -> Receipt:
+        """It ends here; its keys are free. ``renunciation``: what the destination of a transfer gave, by which a source
+        ends it behind ``wrap-key``. Raises: NotPermitted where the only safe way is forward, what was given does not
+        do, or while somebody conducts it (recorded).
         """
         told: dict[str, Json] = {"act": ABORT, "because": because, "ceremony": name}
 
         def work(turn: Turn) -> Receipt:
             held = _found(ceremonies.find_ceremony(turn.connection, name), name)
-            if why := why_not_aborted(held.progress) or ("" if held.state == OPEN else f"it is {held.state}"):
+            compromised = ceremonies.all_in_state(turn.connection, name, KeyState.COMPROMISED)
+            ends = why_not_ended(held.plan_file, held.progress, held.entries, renunciation, compromised=compromised)
+            if isinstance(ends, str) or held.state != OPEN:
+                why = f"it is {held.state}" if held.state != OPEN else ends
                 raise NotPermitted(f"the ceremony {name} is not aborted: {why}")
             with closing(self.journal.ledger.hold_ceremony(name)):
-                receipt = record_act(turn, self.journal, self.actor, at, told)
-                ceremonies.write_state(turn.connection, name, ABORTED)
-            return receipt
+                return self._abort(turn, {**told, **ends.told()}, at)
 
         return self._transact(told, work, at)
+
+    def _abort(self, turn: Turn, told: Mapping[str, Json], at: datetime) -> Receipt:
+        receipt = record_act(turn, self.journal, self.actor, at, told)
+        ceremonies.write_state(turn.connection, str(told["ceremony"]), ABORTED)
+        return receipt
 
     def refusing(self, told: Mapping[str, Json], at: datetime, do: Callable[[], T]) -> T:
         """``do``, and where that is refused a record of it, which ``told`` begins. Raises: what ``do`` raises."""
@@ -240,6 +283,7 @@ def _held(stored: StoredCeremony | None) -> Held | None:
         steps=tuple(concluded for each in stored.steps if (concluded := _concluded(each)) is not None),
         begun=bool(begun),
         given=begun[0].given if begun else {},
+        renounces=bool(begun) and begun[0].step == RENOUNCE.name,
     )
 
 

@@ -12,16 +12,18 @@ from datetime import datetime
 from functools import partial
 from hashlib import sha256
 
+from keybroker.ceremony.aborting import check_renounced
 from keybroker.ceremony.book import Held, Signatures
 from keybroker.ceremony.entry import Entry
 from keybroker.ceremony.hall import Hall
 from keybroker.ceremony.judging import check_plan
 from keybroker.ceremony.performing import PERFORMED, PREPARED, Done, Stage
+from keybroker.ceremony.performing.carrying import RENUNCIATION
 from keybroker.ceremony.person_key import PersonPinWrong, in_few_tries
 from keybroker.ceremony.plan import Participant, PlanFile
 from keybroker.ceremony.room import Answered, Paused, Room
 from keybroker.ceremony.signed_data import verify
-from keybroker.ceremony.steps import Step, why_not_aborted
+from keybroker.ceremony.steps import RENOUNCE, Step, why_not_aborted
 from keybroker.ceremony.transcript import make_transcript
 from keybroker.errors import CmsUnfit, ConfigurationInvalid, KeybrokerError, ModuleFault, NotPermitted
 from keybroker.keys.acts import Act
@@ -44,6 +46,27 @@ def begin(hall: Hall, room: Room, plan_file: PlanFile) -> None:
     room.digest("plan", plan_file.sha256)
     hall.book.open(plan_file, hall.side, at)
     conduct(hall, room, plan_file.plan.name)
+
+
+def renounce(hall: Hall, room: Room, name: str, because: str) -> None:
+    """Abort the destination of a transfer whose offer may be out; where it was begun, or done, go on with it. Raises:
+    NotPermitted where the keys may be in use, or another process conducts it; Paused; Faults.
+    """
+    held = hall.book.get(name)
+    if not held.renounced and not held.progress.renounces:
+        _begin_renouncing(hall, room, held, because)
+    conduct(hall, room, name)
+    room.tell(f"Carry {name}.{RENUNCIATION}.json to the source, which may then abort too.")
+
+
+def _begin_renouncing(hall: Hall, room: Room, held: Held, because: str) -> None:
+    name, at = held.plan_file.plan.name, hall.now()
+    told = {"act": BEGIN_STEP, "ceremony": name, "step": RENOUNCE.name.value}
+    hall.book.refusing(told, at, lambda: check_renounced(held.progress, name))
+    hall.book.refusing(told, at, lambda: _check(hall, held, RENOUNCE, at))
+    room.consent(RENOUNCE.word, f"{RENOUNCE.told} cannot be undone")
+    with closing(hall.book.journal.ledger.hold_ceremony(name)):
+        hall.book.renounce(name, because, hall.now())
 
 
 def conduct(hall: Hall, room: Room, name: str) -> None:
@@ -69,15 +92,19 @@ def _conduct(hall: Hall, room: Room, name: str) -> None:
 
 
 def write_transcript(hall: Hall, name: str) -> None:
-    """As far as the ceremony is; written anew after each step."""
-    hall.write(f"{name}.transcript.json", make_transcript(hall.book, hall.book.get(name), hall.scene(hall.now())))
+    """As far as the ceremony is; written anew after each step. One that renounced is to be carried to the source."""
+    held = hall.book.get(name)
+    transcript = make_transcript(hall.book, held, hall.scene(hall.now()))
+    hall.write(f"{name}.transcript.json", transcript)
+    if held.renounced:
+        hall.write(f"{name}.{RENUNCIATION}.json", transcript)
 
 
 def _conduct_step(hall: Hall, room: Room, held: Held, step: Step) -> None:
     plan_file, at = held.plan_file, hall.now()
     # 1. Approvals, people and time are judged at each step: what lapsed since the last one stops here.
     told = {"act": BEGIN_STEP, "ceremony": plan_file.plan.name, "step": step.name.value}
-    hall.book.refusing(told, at, lambda: _check(hall, held, at))
+    hall.book.refusing(told, at, lambda: _check(hall, held, step, at))
     # 2. Begun, durably, with what must be the same however often it is gone on with.
     given = held.given
     if not held.begun:
@@ -85,7 +112,7 @@ def _conduct_step(hall: Hall, room: Room, held: Held, step: Step) -> None:
             room.consent(step.word, f"{step.told} cannot be undone")
             # Whoever waits with the word may wait until an approval has ended.
             at = hall.now()
-            hall.book.refusing(told, at, lambda: _check(hall, held, at))
+            hall.book.refusing(told, at, lambda: _check(hall, held, step, at))
         given = PREPARED[step.name](hall, held) if step.name in PREPARED else {}
         hall.book.begin(plan_file.plan.name, step, given, at)
     # Whatever the step gives away or destroys, the ledger behind it cannot be put back any more: who was killed before
@@ -107,15 +134,17 @@ def _conduct_step(hall: Hall, room: Room, held: Held, step: Step) -> None:
     room.concluded(step, receipt.leaf_index)
 
 
-def _check(hall: Hall, held: Held, at: datetime) -> None:
-    """Raises: NotPermitted. By a clock that went back nothing can be judged."""
+def _check(hall: Hall, held: Held, step: Step, at: datetime) -> None:
+    """Raises: NotPermitted. By a clock that went back nothing can be judged. What ended since the offer, a plan or an
+    approval, does not keep its destination from giving it back."""
     if held.steps and at < held.steps[-1].entry.at:
         before = held.steps[-1].entry.at.isoformat()
         raise NotPermitted(
             f"the clock went back since the last step: expected {before} or later, found {at.isoformat()}; mend it,"
             " then resume"
         )
-    check_plan(held.plan_file, hall.scene(at), no_way_back=bool(why_not_aborted(held.progress)))
+    no_way_back = step == RENOUNCE or bool(why_not_aborted(held.progress))
+    check_plan(held.plan_file, hall.scene(at), no_way_back=no_way_back)
 
 
 def _told(fact: Json) -> str:

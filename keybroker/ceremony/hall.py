@@ -44,6 +44,7 @@ class Hall:
             self.book.journal.ledger,
             side=self.side,
             serial=self.token.serial,
+            quorum=self.token.profile.quorum.adapter,
             policies=self.line.policies,
             people=self.people,
             at=at,

@@ -12,10 +12,11 @@ from datetime import datetime
 from keybroker.ceremony.judging_approvals import judge_approvals
 from keybroker.ceremony.judging_keys import judge_keys
 from keybroker.ceremony.judging_people import judge_people, judge_quorum
-from keybroker.ceremony.plan import CeremonyKind, Plan, PlanFile, Side
+from keybroker.ceremony.plan import SLIP39, CeremonyKind, Plan, PlanFile, Side
 from keybroker.ceremony.scene import Scene, passed, refused
 from keybroker.ceremony.steps import procedure
 from keybroker.errors import NotPermitted
+from keybroker.hsm.profile_sections import QuorumAdapter
 from keybroker.terms import DeploymentKind, Finding
 
 COPIES, SITES = 3, 2
@@ -31,6 +32,7 @@ def judge_plan(plan_file: PlanFile, scene: Scene, *, no_way_back: bool = False) 
         *judge_people(plan, scene),
         *judge_keys(plan, scene),
         *_terms(plan_file),
+        *_mechanism(plan, scene),
         # What was approved when it could still be stopped is finished, whatever ended since.
         *(() if no_way_back else judge_approvals(plan_file, scene)),
     )
@@ -110,3 +112,34 @@ def _terms(plan_file: PlanFile) -> Iterator[Finding]:
             if enough
             else refused("plan-copies", "G2.44B", wanted_words, found_words, "COPIES_TOO_FEW")
         )
+
+
+# SEC G2.44B. A module's own quorum shows what it divides to no host's memory, so it is preferred where there is one.
+def _mechanism(plan: Plan, scene: Scene) -> Iterator[Finding]:
+    """Of a split the module's own quorum, or ``SLIP39`` where it has none; of a key in parts the one that it has."""
+    own = SLIP39 if scene.quorum is QuorumAdapter.NONE else scene.quorum.value
+    planned = None if plan.split is None else plan.split.mechanism
+    if plan.kind is CeremonyKind.SPLIT and planned is not None:
+        yield _same_mechanism("plan-mechanism", own, planned, _remedy(own, planned))
+    if plan.kind in _OF_PARTS:
+        for by in sorted({scene.split_by.get(key.label, SLIP39) for key in plan.keys}):
+            if by not in (SLIP39, own):
+                yield _same_mechanism("plan-mechanism", f"a module of {by}", f"one of {own}", _OTHER_MODULE)
+            elif planned is not None:
+                yield _same_mechanism("plan-mechanism", by, planned, f'write mechanism = "{by}": a key keeps the one')
+
+
+def _same_mechanism(rule: str, expected: str, found: str, remedy: str) -> Finding:
+    if expected == found:
+        return passed(rule, "G2.44B", found)
+    return refused(rule, "G2.44B", expected, found, "MECHANISM_DIFFERS", remedy)
+
+
+def _remedy(own: str, planned: str) -> str:
+    if planned == SLIP39:
+        return f'the module has a quorum of its own, which is preferred: write mechanism = "{own}"'
+    return f'the profile of this module names no {planned}: write mechanism = "{own}"'
+
+
+_OF_PARTS = frozenset({CeremonyKind.COMBINE, CeremonyKind.RESHARE, CeremonyKind.VERIFY_SHARES})
+_OTHER_MODULE = "hold the ceremony at a module whose profile names the quorum that the key was split by"

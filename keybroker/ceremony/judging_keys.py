@@ -24,7 +24,8 @@ FROM: Mapping[CeremonyKind, frozenset[KeyState]] = {
     CeremonyKind.RESHARE: frozenset({KeyState.SPLIT}),
     CeremonyKind.VERIFY_SHARES: frozenset({KeyState.SPLIT}),
     CeremonyKind.DESTROY: frozenset(KeyState)
-    - {KeyState.ORDERED, KeyState.ACTIVE, KeyState.TRANSFERRING, KeyState.COMBINED, KeyState.DESTROYED},
+    - {KeyState.ORDERED, KeyState.ACTIVE, KeyState.TRANSFERRING, KeyState.COMBINED, KeyState.DESTROYED}
+    - {KeyState.RENOUNCED},
 }
 """The states in which a key may be when its ceremony begins."""
 
@@ -72,7 +73,7 @@ def _fit(key: PlannedKey, plan: Plan, scene: Scene) -> Finding:
 
 
 def _makes(key: PlannedKey, plan: Plan, scene: Scene) -> Finding:
-    if key.label in scene.keys and not _goes_on(key, plan, scene):
+    if key.label in scene.keys and not _goes_on(key, plan, scene) and not _comes_again(key, plan, scene):
         return refused("key-is-new", "G5.13(b)", "a label that was never used", key.label, "LABEL_USED")
     if (plan.kind is CeremonyKind.TRANSFER) is (key.public_key_sha256 is None):
         expected = "its public_key_sha256" if plan.kind is CeremonyKind.TRANSFER else "no public_key_sha256"
@@ -88,6 +89,13 @@ def _makes(key: PlannedKey, plan: Plan, scene: Scene) -> Finding:
 def _goes_on(key: PlannedKey, plan: Plan, scene: Scene) -> bool:
     """This very ceremony brought it in already, and goes on."""
     return scene.busy.get(key.label) == plan.name
+
+
+def _comes_again(key: PlannedKey, plan: Plan, scene: Scene) -> bool:
+    """This very key came here before and was renounced, so that it was never used here."""
+    held = scene.keys[key.label]
+    same = (held.purpose, held.party, held.fingerprint) == (key.purpose, key.party, key.public_key_sha256)
+    return plan.kind is CeremonyKind.TRANSFER and held.state is KeyState.RENOUNCED and same
 
 
 def _known(key: PlannedKey, plan: Plan, scene: Scene) -> Finding:

@@ -58,7 +58,8 @@ def given_out(held: Held, label: str) -> KeptSet | None:
     step = _SHARES_OUT.get(held.plan_file.plan.kind)
     facts = [each.entry.facts for each in held.steps if step is not None and each.entry.step == step.value]
     told: list[Any] = [key for each in facts for key in _keys(each)]
-    return next((_read(each) for each in told if each["key"] == label), None)
+    # What a module's own quorum holds is no set of ours (``quorum_sets``).
+    return next((_read(each) for each in told if each["key"] == label and "share_set" in each), None)
 
 
 def kept_sets(book: Book, label: str) -> tuple[KeptSet, ...]:

@@ -23,6 +23,7 @@ from keybroker.ceremony.package_form import (
     Imported,
     MovedKey,
     Offer,
+    Renounced,
     Withheld,
     Wrapped,
 )
@@ -148,6 +149,24 @@ def read_proof(octets: bytes, plan_file: PlanFile, *, package_sha256: str, withh
     labels, planned = [each.key for each in activated.keys], [key.label for key in plan.keys]
     _expect(labels == planned, Flaw.OTHER_KEYS, f"a proof for each of {planned}", f"{labels}")
     return Proved(imported=imported, activated=activated, sha256=entry.sha256)
+
+
+def read_renunciation(octets: bytes, plan_file: PlanFile, *, offer_sha256: str, package_sha256: str | None) -> Entry:
+    """The entry by which the destination renounced what was given to that offer; ``package_sha256`` is of the entry of
+    ``wrap-key``, None where it is not concluded. Raises: PackageUnfit."""
+    entries, plan = _entries(octets, plan_file, Side.DESTINATION), plan_file.plan
+    entry = _concluded(entries, StepName.RENOUNCE)
+    renounced, offered = _facts(entry, Renounced), _concluded(entries, StepName.OFFER_WRAPPING_KEY).sha256
+    for offer in (renounced.offer, offered):
+        _expect(offer == offer_sha256, Flaw.ANOTHER_OFFER, f"the offer {offer_sha256} renounced", f"{offer}")
+    package = renounced.package
+    right = package in (None, package_sha256)
+    _expect(right, Flaw.ANOTHER_OFFER, f"the package {package_sha256} renounced, or none", f"{package}")
+    _expect_serial(renounced.serial, plan, Side.DESTINATION)
+    found = [(each.key, each.public_key_sha256) for each in renounced.keys]
+    wanted = [(key.label, key.public_key_sha256) for key in plan.keys]
+    _expect(found == wanted, Flaw.OTHER_KEYS, f"the plan's keys {wanted}", f"{found}")
+    return entry
 
 
 def read_wrapped(octets: bytes, moved: MovedKey, serial: str) -> WrappedKey:

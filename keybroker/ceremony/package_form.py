@@ -111,6 +111,33 @@ class Imported(Table):
     certificates: Words
 
 
+class RenouncedKey(Table):
+    """``public_key_sha256``: its fingerprint, as planned. ``destroyed``: what of it stood in the module, none where
+    nothing did; ``searched``: how many objects the last search showed; ``state``: in the register before, None where it
+    never was there; ``cannot_be_proven``: what no search shows."""
+
+    key: Label
+    public_key_sha256: Sha256
+    destroyed: Annotated[list[Words], Field(max_length=16)]
+    searched: Annotated[int, Field(ge=0, lt=2**53)]
+    state: Annotated[KeyState, Field(strict=False)] | None
+    cannot_be_proven: list[Words]
+
+
+class Renounced(Table):
+    """Facts of ``renounce``: the destination's word that nothing of these keys is there, and that what was wrapped to
+    it opens nowhere. ``offer`` is SHA-256 of its own entry, None where it gave none; ``package`` of the source's that
+    was imported, None where none was."""
+
+    because: Words
+    irrevocable: Words
+    keys: list[RenouncedKey]
+    offer: Sha256 | None
+    package: Sha256 | None
+    serial: Serial
+    wrapping_key: Words
+
+
 class Possession(Table):
     """``proof``: a Certificate Signing Request (DER), a tag over the challenge (16 octets), or drawn octets and a tag
     over it (27 octets)."""

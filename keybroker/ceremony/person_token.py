@@ -26,7 +26,23 @@ from keybroker.ceremony.enveloped_data import RSA_BITS, open_envelope, seal
 from keybroker.ceremony.guarded_memory import guard_memory
 from keybroker.ceremony.person_certificate import Holder, receiving_certificate, signed, signing_certificate
 from keybroker.ceremony.signed_data import assemble, prepare
-from keybroker.ceremony.token_request import LONGEST_PIN, Answer, At, Doing, Guarded, Refusing, Request
+from keybroker.ceremony.token_request import (
+    LONGEST_PIN,
+    Answer,
+    At,
+    Destroy,
+    Guarded,
+    HandOver,
+    Look,
+    MakeReceiving,
+    MakeSigning,
+    Open,
+    Refusing,
+    Request,
+    Sign,
+    Subject,
+    Task,
+)
 from keybroker.errors import KeybrokerError, ModuleDisagrees
 from keybroker.hsm.person_token import KeyAt, PersonToken, Unwrapped, WrongPin
 from keybroker.hsm.pin import PinWrong
@@ -49,17 +65,17 @@ def main() -> None:
         _tell(_refused(none, error))
         return
     _tell(looked)
-    if request.doing is not Doing.LOOK:
-        _use(request, token, looked)
+    if not isinstance(request.task, Look):
+        _use(request.task, request.pin_descriptor, token, looked)
 
 
-def _use(request: Request, token: PersonToken, looked: Answer) -> None:
-    pin = None if looked.has_pad else _pin(request)
+def _use(task: Task, pin_descriptor: int, token: PersonToken, looked: Answer) -> None:
+    pin = None if looked.has_pad else _pin(pin_descriptor)
     if pin == b"":
         return  # Nobody gave one, so nothing is tried.
     try:
-        token.login(pin, writes=request.doing not in {Doing.SIGN, Doing.OPEN})
-        octets, unwrapped = _done(request, token)
+        token.login(pin, writes=not isinstance(task, Sign | Open))
+        octets, unwrapped = _done(task, token)
         _tell(looked.model_copy(update={"octets": octets.hex(), "unwrapped": unwrapped, "tries": token.tries}))
     except WrongPin as wrong:
         refused = Refusing(reason=PinWrong.reason, sentence="the person's token refuses the PIN")
@@ -77,70 +93,65 @@ def _tell(answer: Answer) -> None:
     sys.stdout.flush()
 
 
-def _pin(request: Request) -> bytes:
+def _pin(descriptor: int) -> bytes:
     """Empty where nobody gave one."""
-    assert request.pin_descriptor is not None  # noqa: S101 - the request is ours
-    with os.fdopen(request.pin_descriptor, "rb") as stream:
+    with os.fdopen(descriptor, "rb") as stream:
         return stream.read(LONGEST_PIN)
 
 
-def _done(request: Request, token: PersonToken) -> tuple[bytes, Unwrapped | None]:
-    match request.doing:
-        case Doing.SIGN:
-            return _sign(request, token), None
-        case Doing.OPEN:
-            return _open(request, token)
-        case Doing.HAND_OVER:
-            octets, unwrapped = _open(request, token)
-            return seal(octets, bytes.fromhex(request.recipient), secrets.token_bytes), unwrapped
-        case Doing.MAKE_SIGNING:
-            return _make_signing(request, token), None
-        case Doing.MAKE_RECEIVING:
-            return _make_receiving(request, token), None
-        case Doing.DESTROY:
-            token.destroy(_key(request).label)
-            return b"", None
-        case Doing.LOOK:
+def _done(task: Task, token: PersonToken) -> tuple[bytes, Unwrapped | None]:
+    match task:
+        case Sign():
+            return _sign(task, token), None
+        case Open():
+            return _open(task, token)
+        case HandOver():
+            octets, unwrapped = _open(task, token)
+            return seal(octets, bytes.fromhex(task.recipient), secrets.token_bytes), unwrapped
+        case MakeSigning():
+            return _make_signing(task, token), None
+        case MakeReceiving():
+            return _make_receiving(task, token), None
+        case Destroy():
+            token.destroy(task.label)
             return b"", None
         case never:
             assert_never(never)
 
 
-def _sign(request: Request, token: PersonToken) -> bytes:
-    certificate, octets = bytes.fromhex(_key(request).certificate), bytes.fromhex(request.octets)
-    assert request.at is not None  # noqa: S101 - the request is ours
-    attributes = prepare(octets, certificate, request.at)
-    signature = _der(token.sign_digest(_place(_key(request)), certificate, sha256(attributes).digest()))
+def _sign(task: Sign, token: PersonToken) -> bytes:
+    certificate, octets = bytes.fromhex(task.key.certificate), bytes.fromhex(task.octets)
+    attributes = prepare(octets, certificate, task.at)
+    signature = _der(token.sign_digest(_place(task.key), certificate, sha256(attributes).digest()))
     _check(certificate, signature, attributes)
     return assemble(octets, certificate, attributes, signature)
 
 
-def _open(request: Request, token: PersonToken) -> tuple[bytes, Unwrapped]:
-    certificate, where = bytes.fromhex(_key(request).certificate), []
+def _open(task: Open | HandOver, token: PersonToken) -> tuple[bytes, Unwrapped]:
+    certificate, where = bytes.fromhex(task.key.certificate), []
 
     def unwrap(wrapped: bytes) -> bytes:
-        key, place = token.unwrap(_place(_key(request)), certificate, wrapped)
+        key, place = token.unwrap(_place(task.key), certificate, wrapped)
         where.append(place)
         return key
 
-    octets = open_envelope(bytes.fromhex(request.octets), certificate, unwrap)
+    octets = open_envelope(bytes.fromhex(task.octets), certificate, unwrap)
     return octets, where[0]
 
 
-def _make_signing(request: Request, token: PersonToken) -> bytes:
-    at = _place(_key(request))
-    to_be_signed = signing_certificate(_holder(request), token.make_signing_pair(at), secrets.token_bytes)
+def _make_signing(task: MakeSigning, token: PersonToken) -> bytes:
+    at = _place(task.key)
+    to_be_signed = signing_certificate(_holder(task.subject), token.make_signing_pair(at), secrets.token_bytes)
     signature = _der(token.sign_digest_uncertified(at, sha256(to_be_signed.dump()).digest()))
     return _stored(token, at, signed(to_be_signed, signature))
 
 
-def _make_receiving(request: Request, token: PersonToken) -> bytes:
-    assert request.signing is not None  # noqa: S101 - the request is ours
-    at, signer = _place(_key(request)), bytes.fromhex(request.signing.certificate)
+def _make_receiving(task: MakeReceiving, token: PersonToken) -> bytes:
+    at, signer = _place(task.key), bytes.fromhex(task.signing.certificate)
     numbers = token.make_receiving_pair(at, RSA_BITS)
-    to_be_signed = receiving_certificate(_holder(request), numbers, signer, secrets.token_bytes)
+    to_be_signed = receiving_certificate(_holder(task.subject), numbers, signer, secrets.token_bytes)
     digest = sha256(to_be_signed.dump()).digest()
-    signature = _der(token.sign_digest(_place(request.signing), signer, digest))
+    signature = _der(token.sign_digest(_place(task.signing), signer, digest))
     _check(signer, signature, to_be_signed.dump())
     return _stored(token, at, signed(to_be_signed, signature))
 
@@ -160,18 +171,12 @@ def _check(certificate: bytes, signature: bytes, octets: bytes) -> None:
         raise ModuleDisagrees("the token signs with another key than its certificate's") from error
 
 
-def _key(request: Request) -> At:
-    assert request.key is not None  # noqa: S101 - the request is ours
-    return request.key
-
-
 def _place(at: At) -> KeyAt:
     return KeyAt(label=at.label, identifier=bytes.fromhex(at.identifier))
 
 
-def _holder(request: Request) -> Holder:
-    assert request.subject is not None  # noqa: S101 - the request is ours
-    return Holder(name=request.subject.name, since=request.subject.since, until=request.subject.until)
+def _holder(subject: Subject) -> Holder:
+    return Holder(name=subject.name, since=subject.since, until=subject.until)
 
 
 def _der(r_and_s: bytes) -> bytes:

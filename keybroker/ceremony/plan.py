@@ -20,6 +20,8 @@ from keybroker.terms import KeyPurpose
 
 LONGEST = 64 * 1024
 """Octets of a plan file."""
+SLIP39 = "slip39"
+"""The mechanism of a split that is ours: a wrapping key in shares. Every other is a module's own quorum."""
 
 Label = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,63}$")]
 Origin = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[!-~]+$")]
@@ -129,8 +131,10 @@ class TransferTerms(Table):
 
 
 class SplitTerms(Table):
-    """Where copies of the wrapped key are kept: at least ``COPIES`` files at ``SITES`` sites."""
+    """By which mechanism (``SLIP39``, or a module's own as its profile names it), and where copies of what the quorum
+    opens are kept: at least ``COPIES`` at ``SITES`` sites."""
 
+    mechanism: Name
     sites: tuple[Name, ...]
     copies: int
     generation: int

@@ -18,6 +18,15 @@ from keybroker.ceremony.split_key import combine
 from keybroker.errors import ShareUnfit
 
 
+def what_stands(proven: int, threshold: int) -> str:
+    """What so many proven shares are worth, where ``threshold`` give the key back. Said to people."""
+    if proven > threshold:
+        return "fine: one more share than are needed, at least, is proven"
+    if proven == threshold:
+        return "reshare now: exactly as many shares as are needed are proven, and one more lost loses the key"
+    return "the key is lost: fewer shares than are needed are proven; make another key"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Quorum:
     """Those who handed in their share so far. ``older`` are the sets that this key was split into before: theirs are

@@ -10,6 +10,7 @@ from keybroker.ceremony.plan import Side
 from keybroker.gates.people import PeopleSettings
 from keybroker.gates.people import asked as finding
 from keybroker.gates.people.asked import passed
+from keybroker.hsm.profile_sections import QuorumAdapter
 from keybroker.keys.known_key import KnownKey
 from keybroker.policy.model import Policy
 from keybroker.statement.standing import Standing
@@ -20,12 +21,15 @@ __all__ = ["KnownKey", "Scene", "passed", "refused"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """``busy``: label to name of the ceremony that is under way with it."""
+    """``busy``: label to name of the ceremony that is under way with it. ``quorum``: the module's own, by which it
+    holds a key in parts, as its profile says; ``split_by``: of a key in parts, the mechanism."""
 
     deployment: DeploymentKind
     origin: str
     serial: str
     side: Side
+    quorum: QuorumAdapter
+    split_by: Mapping[str, str]
     keys: Mapping[str, KnownKey]
     busy: Mapping[str, str]
     policies: Mapping[KeyPurpose, Policy]

@@ -6,12 +6,12 @@ concluded; what of it stands already is found by whoever does it. Pure: states i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import assert_never
 
-from keybroker.ceremony.plan import CeremonyKind, Plan, Role, Side
+from keybroker.ceremony.plan import SLIP39, CeremonyKind, Plan, Role, Side
 from keybroker.policy.obligations import OBLIGATIONS
 from keybroker.terms import KeyAlgorithm, KeyPurpose
 
@@ -33,6 +33,7 @@ class StepName(StrEnum):
     WRAP_KEY = "wrap-key"
     IMPORT_KEY = "import-key"
     ACTIVATE_TRANSFERRED = "activate-transferred"
+    RENOUNCE = "renounce"
     SETTLE_SOURCE = "settle-source"
     SHARE_KEY = "share-key"
     OPEN_SHARES = "open-shares"
@@ -89,7 +90,7 @@ def _middle(plan: Plan) -> tuple[Step, ...]:
             switch = Step(name=StepName.SWITCH_KEYS, word="SWITCH")
             return (*_made(plan), *_certified(plan), switch)
         case CeremonyKind.SPLIT:
-            return _split()
+            return _split(plan)
         case CeremonyKind.COMBINE:
             return (
                 Step(name=StepName.COMBINE_AND_USE, signed_by=_ALL, word="COMBINE"),
@@ -98,7 +99,7 @@ def _middle(plan: Plan) -> tuple[Step, ...]:
         case CeremonyKind.RESHARE:
             return (
                 Step(name=StepName.RESHARE_KEY, signed_by=_OFFICERS, word="RESHARE"),
-                *_tried(),
+                *_tried(plan),
                 Step(name=StepName.RETIRE_OLD_SHARES, signed_by=_WITH_CUSTODIANS),
             )
         case CeremonyKind.DESTROY:
@@ -135,21 +136,30 @@ def _certified(plan: Plan) -> tuple[Step, ...]:
     return (Step(name=StepName.MAKE_REQUEST), Step(name=StepName.ENROL_CERTIFICATE))
 
 
-def _split() -> tuple[Step, ...]:
+def _split(plan: Plan) -> tuple[Step, ...]:
     """SEC G2.44B. The key object goes only after shares and copies were shown to bring it back."""
     return (
         Step(name=StepName.SHARE_KEY, signed_by=_OFFICERS),
-        *_tried(),
+        *_tried(plan),
         Step(name=StepName.DESTROY_IN_MODULE, signed_by=_OFFICERS, word="SPLIT"),
     )
 
 
-def _tried() -> tuple[Step, ...]:
+def _tried(plan: Plan) -> tuple[Step, ...]:
+    """A module's own quorum has no envelopes and no blobs of ours."""
+    trial = Step(name=StepName.TRIAL_QUORUM, signed_by=_WITH_CUSTODIANS)
+    if plan.split is not None and plan.split.mechanism != SLIP39:
+        return (trial,)
     return (
         Step(name=StepName.OPEN_SHARES, signed_by=_WITH_CUSTODIANS),
-        Step(name=StepName.TRIAL_QUORUM, signed_by=_WITH_CUSTODIANS),
+        trial,
         Step(name=StepName.READ_BACK_BLOBS),
     )
+
+
+RENOUNCE = Step(name=StepName.RENOUNCE, side=Side.DESTINATION, signed_by=_ALL, word="RENOUNCE")
+"""In no procedure: the last step of a destination that aborts once its offer may be out. It takes the place of what was
+left, so that the source has its people's word that nothing of the keys is there."""
 
 
 def _transfer(plan: Plan) -> tuple[Step, ...]:
@@ -210,6 +220,26 @@ class Progress:
             raise WrongOrder(f"expected {self.next and self.next.told} begun, found {step.told}")
         return replace(self, concluded=self.concluded + 1, begun=False)
 
+    @property
+    def offers(self) -> bool:
+        """Is it a destination whose wrapping pair may stand? It is not aborted without a renunciation."""
+        return any(step.name is StepName.OFFER_WRAPPING_KEY for step in self._passed)
+
+    @property
+    def renounces(self) -> bool:
+        return self.steps[-1:] == (RENOUNCE,)
+
+    @property
+    def _passed(self) -> tuple[Step, ...]:
+        return self.steps[: self.concluded + self.begun]
+
+    def renounce(self) -> Progress:
+        """The step takes the place of what is left, also of one that was begun. Raises: WrongOrder where there is
+        nothing to renounce, or the keys may be in use (``why_not_aborted``)."""
+        if self.is_done or self.aborted or not self.offers or why_not_aborted(self):
+            raise WrongOrder(why_not_aborted(self) or "there is nothing to renounce")
+        return replace(self, steps=(*self.steps[: self.concluded], RENOUNCE), begun=True)
+
     def abort(self) -> Progress:
         """Raises: WrongOrder where it ended, or where going on is the only safe way (``why_not_aborted``)."""
         if self.is_done or self.aborted or why_not_aborted(self):
@@ -220,6 +250,7 @@ class Progress:
 _POINTS_OF_NO_RETURN: Mapping[StepName, str] = {
     StepName.WRAP_KEY: "the wrapped key may have left for the destination: go on, so that one of the two can use it",
     StepName.DESTROY_IN_MODULE: "the key is being destroyed in the module: go on, its shares were tried",
+    StepName.RENOUNCE: "what was imported is being destroyed: go on, so that the source learns that nothing is left",
     StepName.SETTLE_SOURCE: "the destination holds the key and uses it: go on, so that the source does not keep it",
     StepName.DESTROY_COPIES: "copies of the key are being destroyed: go on, or nobody can say which are left",
     StepName.RETIRE_OLD_SHARES: "new shares are out: go on, so that the old ones are accounted for",
@@ -229,13 +260,26 @@ _POINTS_OF_NO_RETURN: Mapping[StepName, str] = {
 }
 
 
-def why_not_aborted(progress: Progress) -> str:
-    """From a step that was begun and cannot be undone, and from those behind it, the way is forward."""
-    passed = progress.steps[: progress.concluded + progress.begun]
-    return next((told for step in passed if (told := _POINTS_OF_NO_RETURN.get(step.name))), "")
+_GIVEN_AWAY = frozenset({StepName.WRAP_KEY, StepName.SETTLE_SOURCE})
+
+
+def why_not_aborted(progress: Progress, *, given_back: bool = False) -> str:
+    """From a step that was begun and cannot be undone, and from those behind it, the way is forward. ``given_back``:
+    the destination renounced what the source gave away, or nobody may ever use it again."""
+    passed = (step.name for step in progress.steps[: progress.concluded + progress.begun])
+    left = (name for name in passed if not (given_back and name in _GIVEN_AWAY))
+    return next((told for name in left if (told := _POINTS_OF_NO_RETURN.get(name))), "")
 
 
 def own_steps(plan: Plan, side: Side) -> tuple[Step, ...]:
     """The steps of one side of a plan; of a plan with one side, all of them."""
     steps = procedure(plan)
     return steps if side is Side.HERE else tuple(step for step in steps if step.side is side)
+
+
+def followed_steps(plan: Plan, side: Side, concluded: Sequence[str]) -> tuple[Step, ...]:
+    """The steps of one side: those concluded, by these names, and those to come; ``renounce`` is the last of all."""
+    steps = own_steps(plan, side)
+    if side is not Side.DESTINATION or tuple(concluded[-1:]) != (StepName.RENOUNCE.value,):
+        return steps
+    return (*steps[: len(concluded) - 1], RENOUNCE)

@@ -18,7 +18,22 @@ from threading import Timer
 from pydantic import ValidationError
 
 from keybroker.ceremony.person_key import Now, PersonPinWrong
-from keybroker.ceremony.token_request import LONGEST_PIN, Answer, At, Doing, Place, Request, Subject
+from keybroker.ceremony.token_request import (
+    LONGEST_PIN,
+    Answer,
+    At,
+    Destroy,
+    HandOver,
+    Look,
+    MakeReceiving,
+    MakeSigning,
+    Open,
+    Place,
+    Request,
+    Sign,
+    Subject,
+    Task,
+)
 from keybroker.errors import CmsUnfit, ConfigurationInvalid, KeybrokerError, ModuleDisagrees, ModuleUnavailable
 from keybroker.hsm.person_token import Tries
 from keybroker.hsm.pin import PinWrong
@@ -56,76 +71,65 @@ class TokenKey:
 
     def sign(self, octets: bytes) -> bytes:
         """Raises: PersonPinWrong; ModuleFault; ConfigurationInvalid."""
-        return self._use(
-            Request(doing=Doing.SIGN, place=self.place, key=self.signing, octets=octets.hex(), at=self.now())
-        )
+        return self._use(Sign(key=self.signing, octets=octets.hex(), at=self.now()))
 
     def open(self, der: bytes) -> bytes:
         """Raises: CmsUnfit; as ``sign``."""
         if self.receiving is None:
             raise ConfigurationInvalid(f"{self.name} has no receiving key")
-        return self._use(Request(doing=Doing.OPEN, place=self.place, key=self.receiving, octets=der.hex()))
+        return self._use(Open(key=self.receiving, octets=der.hex()))
 
     def hand_over(self, der: bytes, certificate: bytes) -> bytes:
         """Opened and sealed anew by the token's own process. Raises: as ``open``."""
         if self.receiving is None:
             raise ConfigurationInvalid(f"{self.name} has no receiving key")
-        request = Request(
-            doing=Doing.HAND_OVER,
-            place=self.place,
-            key=self.receiving,
-            octets=der.hex(),
-            recipient=certificate.hex(),
-        )
-        return self._use(request)
+        return self._use(HandOver(key=self.receiving, octets=der.hex(), recipient=certificate.hex()))
 
-    def _use(self, request: Request) -> bytes:
-        return bytes.fromhex(use_token(request, self.pin).octets)
+    def _use(self, task: Task) -> bytes:
+        return _run(self.place, task, self.pin)
 
 
 def look_at_token(place: Place) -> Answer:
     """Is the token there, how many tries are left, has it a pad? No PIN is needed. Raises: as ``use_token``."""
-    return _run(Request(doing=Doing.LOOK, place=place), _nobody)
-
-
-def use_token(request: Request, pin: AskPin) -> Answer:
-    """Do one thing with the token.
-
-    Raises: PersonPinWrong, also for a token that is locked already, which is not asked; ModuleUnavailable (no such
-    token, or no answer in time), ModuleDisagrees, ConfigurationInvalid, CmsUnfit.
-    """
-    return _run(request, pin)
+    return use_token(place, Look(), _nobody)
 
 
 def make_signing_key(place: Place, key: At, subject: Subject, pin: AskPin) -> bytes:
     """A P-256 pair in the token and its certificate, which is given. Raises: as ``use_token``."""
-    request = Request(doing=Doing.MAKE_SIGNING, place=place, key=key, subject=subject)
-    return bytes.fromhex(use_token(request, pin).octets)
+    return _run(place, MakeSigning(key=key, subject=subject), pin)
 
 
 def make_receiving_key(place: Place, key: At, signing: At, subject: Subject, pin: AskPin) -> bytes:
     """An RSA-3072 pair in the token and its certificate, signed by ``signing``. Raises: as ``use_token``."""
-    request = Request(doing=Doing.MAKE_RECEIVING, place=place, key=key, signing=signing, subject=subject)
-    return bytes.fromhex(use_token(request, pin).octets)
+    return _run(place, MakeReceiving(key=key, signing=signing, subject=subject), pin)
 
 
 def destroy_key(place: Place, label: str, pin: AskPin) -> None:
     """Every object of this label; none is done already. Raises: as ``use_token``."""
-    use_token(Request(doing=Doing.DESTROY, place=place, key=At(label=label, identifier="")), pin)
+    _run(place, Destroy(label=label), pin)
 
 
-def _run(request: Request, pin: AskPin) -> Answer:
-    """The process answers twice: what it sees of the token, and, when it got the PIN, what it did."""
+def _run(place: Place, task: Task, pin: AskPin) -> bytes:
+    return bytes.fromhex(use_token(place, task, pin).octets)
+
+
+def use_token(place: Place, task: Look | Task, pin: AskPin) -> Answer:
+    """Do one thing with the token. The process answers twice: what it sees of the token, and, when it got the PIN, what
+    it did.
+
+    Raises: PersonPinWrong, also for a token that is locked already, which is not asked; ModuleUnavailable (no such
+    token, or no answer in time), ModuleDisagrees, ConfigurationInvalid, CmsUnfit.
+    """
     reading, writing = os.pipe()
     with closing(_Descriptor(reading)) as given, closing(_Descriptor(writing)) as giving:
-        asked = request.model_copy(update={"pin_descriptor": reading}).model_dump_json().encode()
+        asked = Request(place=place, pin_descriptor=reading, task=task).model_dump_json().encode()
         with subprocess.Popen(  # noqa: S603 - our own module
             _PROGRAM, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=(reading,)
         ) as process:
             try:
                 given.close()
                 looked = _checked(_answer(process, asked))
-                if request.doing is Doing.LOOK:
+                if isinstance(task, Look):
                     return looked
                 if not looked.has_pad:
                     os.write(writing, _pin(looked, pin))

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -24,22 +23,6 @@ Word = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"
 
 class _Form(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Doing(StrEnum):
-    """What the process does, once."""
-
-    LOOK = "look"
-    """Without a PIN: is the token there, and how many tries are left?"""
-    SIGN = "sign"
-    OPEN = "open"
-    HAND_OVER = "hand-over"
-    """Open, and seal what was in it to ``recipient``."""
-    MAKE_SIGNING = "make-signing"
-    """A P-256 pair and its certificate, signed by itself."""
-    MAKE_RECEIVING = "make-receiving"
-    """An RSA-3072 pair and its certificate, signed by the person's signing key."""
-    DESTROY = "destroy"
 
 
 class Place(_Form):
@@ -69,20 +52,70 @@ class Subject(_Form):
     until: Annotated[datetime, Field(strict=False)]
 
 
-class Request(_Form):
-    """``key`` is used or made; ``signing`` is the key that signs the certificate of a receiving key. ``octets`` is what
-    is signed, or the envelope; ``recipient`` the certificate (DER) for whose holder it is sealed anew.
-    ``pin_descriptor`` is None where no PIN is needed, or the token has a pad."""
+class Look(_Form):
+    """Without a PIN: is the token there, and how many tries are left?"""
 
-    doing: Annotated[Doing, Field(strict=False)]
+    doing: Literal["look"] = "look"
+
+
+class Sign(_Form):
+    doing: Literal["sign"] = "sign"
+    key: At
+    octets: Hex
+    at: Annotated[datetime, Field(strict=False)]
+
+
+class Open(_Form):
+    """``octets`` is the envelope."""
+
+    doing: Literal["open"] = "open"
+    key: At
+    octets: Hex
+
+
+class HandOver(_Form):
+    """Open, and seal what was in it for the holder of the certificate ``recipient`` (DER)."""
+
+    doing: Literal["hand-over"] = "hand-over"
+    key: At
+    octets: Hex
+    recipient: Hex
+
+
+class MakeSigning(_Form):
+    """A P-256 pair and its certificate, signed by itself."""
+
+    doing: Literal["make-signing"] = "make-signing"
+    key: At
+    subject: Subject
+
+
+class MakeReceiving(_Form):
+    """An RSA-3072 pair and its certificate, signed by the person's ``signing`` key."""
+
+    doing: Literal["make-receiving"] = "make-receiving"
+    key: At
+    signing: At
+    subject: Subject
+
+
+class Destroy(_Form):
+    """Every object of this label; none is done already."""
+
+    doing: Literal["destroy"] = "destroy"
+    label: Word
+
+
+Task = Sign | Open | HandOver | MakeSigning | MakeReceiving | Destroy
+"""What the process does once it is logged in."""
+
+
+class Request(_Form):
+    """The PIN comes through ``pin_descriptor``, if one is needed and the token has no pad."""
+
     place: Place
-    pin_descriptor: Annotated[int, Field(ge=3)] | None = None
-    key: At | None = None
-    signing: At | None = None
-    octets: Hex = ""
-    recipient: Hex = ""
-    at: Annotated[datetime, Field(strict=False)] | None = None
-    subject: Subject | None = None
+    pin_descriptor: Annotated[int, Field(ge=3)]
+    task: Annotated[Look | Task, Field(discriminator="doing")]
 
 
 class Guarded(_Form):

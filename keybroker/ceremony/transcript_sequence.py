@@ -12,7 +12,7 @@ from datetime import datetime
 
 from keybroker.ceremony.entry import Entry
 from keybroker.ceremony.plan import Participant, Plan, Side
-from keybroker.ceremony.steps import Step, StepName, own_steps
+from keybroker.ceremony.steps import Step, StepName, followed_steps
 
 WIDTH, ROW = 720, 30
 """Of the drawing, of a row; in its own units, about a quarter of a millimetre on paper."""
@@ -33,6 +33,7 @@ _IN_MODULE = frozenset(
         StepName.WRAP_KEY,
         StepName.IMPORT_KEY,
         StepName.ACTIVATE_TRANSFERRED,
+        StepName.RENOUNCE,
         StepName.SETTLE_SOURCE,
         StepName.SHARE_KEY,
         StepName.TRIAL_QUORUM,
@@ -83,7 +84,7 @@ class Drawing:
 
 def draw(plan: Plan, side: Side, entries: Sequence[Entry], leaf_indexes: Sequence[int]) -> Drawing:
     """``entries`` are those concluded, each with the leaf index of its conclusion."""
-    steps = own_steps(plan, side)
+    steps = followed_steps(plan, side, [entry.step for entry in entries])
     lanes, places = _lanes(plan)
     high, letter = _SLANTED
     head = high + letter * max(len(lane.name) for lane in (*lanes, Lane(x=0, name="ledger")))

@@ -19,7 +19,7 @@ from keybroker.ceremony.entry import NOTHING_BEFORE, Entry, EntryUnfit, read_ent
 from keybroker.ceremony.judging_people import judge_quorum, judge_roles
 from keybroker.ceremony.plan import Plan, PlanFile, Side, read_plan
 from keybroker.ceremony.signed_data import verify
-from keybroker.ceremony.steps import Progress, Step, own_steps, why_not_aborted
+from keybroker.ceremony.steps import RENOUNCE, Progress, Step, followed_steps, own_steps, why_not_aborted
 from keybroker.ceremony.transcript_approvals import check_approvals
 from keybroker.ceremony.transcript_form import StepForm, TranscriptForm, expect, read_form
 from keybroker.ceremony.transcript_records import check_records
@@ -80,7 +80,7 @@ def _verify(form: TranscriptForm) -> Verified:
         entries=tuple(entries),
         signed_at=signed_at,
         approvals=check_approvals(form.approvals, plan_file, origin=form.ledger, moments=moments),
-        complete=len(entries) == len(steps),
+        complete=len(entries) == len(steps) and RENOUNCE not in steps,
     )
 
 
@@ -94,14 +94,25 @@ def _steps(form: TranscriptForm, plan_file: PlanFile, side: Side) -> tuple[Step,
     expect(form.ledger == planned, f"the ledger of the plan's side {side}, {planned}", form.ledger)
     # A test deployment's ledger has TEST in its origin, and opens with no other (``ledger/store.py``).
     expect(form.deployment == "live" or "TEST" in form.ledger, "a ledger marked TEST", form.ledger)
-    whole, steps = own_steps(plan, Side.HERE), own_steps(plan, side)
+    whole = own_steps(plan, Side.HERE)
+    steps = followed_steps(plan, side, [read_entry(each.entry.encode()).step for each in form.steps])
     expect(plan.steps == tuple(each.told for each in whole), "the steps of its kind", ", ".join(plan.steps))
     for finding in (*judge_quorum(plan), *judge_roles(plan)):
         expect(finding.passed, f"{finding.rule}: {finding.expected}", finding.found)
     expect(len(form.steps) <= len(steps), f"at most {len(steps)} steps", str(len(form.steps)))
-    done = len(form.steps) == len(steps)
-    expect(done is (form.state == "done"), "state done with every step, and else another", f"{form.state}")
+    _check_state(form, steps)
     return steps
+
+
+def _check_state(form: TranscriptForm, steps: tuple[Step, ...]) -> None:
+    done = len(form.steps) == len(steps)
+    if RENOUNCE in steps:
+        # What may stand before it is what leads to no use: it takes the place of the first step that was left.
+        renounces = Progress(steps=steps, concluded=len(steps) - 1)
+        right = renounces.offers and not why_not_aborted(renounces) and form.state == "aborted"
+        expect(right, "a renunciation that ends what was offered and not in use, state aborted", form.state)
+    else:
+        expect(done is (form.state == "done"), "state done with every step, and else another", f"{form.state}")
 
 
 def _check_people(form: TranscriptForm, plan: Plan) -> None:
@@ -123,8 +134,8 @@ def _entry(given: StepForm, step: Step, form: TranscriptForm, before: list[Entry
 
 
 def _no_way_back(steps: tuple[Step, ...], entry: Entry) -> bool:
-    """Did the steps before leave no way but forward?"""
-    return bool(why_not_aborted(Progress(steps=steps, concluded=entry.number - 1)))
+    """Did the steps before leave no way but forward, or is it the way out, which no end of a plan may close?"""
+    return entry.step == RENOUNCE.name or bool(why_not_aborted(Progress(steps=steps, concluded=entry.number - 1)))
 
 
 def _check_in_force(plan: Plan, steps: tuple[Step, ...], entry: Entry, begun: datetime) -> None:

@@ -7,18 +7,22 @@ was done is lost when somebody leaves the room.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from keybroker.ceremony.book import Book
-from keybroker.ceremony.conducting import begin, conduct
+from keybroker.ceremony.conducting import begin, conduct, renounce
 from keybroker.ceremony.guarded_memory import guard_memory
+from keybroker.ceremony.hall import Hall
 from keybroker.ceremony.judging import judge_plan
-from keybroker.ceremony.plan import PlanFile, Side, read_plan
-from keybroker.ceremony.room import Paused
+from keybroker.ceremony.plan import Side, read_plan
+from keybroker.ceremony.room import Paused, Room
 from keybroker.ceremony.scene_reading import read_scene
+from keybroker.cli.acting import acting
 from keybroker.cli.ceremony_hall import opened_hall
 from keybroker.cli.ceremony_rehearse import prepare_rehearsal
 from keybroker.cli.ceremony_room import TerminalRoom
@@ -26,7 +30,6 @@ from keybroker.cli.ceremony_terminal import resting_when_interrupted
 from keybroker.cli.ceremony_verify import verify
 from keybroker.cli.dev.deployment import open_deployment
 from keybroker.cli.exit_status import ExitStatus
-from keybroker.cli.key_acts import acting
 from keybroker.cli.options import Config, Json
 from keybroker.cli.output import console, show_facts, show_findings, show_json, show_receipt
 from keybroker.config import read_configuration, reading
@@ -42,6 +45,20 @@ _People = Annotated[
 _Directory = Annotated[
     Path, typer.Option("--directory", "-d", help="What the ceremony takes and gives.", file_okay=False)
 ]
+_PeopleOrNone = Annotated[
+    Path | None,
+    typer.Option("--people", help="Of a destination that renounces: as for run.", exists=True, dir_okay=False),
+]
+_DirectoryOrNone = Annotated[
+    Path | None,
+    typer.Option("--directory", "-d", help="Of a destination that renounces: as for run.", file_okay=False),
+]
+_Renunciation = Annotated[
+    Path | None,
+    typer.Option("--renunciation", help="Of a source: what the destination gave.", exists=True, dir_okay=False),
+]
+_Do = Callable[[Hall, Room], None]
+_LONGEST_BECAUSE = 400
 PAUSED = 75
 """Exit status (EX_TEMPFAIL): it rests, and ``resume`` goes on."""
 
@@ -61,6 +78,7 @@ def check(plan: _Plan, config: Config, side: _Side = Side.HERE, as_json: Json = 
             ledger,
             side=side,
             serial=configuration.file.module.token_serial,
+            quorum=configuration.profile.quorum.adapter,
             policies=configuration.policies,
             people=configuration.people,
             at=configuration.clock.now(),
@@ -84,10 +102,11 @@ def rehearse(plan: _Plan, directory: _Directory, side: _Side = Side.HERE) -> Non
     deployment = open_deployment(config.parent)
     os.environ.update(deployment.broker_environment)
     begun = _is_begun(config, plan_file.plan.name)
+    do: _Do = partial(_go_on, name=plan_file.plan.name) if begun else partial(begin, plan_file=plan_file)
     outputs = directory / f"{plan_file.plan.name}.{side}"
     name = plan_file.plan.name
     again = f"keybroker ceremony rehearse {plan} --directory {directory} --side {side}"
-    _conducted(config, place.people, outputs, side, None if begun else plan_file, name, again)
+    _conducted(config, place.people, outputs, side, do, name, again)
 
 
 def _is_begun(config: Path, name: str) -> bool:
@@ -99,17 +118,21 @@ def run(plan: _Plan, config: Config, people: _People, directory: _Directory, sid
     """Conduct a ceremony, with everybody in the room; asks for the module's PIN."""
     plan_file = read_plan(plan.read_bytes())
     name = plan_file.plan.name
-    _conducted(config, people, directory, side, plan_file, name, f"keybroker ceremony resume {name}")
+    do = partial(begin, plan_file=plan_file)
+    _conducted(config, people, directory, side, do, name, f"keybroker ceremony resume {name}")
 
 
 def resume(name: _Name, config: Config, people: _People, directory: _Directory, side: _Side = Side.HERE) -> None:
     """Go on where it was interrupted: nothing is lost, and no step is done twice."""
-    _conducted(config, people, directory, side, None, name, f"keybroker ceremony resume {name}")
+    do = partial(_go_on, name=name)
+    _conducted(config, people, directory, side, do, name, f"keybroker ceremony resume {name}")
 
 
-def _conducted(
-    config: Path, people: Path, directory: Path, side: Side, plan_file: PlanFile | None, name: str, again: str
-) -> None:
+def _go_on(hall: Hall, room: Room, name: str) -> None:
+    conduct(hall, room, name)
+
+
+def _conducted(config: Path, people: Path, directory: Path, side: Side, do: _Do, name: str, again: str) -> None:
     """``again``: the command that goes on with it."""
     configuration, room = read_configuration(config), TerminalRoom(directory=directory)
     # PINs are typed here, words of shares too, and what opens a split key passes through, sealed to the module.
@@ -119,10 +142,7 @@ def _conducted(
             resting_when_interrupted(),
             opened_hall(configuration, room, side=side, people=people, directory=directory) as hall,
         ):
-            if plan_file is not None:
-                begin(hall, room, plan_file)
-            else:
-                conduct(hall, room, name)
+            do(hall, room)
             state = hall.book.get(name).state
     except Paused as paused:
         room.tell(f"{paused} Go on with: {again}")
@@ -140,13 +160,34 @@ def abort(
     name: _Name,
     because: Annotated[str, typer.Option("--because", help="Why; kept in the record.")],
     config: Config,
+    side: _Side = Side.HERE,
+    people: _PeopleOrNone = None,
+    directory: _DirectoryOrNone = None,
+    renunciation: _Renunciation = None,
     as_json: Json = False,
 ) -> None:
-    """End a ceremony before its point of no return; its keys stay as they are, and are free for another."""
+    """End a ceremony before its point of no return; its keys stay as they are, and are free for another.
+
+    The destination of a transfer, once it offered, does so with --side, --people and --directory: what stands there is
+    destroyed, and everybody signs. Its source, behind wrap-key, with the --renunciation that came of that.
+    """
+    if people is not None and directory is not None:
+        again = f"keybroker ceremony abort {name} --side {side}"
+        do = partial(renounce, name=name, because=_said(because))
+        _conducted(config, people, directory, side, do, name, again)
+        return
     configuration = read_configuration(config)
+    given = None if renunciation is None else renunciation.read_bytes()
     with acting(configuration, "operator") as (journal, actor):
-        receipt = Book(journal=journal, actor=actor).abort(name, because, configuration.clock.now())
+        receipt = Book(journal=journal, actor=actor).abort(name, because, configuration.clock.now(), given)
     show_receipt({"ceremony": name, "state": "aborted"}, receipt, as_json=as_json)
+
+
+def _said(because: str) -> str:
+    """It stands in an entry. Raises: typer.BadParameter."""
+    if not 0 < len(because) <= _LONGEST_BECAUSE or not because.isprintable():
+        raise typer.BadParameter(f"expected why, in 1 to {_LONGEST_BECAUSE} characters", param_hint="--because")
+    return because
 
 
 def show(

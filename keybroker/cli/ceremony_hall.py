@@ -10,8 +10,8 @@ from keybroker.ceremony.book import Book
 from keybroker.ceremony.hall import Hall
 from keybroker.ceremony.plan import Side
 from keybroker.ceremony.room import Room
+from keybroker.cli.acting import operator
 from keybroker.cli.ceremony_people import read_people
-from keybroker.cli.key_acts import operator
 from keybroker.cli.token import opened_line
 from keybroker.config import Configuration, build_officer
 

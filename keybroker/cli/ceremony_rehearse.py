@@ -138,6 +138,7 @@ def _scene(configuration: Configuration, side: Side) -> Scene:
             ledger,
             side=side,
             serial=configuration.file.module.token_serial,
+            quorum=configuration.profile.quorum.adapter,
             policies=configuration.policies,
             people=configuration.people,
             at=configuration.clock.now(),

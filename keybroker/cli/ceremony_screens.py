@@ -125,6 +125,13 @@ SCREENS: Mapping[StepName, Screen] = {
         " and its certificate is counted as this system's (SEC G2.22H).",
         check="That the source's signed entry is of this very transfer. There is no way back to the source.",
     ),
+    StepName.RENOUNCE: Screen(
+        title="The destination renounces the keys",
+        happens="The wrapping pair and every key that this ceremony brought in are destroyed in the module, and"
+        " searched for. Everybody signs that nothing of them is here; with this word the source may abort too.",
+        check="That the keys are not in use here, and that no copy of them was made. There is no way back into this"
+        " transfer: another needs a plan of its own.",
+    ),
     StepName.SETTLE_SOURCE: Screen(
         title="Settle what the source holds",
         happens="The destination proved that it holds the key. What the source still holds is destroyed, or kept out"
@@ -135,7 +142,7 @@ SCREENS: Mapping[StepName, Screen] = {
     StepName.SHARE_KEY: Screen(
         title="Wrap the key and give out shares",
         happens="Inside the module the key is wrapped by a new key, and that one is divided into shares. Each share is"
-        " encrypted to one custodian. Copies of the wrapped key are written.",
+        " encrypted to one custodian. Copies of the wrapped key are written. Or the module's own quorum takes it.",
         check="That every custodian gets a file with his own name, and nobody two. No share is ever shown on this"
         " screen.",
     ),
@@ -148,7 +155,7 @@ SCREENS: Mapping[StepName, Screen] = {
     StepName.TRIAL_QUORUM: Screen(
         title="Try the shares",
         happens="Custodians join shares once, the wrapped key is opened for a moment inside the module, and its public"
-        " part is compared with the one in the plan.",
+        " part is compared with the one in the plan. Or the maker's tool tries the cards.",
         check="That the quorum of the plan is here. If it fails, nothing was destroyed: the share that is wrong is"
         " named.",
     ),
@@ -167,19 +174,21 @@ SCREENS: Mapping[StepName, Screen] = {
     ),
     StepName.COMBINE_AND_USE: Screen(
         title="Join the shares and use the key",
-        happens="Custodians give their shares, one after the other, in any order. The key is brought back into the"
-        " module for this session alone, and the approved messages are signed, no others.",
+        happens="Custodians give their shares or present their cards, one after the other, in any order. The key is"
+        " brought back into the module for this use alone, and the approved messages are signed, no others.",
         check="The decision that permits it, and the number of messages. A share that is wrong, of another set or"
         " given twice is named; nothing is lost by it.",
     ),
     StepName.LET_GO: Screen(
         title="Let the key go",
-        happens="The key that was brought back is destroyed in the module, and it is shown that it is gone.",
-        check="How often it was used, and for what. Its wrapping key was exposed: new shares must follow (reshare).",
+        happens="The key that was brought back is destroyed in the module, or taken away by the maker's tool, and it is"
+        " shown that it is gone.",
+        check="How often it was used, and for what. Where shares were joined, new ones must follow (reshare).",
     ),
     StepName.RESHARE_KEY: Screen(
         title="Wrap the key anew and give out new shares",
-        happens="Custodians join their old shares. The key is wrapped by a new key, and new shares are given out.",
+        happens="Custodians join their old shares. The key is wrapped by a new key, and new shares are given out. Or"
+        " the maker's tool gives out new cards.",
         check="That every custodian gets a file with his own name. Old shares still count until the old copies are"
         " accounted for.",
     ),
@@ -193,7 +202,7 @@ SCREENS: Mapping[StepName, Screen] = {
     StepName.PROVE_SHARES: Screen(
         title="Every custodian proves his share",
         happens="Each custodian opens his share with his own key. It is compared with what was given out; nothing of"
-        " it is shown or kept.",
+        " it is shown or kept. Or the maker's tool reads his card.",
         check="Who cannot prove his share says so now. The screen tells how many shares are left, and whether they"
         " still make a quorum.",
     ),

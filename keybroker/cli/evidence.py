@@ -15,8 +15,8 @@ from typing import Annotated
 import typer
 
 from keybroker.cli import evidence_acts, evidence_making
+from keybroker.cli.acting import acting
 from keybroker.cli.evidence_held import find_one, held, warning_of
-from keybroker.cli.key_acts import acting
 from keybroker.cli.options import Config, Json
 from keybroker.cli.orders import OrderFile, PersonCertificate, PersonKey, find_order, read_compact_file
 from keybroker.cli.output import show_facts, show_json, show_receipt, show_table

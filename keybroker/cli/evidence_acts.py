@@ -14,8 +14,8 @@ from typing import Annotated
 import typer
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from keybroker.cli.acting import acting
 from keybroker.cli.evidence_held import find_one, held, warning_of
-from keybroker.cli.key_acts import acting
 from keybroker.cli.moments import read_day_or_moment
 from keybroker.cli.options import Config, Json
 from keybroker.cli.orders import OrderFile, PersonCertificate, PersonKey, find_order

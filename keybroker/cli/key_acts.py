@@ -6,10 +6,6 @@ refusal of an act without one says what an order for it names.
 
 from __future__ import annotations
 
-import os
-import pwd
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -17,17 +13,18 @@ import typer
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from keybroker.cli.acting import acting
+from keybroker.cli.by_order import Because, Label, act_with, by_order
 from keybroker.cli.moments import read_moment
 from keybroker.cli.options import Config, Json
-from keybroker.cli.orders import OrderFile, PersonCertificate, PersonKey, SecondOrder, find_order, ordered
+from keybroker.cli.orders import OrderFile, PersonCertificate, PersonKey, SecondOrder
 from keybroker.cli.output import show_receipt
 from keybroker.cli.token import opened_token
-from keybroker.config import Configuration, build_ledger, read_configuration
+from keybroker.config import Configuration, read_configuration
 from keybroker.errors import ConfigurationInvalid
 from keybroker.hsm.attributes import key_identifier
 from keybroker.hsm.generate import IDENTIFIER_OCTETS, generate_key
 from keybroker.hsm.token_module import Token
-from keybroker.keys.acts import name_of
 from keybroker.keys.administration import (
     Act,
     ActivateKey,
@@ -40,17 +37,11 @@ from keybroker.keys.administration import (
     RevokeCertificate,
     SuspendKey,
     administer,
-    told_act,
 )
 from keybroker.keys.life_acts import InstallKey, LabelKey
 from keybroker.ledger.journal import Journal
 from keybroker.ledger.model import Receipt
-from keybroker.terms import CallerKind, EntityIdentifier, KeyLabel, KeyPurpose, PartyName, Provenance
-
-Label = Annotated[str, typer.Argument(help="The key's label: [a-z0-9-]{1,63}.")]
-Orders = tuple[Path | None, Path | None, Path | None]
-"""``--order``, ``--person``, ``--person-key``."""
-Because = Annotated[str, typer.Option("--because", help="Why; kept in the record.")]
+from keybroker.terms import EntityIdentifier, KeyLabel, KeyPurpose, PartyName, Provenance
 
 
 def register(group: typer.Typer) -> None:
@@ -86,25 +77,12 @@ def generate(
     label, identifier = KeyLabel(key), _eui(eui)
     with opened_token(configuration) as token, acting(configuration, party) as (journal, actor):
         wanted = OrderKey(label=label, purpose=purpose, party=PartyName(party), eui=identifier)
-        order_key(configuration, journal, actor, wanted, (order, person, person_key), second_order)
+        act_with(configuration, journal, actor, wanted, ((order, person, person_key), second_order))
         identity, receipt = make_key(
             configuration, token, journal, actor, wanted, request=request, authentication=authentication
         )
     facts = {"key": label, "purpose": purpose, "party": party, "public_key": identity}
     show_receipt(facts, receipt, as_json=as_json)
-
-
-def order_key(
-    configuration: Configuration,
-    journal: Journal,
-    actor: Actor,
-    wanted: OrderKey,
-    orders: Orders,
-    second: Path | None = None,
-) -> None:
-    """Raises: as ``administer``; BadParameter."""
-    given = ordered(configuration, find_order(configuration, told_act(wanted), *orders), second)
-    administer(journal, actor, wanted, configuration.clock.now(), given, policies=configuration.policies)
 
 
 def make_key(
@@ -131,155 +109,52 @@ def make_key(
     return identity, receipt
 
 
+@by_order
 def enrol(
+    configuration: Configuration,
     key: Label,
     certificates: Annotated[Path, typer.Argument(help="PEM: the key's certificate, then its issuers.", exists=True)],
-    config: Config,
-    order: OrderFile = None,
-    second_order: SecondOrder = None,
-    person: PersonCertificate = None,
-    person_key: PersonKey = None,
-    as_json: Json = False,
-) -> None:
+) -> Act:
     """Give a key its certificate: the chain is verified up to an anchor of the configuration."""
-    configuration = read_configuration(config)
-    act = EnrolCertificate(label=KeyLabel(key), chain=_chain(certificates), anchors=configuration.anchors)
-    act_on(configuration, act, (order, person, person_key), as_json, second_order)
+    return EnrolCertificate(label=KeyLabel(key), chain=_chain(certificates), anchors=configuration.anchors)
 
 
+@by_order
 def revoke(
+    configuration: Configuration,
     key: Label,
     at: Annotated[str, typer.Option("--at", help="Since when: 2026-03-01T09:30:00Z, not in the future.")],
     because: Because,
-    config: Config,
-    order: OrderFile = None,
-    second_order: SecondOrder = None,
-    person: PersonCertificate = None,
-    person_key: PersonKey = None,
-    as_json: Json = False,
-) -> None:
+) -> Act:
     """The key's certificate was revoked: it cannot be used before another is enrolled, and this one never again."""
-    configuration = read_configuration(config)
     since = read_moment(at, param="--at")
     if since > configuration.clock.now():
         raise typer.BadParameter(f"expected a moment that has come, found {at}", param_hint="--at")
-    act_on(
-        configuration,
-        RevokeCertificate(label=KeyLabel(key), revoked_at=since, because=because),
-        (order, person, person_key),
-        as_json,
-        second_order,
-    )
+    return RevokeCertificate(label=KeyLabel(key), revoked_at=since, because=because)
 
 
-def activate(
-    key: Label,
-    config: Config,
-    order: OrderFile = None,
-    second_order: SecondOrder = None,
-    person: PersonCertificate = None,
-    person_key: PersonKey = None,
-    as_json: Json = False,
-) -> None:
+@by_order
+def activate(_: Configuration, key: Label) -> Act:
     """From now on the key may sign."""
-    act_on(
-        read_configuration(config), ActivateKey(label=KeyLabel(key)), (order, person, person_key), as_json, second_order
-    )
+    return ActivateKey(label=KeyLabel(key))
 
 
-def suspend(
-    key: Label,
-    because: Because,
-    config: Config,
-    order: OrderFile = None,
-    second_order: SecondOrder = None,
-    person: PersonCertificate = None,
-    person_key: PersonKey = None,
-    as_json: Json = False,
-) -> None:
+@by_order
+def suspend(_: Configuration, key: Label, because: Because) -> Act:
     """The key may not sign until it is resumed."""
-    act_on(
-        read_configuration(config),
-        SuspendKey(label=KeyLabel(key), because=because),
-        (order, person, person_key),
-        as_json,
-        second_order,
-    )
+    return SuspendKey(label=KeyLabel(key), because=because)
 
 
-def resume(
-    key: Label,
-    because: Because,
-    config: Config,
-    order: OrderFile = None,
-    second_order: SecondOrder = None,
-    person: PersonCertificate = None,
-    person_key: PersonKey = None,
-    as_json: Json = False,
-) -> None:
+@by_order
+def resume(_: Configuration, key: Label, because: Because) -> Act:
     """The key may sign again."""
-    act_on(
-        read_configuration(config),
-        ResumeKey(label=KeyLabel(key), because=because),
-        (order, person, person_key),
-        as_json,
-        second_order,
-    )
+    return ResumeKey(label=KeyLabel(key), because=because)
 
 
-def retire(
-    key: Label,
-    because: Because,
-    config: Config,
-    order: OrderFile = None,
-    second_order: SecondOrder = None,
-    person: PersonCertificate = None,
-    person_key: PersonKey = None,
-    as_json: Json = False,
-) -> None:
+@by_order
+def retire(_: Configuration, key: Label, because: Because) -> Act:
     """The key will never sign again."""
-    act_on(
-        read_configuration(config),
-        RetireKey(label=KeyLabel(key), because=because),
-        (order, person, person_key),
-        as_json,
-        second_order,
-    )
-
-
-def act_on(configuration: Configuration, act: Act, orders: Orders, as_json: bool, second: Path | None = None) -> None:
-    """Do one act by the orders given, and show its receipt. Raises: as ``administer``; BadParameter."""
-    given = ordered(configuration, find_order(configuration, told_act(act), *orders), second)
-    with acting(configuration, "operator") as (journal, actor):
-        at, policies = configuration.clock.now(), configuration.policies
-        receipt = administer(journal, actor, act, at, given, policies=policies)
-    show_receipt({"key": act.label, "act": name_of(act)}, receipt, as_json=as_json)
-
-
-@contextmanager
-def acting(configuration: Configuration, party: str) -> Iterator[tuple[Journal, Actor]]:
-    """A pen of our own, beside the broker's workers'; the actor is who runs this process."""
-    actor = operator(configuration, party)
-    ledger, _, journal = build_ledger(configuration, worker="operator")
-    try:
-        yield journal, actor
-    finally:
-        ledger.close()
-
-
-def operator(configuration: Configuration, party: str) -> Actor:
-    """Who runs this process, for the deployment's party or the one given."""
-    whose = configuration.file.deployment.party or party
-    return Actor(identity=f"local:{_user()}", kind=CallerKind.OPERATOR, party=PartyName(whose))
-
-
-def _user() -> str:
-    """The name of the real user id, which no variable of the environment changes; its number where it has no name."""
-    number = os.getuid()
-    try:
-        return pwd.getpwuid(number).pw_name
-    except KeyError:
-        return str(number)
+    return RetireKey(label=KeyLabel(key), because=because)
 
 
 def _eui(text: str | None) -> EntityIdentifier | None:

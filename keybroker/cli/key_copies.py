@@ -10,11 +10,11 @@ from typing import Annotated
 
 import typer
 
-from keybroker.cli.key_acts import Label, act_on
+from keybroker.cli.by_order import Label, by_order
 from keybroker.cli.options import Config, Json
-from keybroker.cli.orders import OrderFile, PersonCertificate, PersonKey, SecondOrder
 from keybroker.cli.output import show_json, show_table
-from keybroker.config import read_configuration, reading
+from keybroker.config import Configuration, read_configuration, reading
+from keybroker.keys.administration import Act
 from keybroker.keys.copies import KnownCopy, copies_of
 from keybroker.keys.life_acts import AddCopy, ConfirmCopyDestroyed, Copy
 from keybroker.terms import CopyKind, KeyLabel
@@ -46,41 +46,25 @@ def list_copies(key: Label, config: Config, as_json: Json = False) -> None:
         print("no copy is known: say where it stands with: keybroker keys copies add")
 
 
-def add(
-    key: Label,
-    kind: _Kind,
-    place: _Place,
-    config: Config,
-    sha256: _Digest = "",
-    order: OrderFile = None,
-    second_order: SecondOrder = None,
-    person: PersonCertificate = None,
-    person_key: PersonKey = None,
-    as_json: Json = False,
-) -> None:
+@by_order
+def add(_: Configuration, key: Label, kind: _Kind, place: _Place, sha256: _Digest = "") -> Act:
     """Say that a copy of the key is there; it is accounted for before the key counts as destroyed."""
-    act = AddCopy(label=KeyLabel(key), copy=_copy(kind, place, sha256))
-    act_on(read_configuration(config), act, (order, person, person_key), as_json, second_order)
+    return AddCopy(label=KeyLabel(key), copy=_copy(kind, place, sha256))
 
 
+@by_order
 def confirm_destroyed(
+    _: Configuration,
     key: Label,
     kind: _Kind,
     place: _Place,
     how: Annotated[str, typer.Option("--how", help="How it was erased: the vendor's command, the shredder.")],
-    config: Config,
     sha256: _Digest = "",
     searched: Annotated[bool, typer.Option("--searched", help="A search of the place found it no more.")] = False,
-    order: OrderFile = None,
-    second_order: SecondOrder = None,
-    person: PersonCertificate = None,
-    person_key: PersonKey = None,
-    as_json: Json = False,
-) -> None:
+) -> Act:
     """Two people sign that a copy is destroyed."""
     copy = _copy(kind, place, sha256)
-    act = ConfirmCopyDestroyed(label=KeyLabel(key), copy=copy, how=how, searched=searched)
-    act_on(read_configuration(config), act, (order, person, person_key), as_json, second_order)
+    return ConfirmCopyDestroyed(label=KeyLabel(key), copy=copy, how=how, searched=searched)
 
 
 def _copy(kind: CopyKind, place: str, sha256: str) -> Copy:

@@ -12,12 +12,12 @@ from typing import Annotated
 
 import typer
 
-from keybroker.cli.key_acts import Because, Label, act_on
+from keybroker.cli.by_order import Because, Label, by_order
 from keybroker.cli.options import Config, Json
-from keybroker.cli.orders import OrderFile, PersonCertificate, PersonKey, SecondOrder
 from keybroker.cli.output import show_json, show_table
-from keybroker.config import read_configuration, reading
+from keybroker.config import Configuration, read_configuration, reading
 from keybroker.errors import NotPermitted
+from keybroker.keys.administration import Act
 from keybroker.keys.history import Transition, history_of
 from keybroker.keys.life_acts import CompromiseKey, DistributeKey, SupersedeKey
 from keybroker.terms import KeyLabel
@@ -44,55 +44,32 @@ def history(key: Label, config: Config, as_json: Json = False) -> None:
     show_table(columns, [_line(each) for each in found])
 
 
+@by_order
 def distribute(
+    _: Configuration,
     key: Label,
     file: Annotated[Path, typer.Argument(help="What was handed out.", exists=True, dir_okay=False)],
     to: Annotated[str, typer.Option("--to", help="To whom.")],
     what: Annotated[str, typer.Option("--what", help="What it is: certificate request, wrapped key.")],
-    config: Config,
-    order: OrderFile = None,
-    second_order: SecondOrder = None,
-    person: PersonCertificate = None,
-    person_key: PersonKey = None,
-    as_json: Json = False,
-) -> None:
+) -> Act:
     """Record that something of the key was handed out; the record keeps SHA-256 of the file."""
     digest = hashlib.sha256(file.read_bytes()).digest()
-    act = DistributeKey(label=KeyLabel(key), what=what, to=to, sha256=digest)
-    act_on(read_configuration(config), act, (order, person, person_key), as_json, second_order)
+    return DistributeKey(label=KeyLabel(key), what=what, to=to, sha256=digest)
 
 
-def supersede(
-    key: Label,
-    because: Because,
-    config: Config,
-    order: OrderFile = None,
-    second_order: SecondOrder = None,
-    person: PersonCertificate = None,
-    person_key: PersonKey = None,
-    as_json: Json = False,
-) -> None:
+@by_order
+def supersede(_: Configuration, key: Label, because: Because) -> Act:
     """Another key has taken its place already (to have one take its place: keys renew). It will never sign again."""
-    act = SupersedeKey(label=KeyLabel(key), because=because)
-    act_on(read_configuration(config), act, (order, person, person_key), as_json, second_order)
+    return SupersedeKey(label=KeyLabel(key), because=because)
 
 
-def compromise(
-    key: Label,
-    because: Because,
-    config: Config,
-    order: OrderFile = None,
-    second_order: SecondOrder = None,
-    person: PersonCertificate = None,
-    person_key: PersonKey = None,
-    as_json: Json = False,
-) -> None:
+@by_order
+def compromise(_: Configuration, key: Label, because: Because) -> Act:
     """Somebody else has the key, or may have it: it is good for nothing but to be destroyed. Two people order it.
 
     Until they have, one can suspend it.
     """
-    act = CompromiseKey(label=KeyLabel(key), because=because)
-    act_on(read_configuration(config), act, (order, person, person_key), as_json, second_order)
+    return CompromiseKey(label=KeyLabel(key), because=because)
 
 
 def _line(each: Transition) -> tuple[object, ...]:

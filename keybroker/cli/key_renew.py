@@ -11,7 +11,9 @@ from typing import Annotated
 
 import typer
 
-from keybroker.cli.key_acts import Because, Label, Orders, act_on, acting, make_key, order_key
+from keybroker.cli.acting import acting
+from keybroker.cli.by_order import Because, Label, Orders, act_on, act_with
+from keybroker.cli.key_acts import make_key
 from keybroker.cli.options import Config, Json
 from keybroker.cli.orders import OrderFile, PersonCertificate, PersonKey, SecondOrder
 from keybroker.cli.output import console, show_facts, show_json
@@ -67,7 +69,7 @@ def _prepare(configuration: Configuration, found: Renewal, orders: Orders, secon
     # The PIN first: nothing is ordered that could not be made.
     with opened_token(configuration) as token, acting(configuration, found.order.party) as (journal, actor):
         if found.stage is Stage.ORDER:
-            order_key(configuration, journal, actor, found.order, orders, second)
+            act_with(configuration, journal, actor, found.order, (orders, second))
         make_key(configuration, token, journal, actor, found.order)
 
 

@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 from asn1crypto import pem
 
-from keybroker.cli.key_acts import operator
+from keybroker.cli.acting import operator
 from keybroker.cli.octets import check_writable
 from keybroker.cli.options import Config, Json
 from keybroker.cli.output import show_receipt

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from keybroker.cli.key_acts import operator
+from keybroker.cli.acting import operator
 from keybroker.cli.options import Config, Json
 from keybroker.cli.orders import read_compact_file
 from keybroker.cli.output import console, show_facts, show_json

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from keybroker.cli import thresholds_files
-from keybroker.cli.key_acts import acting
+from keybroker.cli.acting import acting
 from keybroker.cli.options import Config, Json
 from keybroker.cli.orders import read_compact_file
 from keybroker.cli.output import console, show_json, show_receipt, show_table

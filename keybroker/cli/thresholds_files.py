@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from keybroker.cli.key_acts import acting
+from keybroker.cli.acting import acting
 from keybroker.cli.options import Config, Json
 from keybroker.cli.output import show_facts, show_json
 from keybroker.cli.stating import read_stater, said

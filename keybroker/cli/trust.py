@@ -15,7 +15,7 @@ import typer
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from keybroker.cli.key_acts import acting
+from keybroker.cli.acting import acting
 from keybroker.cli.options import Config, Json
 from keybroker.cli.output import show_json, show_receipt, show_table
 from keybroker.config import Configuration, read_configuration, reading

@@ -35,7 +35,7 @@ from keybroker.terms import (
 RULE = RuleName("key-served")
 _CLAUSE = "G2.44"
 """For a key whose purpose has no policy; every policy names its own clause."""
-IN_NO_MODULE = frozenset({KeyState.ORDERED, KeyState.SPLIT, KeyState.COMBINED, KeyState.DESTROYED})
+IN_NO_MODULE = frozenset({KeyState.ORDERED, KeyState.SPLIT, KeyState.COMBINED, KeyState.DESTROYED, KeyState.RENOUNCED})
 """States in which no object of the token may stand; a combined key is a session's object."""
 
 
@@ -66,6 +66,8 @@ class Demands:
     deployment: DeploymentKind
     in_session: frozenset[KeyLabel] = frozenset()
     """Keys that were unwrapped into the login session alone (``unwrapping``), and end with it."""
+    brought_in: frozenset[KeyLabel] = frozenset()
+    """Keys that stand in the token for a while, by the maker's quorum (``quorum_held``)."""
 
 
 def find_held_keys(connection: Connection, register: KeyRegister, demands: Demands) -> HeldKeys:
@@ -129,7 +131,7 @@ def find_held_key(connection: Connection, key: RegisteredKey, demands: Demands, 
     if key.provenance is Provenance.IMPORTED_TEST_KEY and demands.deployment is not DeploymentKind.TEST:
         raise KeyUnfit(expected="a key made in a module", found="an imported test key in a live deployment")
     in_session = key.label in demands.in_session
-    if in_session:
+    if in_session or key.label in demands.brought_in:
         # However it came about once, this object was unwrapped.
         key = replace(key, provenance=Provenance.UNWRAPPED)
     if key.provenance is Provenance.UNWRAPPED and policy.export is Export.NEVER:

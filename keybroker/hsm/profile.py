@@ -24,6 +24,8 @@ from keybroker.hsm.profile_sections import (
     MacStrategy,
     Objects,
     ProfileFile,
+    QuorumAdapter,
+    QuorumFacts,
     ReturnValues,
     Sessions,
     TokenStrings,
@@ -48,6 +50,7 @@ class Profile:
     aes_gcm: AesGcm
     mac: Mac
     wrapping: WrappingFacts
+    quorum: QuorumFacts
     validation: Validation
     keeping: TokenKeeping
     return_values: Mapping[str, Meaning]
@@ -80,6 +83,7 @@ def read_profile(octets: bytes, *, name: str) -> Profile:
         aes_gcm=_aes_gcm(read.aes_gcm, where),
         mac=_mac(read.mac, where),
         wrapping=_wrapping(read.wrapping, where),
+        quorum=_quorum(read.quorum, where),
         validation=read.validation,
         keeping=_keeping(read.keys, where),
         return_values=_meanings(read.return_values, where),
@@ -89,7 +93,8 @@ def read_profile(octets: bytes, *, name: str) -> Profile:
 
 
 _SECTIONS = (
-    "library", "token", "sessions", "keys", "objects", "aes_gcm", "mac", "wrapping", "validation", "return_values"
+    "library", "token", "sessions", "keys", "objects", "aes_gcm", "mac", "wrapping", "quorum", "validation",
+    "return_values",
 )  # fmt: skip
 
 
@@ -156,6 +161,17 @@ def _wrapping(section: WrappingFacts, where: str) -> WrappingFacts:
     if section.adapter.is_conducted != (section.commands != ()):
         raise ConfigurationInvalid(
             "wrapping.commands: what people conduct needs the maker's commands, and nothing else has any", where=where
+        )
+    return section
+
+
+def _quorum(section: QuorumFacts, where: str) -> QuorumFacts:
+    given = {commands != () for commands in (section.split, section.join, section.let_go, section.replace)}
+    if given != {section.adapter is not QuorumAdapter.NONE}:
+        raise ConfigurationInvalid(
+            "quorum.split, join, let_go, replace: a quorum of the maker's needs the commands of all four, and nothing"
+            " else has any",
+            where=where,
         )
     return section
 

@@ -152,6 +152,29 @@ class WrappingFacts(Section):
     commands: tuple[Words, ...]
 
 
+class QuorumAdapter(StrEnum):
+    """The maker's own M-of-N, by which a key is held in parts in the place of ``slip39`` (SEC G2.44B)."""
+
+    LUNA_M_OF_N = "luna-m-of-n"
+    NSHIELD_CARD_SET = "nshield-card-set"
+    UTIMACO_MBK = "utimaco-mbk"
+    NONE = "none"
+    """The device keeps no key under a quorum of people."""
+
+
+class QuorumFacts(Section):
+    """What people carry out where the device has a quorum of its own, and the ceremony prints: ``split`` puts a key
+    under it, ``join`` brings it back by those who are present, ``let_go`` takes it away again, ``replace`` gives out
+    new cards. Each leaves what the quorum holds where it is.
+    """
+
+    adapter: Annotated[QuorumAdapter, Field(strict=False)]
+    split: tuple[Words, ...]
+    join: tuple[Words, ...]
+    let_go: tuple[Words, ...]
+    replace: tuple[Words, ...]
+
+
 class Validation(Section):
     """What the maker claims. The certificate in force belongs to the deployment's module evidence, not here."""
 
@@ -178,5 +201,6 @@ class ProfileFile(BaseModel):
     aes_gcm: AesGcm
     mac: Mac
     wrapping: WrappingFacts
+    quorum: QuorumFacts
     validation: Validation
     return_values: ReturnValues

@@ -212,11 +212,18 @@ class Token:
             self._demands = replace(self._demands, in_session=self._demands.in_session | {label})
             self._forget_handles()
 
-    def let_go(self, label: KeyLabel) -> None:
-        """Destroy the session key of this label and serve it no more; may be called again. Raises: ModuleFault,
-        ModuleDisagrees among them where the module still shows it."""
+    def serve_brought_in(self, label: KeyLabel) -> None:
+        """Serve the key of this label, which the maker's quorum has just brought into the token, until ``let_go``."""
         with self._lock:
-            self._demands = replace(self._demands, in_session=self._demands.in_session - {label})
+            self._demands = replace(self._demands, brought_in=self._demands.brought_in | {label})
+            self._forget_handles()
+
+    def let_go(self, label: KeyLabel) -> None:
+        """Destroy the session key of this label and serve it no more; may be called again. Objects of the token stay.
+        Raises: ModuleFault, ModuleDisagrees among them where the module still shows it."""
+        with self._lock:
+            in_session, brought_in = self._demands.in_session - {label}, self._demands.brought_in - {label}
+            self._demands = replace(self._demands, in_session=in_session, brought_in=brought_in)
             self._forget_handles()
             with self.exclusively() as connection:
                 destroy_session_objects(connection.wrapping(), label)

@@ -34,7 +34,7 @@ from keybroker.keys.copies import settle_copy
 from keybroker.keys.evidence import refusals_recorded, told_by
 from keybroker.keys.history import By, Moves, write_history
 from keybroker.keys.life_acts import CeremonyWord, LifeAct, RenewKey
-from keybroker.keys.orders import Ordered, check_orders, settle_order, told_order, without_order
+from keybroker.keys.orders import ADMINISTRATORS, Ordered, check_orders, settle_order, told_order, without_order
 from keybroker.keys.registering import change_register
 from keybroker.keys.telling import told_act
 from keybroker.ledger import tables
@@ -68,6 +68,7 @@ __all__ = [
     "administer_in",
     "needs_order",
     "people_needed",
+    "roles_needed",
     "told_act",
 ]
 
@@ -103,7 +104,7 @@ def administer(
 
     ``ordered``: the order of a person, which an act on a key in scope of SEC G3.23 needs, or those of two
     (``people_needed``); ``ceremony`` stands in their place. ``policies`` may have two people order more acts than the
-    clauses do.
+    clauses do, and say in which roles (``roles_needed``).
 
     Raises: NotPermitted when the act does not fit the key's state, deployment or party (the refusal is recorded),
     CertificateUnfit for a chain that does not verify, PersonMayNotAct and StatementRefused for an order that is
@@ -154,7 +155,16 @@ def people_needed(act: Act, purpose: KeyPurpose, policy: Policy | None = None) -
     life = None if policy is None else policy.settings.life
     if name in TWO_PEOPLE or (life is not None and name in life.two_people):
         return 2
+    if life is not None and name in life.roles:
+        # Whoever orders it has the right role: so somebody orders it.
+        return 1
     return 1 if OBLIGATIONS[purpose].location == "united-kingdom" else 0
+
+
+def roles_needed(act: Act, policy: Policy | None = None) -> frozenset[str]:
+    """In one of which roles each person orders this act: an administrator's, where ``policy`` names none for it."""
+    life = None if policy is None else policy.settings.life
+    return ADMINISTRATORS if life is None else life.roles.get(name_of(act), ADMINISTRATORS)
 
 
 def _administer(turn: Turn, asked: _Asked) -> Receipt:
@@ -217,10 +227,11 @@ def _orders(turn: Turn, asked: _Asked, purpose: KeyPurpose) -> tuple[Statement, 
         return ()
     if told["act"] in IN_A_CEREMONY:
         raise NotPermitted(f"{told['act']} is done by a ceremony alone; see: keybroker ceremony")
-    people = people_needed(act, purpose, asked.policies.get(purpose))
+    policy = asked.policies.get(purpose)
+    people, roles = people_needed(act, purpose, policy), roles_needed(act, policy)
     located = needs_order(act, purpose) and OBLIGATIONS[purpose].location == "united-kingdom"
     if asked.ordered is not None:
-        return check_orders(turn, asked.ordered, told, asked.at, people=people, in_united_kingdom=located)
+        return check_orders(turn, asked.ordered, told, asked.at, people=people, in_united_kingdom=located, roles=roles)
     if people:
         raise without_order(told, people=people)
     return ()

@@ -93,7 +93,9 @@ def _check_life(act: LifeAct, row: Any, turn: Turn, deployment: DeploymentKind) 
     life.check_life(turn, act, row)
     match act:
         case KeyImported():
-            _check_public_key(act.public_key, KeyPurpose(row.purpose), turn, deployment)
+            if row.public_key not in (None, act.public_key):
+                raise NotPermitted(f"{act.label} was renounced here: expected the very key that was, found another")
+            _check_public_key(act.public_key, KeyPurpose(row.purpose), turn, deployment, own=act.label)
         case ActivateTransferred():
             _check_activation(row, turn)
         case RenewKey():
@@ -123,7 +125,10 @@ def _check_generated(act: KeyGenerated, purpose: KeyPurpose, turn: Turn, deploym
     _check_public_key(act.public_key, purpose, turn, deployment)
 
 
-def _check_public_key(identity: bytes, purpose: KeyPurpose, turn: Turn, deployment: DeploymentKind) -> None:
+def _check_public_key(
+    identity: bytes, purpose: KeyPurpose, turn: Turn, deployment: DeploymentKind, *, own: str = ""
+) -> None:
+    """``own``: the label under which the register may have it already."""
     if OBLIGATIONS[purpose].algorithm is KeyAlgorithm.AES_GCM:
         if len(identity) != _SECRET_IDENTIFIER_OCTETS:
             raise NotPermitted(f"a secret key is named by its CKA_ID of {_SECRET_IDENTIFIER_OCTETS} octets")
@@ -131,7 +136,7 @@ def _check_public_key(identity: bytes, purpose: KeyPurpose, turn: Turn, deployme
         raise NotPermitted("a public key is an uncompressed P-256 point of 65 octets")
     if deployment is DeploymentKind.LIVE and is_published_test_key(identity):
         raise NotPermitted("this is a published test key; a live deployment refuses it (SEC G5.13)")
-    same = select(tables.key.c.label).where(tables.key.c.public_key == identity)
+    same = select(tables.key.c.label).where(tables.key.c.public_key == identity, tables.key.c.label != own)
     if other := turn.connection.execute(same).scalar_one_or_none():
         raise NotPermitted(f"the key {other} has the same public key")
 

@@ -30,6 +30,7 @@ from keybroker.keys.life_acts import (
     LifeAct,
     RejoinKey,
     RenewKey,
+    RenounceKey,
     SplitKey,
     SupersedeKey,
 )
@@ -87,6 +88,8 @@ def check_life(turn: Turn, act: LifeAct, row: Any) -> None:
             _check_digest(act.proof)
         case DestroyKey():
             _check_digest(act.transcript)
+            check_all_destroyed(turn, act.label)
+        case RenounceKey():
             check_all_destroyed(turn, act.label)
         case AddCopy() | ConfirmCopyDestroyed():
             check_copy(turn, act)

@@ -140,6 +140,13 @@ class KeyImported:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RenounceKey:
+    """What was imported is destroyed, every copy of it is accounted for, and it was never used here."""
+
+    label: KeyLabel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ActivateTransferred:
     """From now on it is used here; ``suspension`` is SHA-256 of what its source signed when it suspended it (32)."""
 
@@ -193,6 +200,7 @@ LifeAct = (
     | BeginTransfer
     | KeyTransferred
     | KeyImported
+    | RenounceKey
     | ActivateTransferred
     | DestroyKey
     | CompromiseKey
@@ -230,7 +238,7 @@ def told(act: LifeAct) -> dict[str, Json]:
             return {"copy": act.copy.told()}
         case ConfirmCopyDestroyed():
             return {"copy": act.copy.told(), "how": act.how, "searched": act.searched}
-        case CombineKey() | RejoinKey():
+        case CombineKey() | RejoinKey() | RenounceKey():
             return {}
         case _:
             assert_never(act)

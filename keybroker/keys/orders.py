@@ -25,8 +25,8 @@ from keybroker.statement.payloads import Order
 from keybroker.statement.statement import Statement
 from keybroker.terms import Finding, KeyPurpose, KeyState, RuleName
 
-ADMINISTRATOR = "administrator"
-"""The role that acts on keys, modules and configuration."""
+ADMINISTRATORS = frozenset({"administrator"})
+"""The role that acts on modules and configuration, and on keys whose policy names no other for the act."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +41,9 @@ class Ordered:
     second: bytes | None = None
 
 
-def administrator(*, in_united_kingdom: bool) -> ActDemand:
-    """What is demanded of whoever orders."""
-    return ActDemand(roles=frozenset({ADMINISTRATOR}), in_united_kingdom=in_united_kingdom, privileged=True)
+def administrator(*, in_united_kingdom: bool, roles: frozenset[str] = ADMINISTRATORS) -> ActDemand:
+    """What is demanded of whoever orders, in one of ``roles``."""
+    return ActDemand(roles=roles, in_united_kingdom=in_united_kingdom, privileged=True)
 
 
 def without_order(act: Mapping[str, Json], *, people: int = 1, found: str = "none") -> PersonMayNotAct:
@@ -71,8 +71,9 @@ def check_order(
     at: datetime,
     *,
     in_united_kingdom: bool,
+    roles: frozenset[str] = ADMINISTRATORS,
 ) -> Statement:
-    """The order is for this very act, by a person who may act now, and was never used.
+    """The order is for this very act, by a person who may act now in one of ``roles``, and was never used.
 
     Raises: StatementRefused, PersonMayNotAct.
     """
@@ -84,7 +85,7 @@ def check_order(
         raise StatementRefused(
             f"ORDER_FOR_ANOTHER_ACT: expected {act['act']}, {target}, found {found}", flaw="ORDER_FOR_ANOTHER_ACT"
         )
-    demand = administrator(in_united_kingdom=in_united_kingdom)
+    demand = administrator(in_united_kingdom=in_united_kingdom, roles=roles)
     check_may_act(
         statement.attester, act=demand, standing=read_standing(turn.connection), settings=ordered.people, at=at
     )
@@ -92,7 +93,14 @@ def check_order(
 
 
 def check_orders(
-    turn: Turn, ordered: Ordered, act: Mapping[str, Json], at: datetime, *, people: int, in_united_kingdom: bool
+    turn: Turn,
+    ordered: Ordered,
+    act: Mapping[str, Json],
+    at: datetime,
+    *,
+    people: int,
+    in_united_kingdom: bool,
+    roles: frozenset[str] = ADMINISTRATORS,
 ) -> tuple[Statement, ...]:
     """As ``check_order``, of as many people as ordered it: at least ``people`` (0 to 2), each with an order of his own.
 
@@ -100,7 +108,9 @@ def check_orders(
     """
     given = [ordered.order, *([] if ordered.second is None else [ordered.second])]
     each = [replace(ordered, order=order) for order in given]
-    statements = tuple(check_order(turn, one, act, at, in_united_kingdom=in_united_kingdom) for one in each)
+    statements = tuple(
+        check_order(turn, one, act, at, in_united_kingdom=in_united_kingdom, roles=roles) for one in each
+    )
     different = {statement.attester for statement in statements}
     if len(different) < max(people, len(given)):
         raise without_order(act, people=2, found=f"the order of {' and '.join(sorted(different))} alone")
@@ -123,7 +133,8 @@ def remember_act(turn: Turn, subject: str, person: str, receipt: Receipt, at: da
 # SEC G3.23: who configures what holds such a key is "located in the United Kingdom".
 def serves_united_kingdom(connection: Connection, policies: Mapping[KeyPurpose, Policy]) -> bool:
     """Is any key in scope held here? Then so is what is done to the broker itself."""
-    gone = (KeyState.RETIRED.value, KeyState.TRANSFERRED.value, KeyState.DESTROYED.value)
+    over = (KeyState.RETIRED, KeyState.TRANSFERRED, KeyState.DESTROYED, KeyState.RENOUNCED)
+    gone = [state.value for state in over]
     held = select(tables.key.c.purpose).where(tables.key.c.state.not_in(gone)).distinct()
     purposes = {KeyPurpose(each) for each in connection.execute(held).scalars()}
     return any(policies[each].location == "united-kingdom" for each in purposes & policies.keys())

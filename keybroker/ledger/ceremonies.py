@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from keybroker.ledger import tables
-from keybroker.ledger.ceremony_form import OPEN
+from keybroker.ledger.ceremony_form import DONE, OPEN
 from keybroker.ledger.model import Json
+from keybroker.terms import KeyState
 
 _ceremony, _key, _step = tables.ceremony, tables.ceremony_key, tables.ceremony_step
 
@@ -21,6 +22,7 @@ _ceremony, _key, _step = tables.ceremony, tables.ceremony_key, tables.ceremony_s
 class StoredStep:
     """``entry``, ``signatures`` (base64 by name) and ``leaf_index`` are None while it is begun and not concluded."""
 
+    step: str
     given: Mapping[str, Json]
     begun_index: int
     entry: str | None
@@ -62,10 +64,23 @@ def every_ceremony(connection: Connection) -> tuple[tuple[str, str, str], ...]:
     return tuple((row.name, row.kind, row.state) for row in connection.execute(columns))
 
 
+def done_plans(connection: Connection, kind: str) -> tuple[str, ...]:
+    """The very texts of the plans of this kind that were carried out, the oldest first."""
+    done = select(_ceremony.c.plan).where(_ceremony.c.kind == kind, _ceremony.c.state == DONE)
+    return tuple(connection.execute(done.order_by(_ceremony.c.leaf_index)).scalars())
+
+
 def busy_keys(connection: Connection) -> dict[str, str]:
     """Keys that a ceremony is under way with: label to name."""
     held = select(_key.c.label, _key.c.name).join(_ceremony, _ceremony.c.name == _key.c.name)
     return {row.label: row.name for row in connection.execute(held.where(_ceremony.c.state == OPEN))}
+
+
+def all_in_state(connection: Connection, name: str, state: KeyState) -> bool:
+    """Is each key that it holds in that state?"""
+    table = tables.key
+    held = select(table.c.state).join(_key, _key.c.label == table.c.label).where(_key.c.name == name)
+    return set(connection.execute(held).scalars()) == {state.value}
 
 
 def last_entry(connection: Connection, name: str) -> str:
@@ -85,6 +100,12 @@ def write_ceremony(connection: Connection, told: Mapping[str, Any], leaf_index: 
     """It is open; ``told`` are its name, kind, side and plan."""
     connection.execute(insert(_ceremony).values(**told, state=OPEN, leaf_index=leaf_index))
     connection.execute(insert(_key), [{"label": label, "name": told["name"]} for label in labels])
+
+
+def write_given_up(connection: Connection, name: str, number: int) -> None:
+    """A step that was begun and not concluded is so no more: another takes its number."""
+    own = (_step.c.name == name, _step.c.number == number, _step.c.entry.is_(None))
+    connection.execute(delete(_step).where(*own))
 
 
 def write_begun(
@@ -108,6 +129,7 @@ def write_state(connection: Connection, name: str, state: str) -> None:
 
 def _stored(row: Any) -> StoredStep:
     return StoredStep(
+        step=row.step,
         given=json.loads(row.given),
         begun_index=row.begun_index,
         entry=row.entry,

@@ -15,7 +15,7 @@ _ORDERED, _GENERATED, _ENROLLING = KeyState.ORDERED, KeyState.GENERATED, KeyStat
 _ACTIVE, _SUSPENDED, _RETIRED = KeyState.ACTIVE, KeyState.SUSPENDED, KeyState.RETIRED
 _SUPERSEDED, _SPLIT, _COMBINED = KeyState.SUPERSEDED, KeyState.SPLIT, KeyState.COMBINED
 _TRANSFERRING, _INSTALLED, _TRANSFERRED = KeyState.TRANSFERRING, KeyState.INSTALLED, KeyState.TRANSFERRED
-_DESTROYED, _COMPROMISED = KeyState.DESTROYED, KeyState.COMPROMISED
+_DESTROYED, _COMPROMISED, _RENOUNCED = KeyState.DESTROYED, KeyState.COMPROMISED, KeyState.RENOUNCED
 
 
 def _stays(*states: KeyState) -> Mapping[KeyState | None, KeyState]:
@@ -27,9 +27,9 @@ def _to(after: KeyState, *before: KeyState) -> Mapping[KeyState | None, KeyState
     return dict.fromkeys(before, after)
 
 
-_HELD = tuple(state for state in KeyState if state not in (_ORDERED, _DESTROYED))
+_HELD = tuple(state for state in KeyState if state not in (_ORDERED, _DESTROYED, _RENOUNCED))
 """The states of a key that was made and is not gone."""
-_AFTER_ORDER = (*_HELD, _DESTROYED)
+_AFTER_ORDER = (*_HELD, _DESTROYED, _RENOUNCED)
 
 LIFE: Mapping[str, Mapping[KeyState | None, KeyState]] = {
     # Registered and ordered by one act; None: the register does not know it.
@@ -61,7 +61,9 @@ LIFE: Mapping[str, Mapping[KeyState | None, KeyState]] = {
     # Irrevocable: no act leads back, so that no two systems can use it.
     "BeginTransfer": _to(_TRANSFERRING, _ACTIVE, _SUSPENDED),
     "KeyTransferred": {_TRANSFERRING: _TRANSFERRED},
-    "KeyImported": {_ORDERED: _INSTALLED},
+    # One that was renounced may come again: it was never used here.
+    "KeyImported": _to(_INSTALLED, _ORDERED, _RENOUNCED),
+    "RenounceKey": {_INSTALLED: _RENOUNCED},
     "ActivateTransferred": {_INSTALLED: _ACTIVE},
     "CompromiseKey": _to(_COMPROMISED, *(state for state in _HELD if state is not _COMPROMISED)),
     # Not while the destination has yet to prove that it holds it, nor while a quorum has it in a session.
@@ -88,6 +90,7 @@ IN_A_CEREMONY = frozenset(
         "RejoinKey",
         "BeginTransfer",
         "KeyImported",
+        "RenounceKey",
         "ActivateTransferred",
         "KeyTransferred",
         "DestroyKey",

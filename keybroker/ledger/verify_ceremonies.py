@@ -19,11 +19,16 @@ from keybroker.ledger.ceremony_form import (
     ABORTED,
     BEGIN,
     BEGIN_STEP,
+    COMPROMISE,
     CONCLUDE_STEP,
     DONE,
     END,
+    GIVES_AWAY,
     NOTHING_BEFORE,
+    OFFERS,
     OPEN,
+    RENOUNCE,
+    WITHHOLDS,
 )
 from keybroker.ledger.model import Json
 from keybroker.ledger.record import decode, encode
@@ -82,6 +87,7 @@ class Ceremonies:
     _steps: dict[tuple[str, int], StepRow] = field(default_factory=dict)
     _keys: dict[str, frozenset[str]] = field(default_factory=dict)
     _previous: dict[str, str] = field(default_factory=dict)
+    _compromised: set[str] = field(default_factory=set)
 
     def administer(self, index: int, body: Mapping[str, Json]) -> None:
         """Raises: LedgerBroken."""
@@ -97,7 +103,9 @@ class Ceremonies:
                 self._conclude(index, act)
             case name if name in (END, ABORT):
                 self._end(index, act, DONE if name == END else ABORTED)
-            case _:
+            case name:
+                if name == COMPROMISE:
+                    self._compromised.add(str(act.get("key")))
                 self._by_word(index, act)
 
     def check_tables(self, rows: CeremonyRows | None) -> None:
@@ -125,14 +133,24 @@ class Ceremonies:
         return (name for name, row in self._ceremonies.items() if row.state == OPEN)
 
     def _begin_step(self, index: int, act: Mapping[str, Json]) -> None:
-        name = self._of(index, act)
+        name, step = self._of(index, act), str(act.get("step"))
+        if step == RENOUNCE:
+            self._give_up(name)
         number, begun = self._next(name), act.get("number")
         expect(begun == number, index, f"the beginning of step {number} of {name}", f"step {begun}")
         last = self._steps.get((name, number - 1))
         expect(last is None or last.entry is not None, index, f"step {number - 1} of {name} concluded", "begun alone")
+        expect(last is None or last.step != RENOUNCE, index, f"the end of {name}, which renounced", step)
         given = _canonical(act.get("given"))
-        row = StepRow(name=name, number=number, step=str(act.get("step")), given=given, begun_index=index)
+        row = StepRow(name=name, number=number, step=step, given=given, begun_index=index)
         self._steps[name, number] = row
+
+    def _give_up(self, name: str) -> None:
+        """A destination that renounces does so in the place of what it had begun."""
+        number = self._next(name) - 1
+        row = self._steps.get((name, number))
+        if row is not None and row.entry is None and row.step != RENOUNCE:
+            del self._steps[name, number]
 
     def _next(self, name: str) -> int:
         return sum(1 for each, _ in self._steps if each == name) + 1
@@ -167,7 +185,25 @@ class Ceremonies:
             planned = _planned(self._ceremonies[name])
             concluded = [row.step for (each, _), row in self._steps.items() if each == name and row.entry is not None]
             expect(concluded == planned, index, f"the end of {name} after {planned}", f"after {concluded}")
+        else:
+            self._check_given_back(index, name, act)
         self._ceremonies[name] = replace(self._ceremonies[name], state=state)
+
+    def _check_given_back(self, index: int, name: str, act: Mapping[str, Json]) -> None:
+        """What may have left is aborted by a renunciation alone, or when nobody here may ever use the keys."""
+        steps = {row.step: row for (each, _), row in self._steps.items() if each == name}
+        if OFFERS in steps:
+            row = steps.get(RENOUNCE)
+            expect(row is not None and row.entry is not None, index, f"a renunciation that ends {name}", "none")
+        if steps.keys().isdisjoint(GIVES_AWAY) or self._keys[name] <= self._compromised:
+            return
+        told = act.get("renunciation")
+        text = str(told.get("entry")) if isinstance(told, dict) else ""
+        plan = sha256(self._ceremonies[name].plan.encode()).hexdigest()
+        withheld = steps.get(WITHHOLDS)
+        expected = (RENOUNCE, plan, _fact(None if withheld is None else withheld.entry, "offer"))
+        found = (_read(text).get("step"), _read(text).get("plan_sha256"), _fact(text, "offer"))
+        expect(found == expected, index, f"the renunciation {expected} that ends {name}", str(found))
 
     def _of(self, index: int, act: Mapping[str, Json]) -> str:
         """The ceremony that is under way. Raises: LedgerBroken."""
@@ -188,6 +224,19 @@ class Ceremonies:
         last = self._previous[name]
         right = last != NOTHING_BEFORE and word.get("entry") == last
         expect(right, index, f"the word of {name}'s last entry, {last}", str(word.get("entry")))
+
+
+def _read(text: str | None) -> Mapping[str, Json]:
+    """An entry; nothing of what is none."""
+    try:
+        return decode((text or "").encode())
+    except ValueError:
+        return {}
+
+
+def _fact(text: str | None, name: str) -> Json:
+    facts = _read(text).get("facts")
+    return facts.get(name) if isinstance(facts, dict) else None
 
 
 def _canonical(told: Json) -> str:

@@ -145,7 +145,7 @@ class Lives:
                     self._add(index, label, where)
             case "ConfirmCopyDestroyed":
                 self._confirm(index, label, act)
-            case "DestroyKey":
+            case "DestroyKey" | "RenounceKey":
                 own = [row for row in self._copies.values() if row.label == label]
                 left = [row.place for row in own if row.destroyed_index is None]
                 expect(bool(own) and not left, index, f"every copy of {label} accounted for", ", ".join(left) or "none")

@@ -18,7 +18,7 @@ from keybroker.content.message_codes import MESSAGE_CODES
 from keybroker.content.model import Criticality
 from keybroker.errors import ConfigurationInvalid
 from keybroker.policy.conflicts import find_conflicts
-from keybroker.policy.file_form import ModuleValidation, PolicyFile, Table
+from keybroker.policy.file_form import Life, ModuleValidation, PolicyFile, Table
 from keybroker.policy.model import GateRequirement, ModuleRequirement, Policy
 from keybroker.policy.settings import (
     AnomalyThresholdSettings,
@@ -119,7 +119,17 @@ def _settings(file: PolicyFile, name: str) -> Settings:
         supply_sensitive_check=_table(SupplySensitiveCheckSettings, file.supply_sensitive_check, name),
         anomaly_thresholds=_table(AnomalyThresholdSettings, file.anomaly_thresholds, name),
         module_validation=_module_validation(file.module.validation),
-        life=_table(LifeSettings, file.life, name),
+        life=_life(file.life, name),
+    )
+
+
+def _life(table: Life, name: str) -> LifeSettings:
+    return LifeSettings(
+        cryptoperiod_days=table.cryptoperiod_days,
+        uses=table.uses,
+        two_people=_once(list[str](table.two_people), name, "two_people"),
+        roles={act: _once(roles, name, "roles") for act, roles in table.roles.items()},
+        demanded=_once(list[str](table.demanded), name, "demanded"),
     )
 
 

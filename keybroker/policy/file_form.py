@@ -39,6 +39,10 @@ OrderedByTwo = Literal[
 ]
 """Acts that a policy may have two people order. The others always need two or a ceremony, or follow from an order."""
 
+OrderedInRole = OrderedByTwo | Literal["CompromiseKey", "ConfirmCopyDestroyed"]
+"""Acts of which a policy may say in which roles they are ordered: all that people order."""
+_Role = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")]
+
 
 class Table(BaseModel):
     """A table of the file: its keys and no other."""
@@ -169,9 +173,10 @@ class _AnomalyThresholds(Table):
         return self
 
 
-class _Life(Table):
+class Life(Table):
     demanded: list[Literal["cryptoperiod_days", "uses"]]
     two_people: list[OrderedByTwo]
+    roles: dict[OrderedInRole, Annotated[list[_Role], Field(min_length=1)]] = {}
     cryptoperiod_days: Annotated[int, Field(ge=1, le=36_600)] | None = None
     uses: Annotated[int, Field(ge=1, lt=2**53)] | None = None
 
@@ -204,7 +209,7 @@ class PolicyFile(Table):
     export: Annotated[Export, Field(strict=False)]
     module: _Module
     gates: Annotated[list[_Gate], Field(min_length=1)]
-    life: _Life
+    life: Life
     message_codes: dict[str, Annotated[list[Annotated[int, Field(ge=0, le=0xFFFF)]], Field(min_length=1)]]
     certificates: _Certificates | None = None
     revocation_lists: _RevocationLists | None = None

@@ -6,7 +6,8 @@ rule runs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 
@@ -128,7 +129,8 @@ class AnomalyThresholdSettings:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LifeSettings:
     """``[life]``: the cryptoperiod in days from a key's activation, and how often it is used at most (every intent
-    counts); None: without end. ``two_people``: acts that two people order, beside those that need it anyway.
+    counts); None: without end. ``two_people``: acts that two people order, beside those that need it anyway. ``roles``:
+    of an act, in which roles it is ordered; one that is not named is an administrator's.
 
     ``demanded`` is what the file must have: a review that took such a figure away would be refused.
     """
@@ -136,6 +138,7 @@ class LifeSettings:
     cryptoperiod_days: int | None = None
     uses: int | None = None
     two_people: frozenset[str] = frozenset()
+    roles: Mapping[str, frozenset[str]] = field(default_factory=dict)
     demanded: frozenset[str] = frozenset()
 
 

@@ -7,7 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
-from keybroker.cli.key_acts import operator
+from keybroker.cli.acting import operator
 from keybroker.config import build_ledger, build_token, read_configuration
 from keybroker.keys.restore import restore_ledger
 

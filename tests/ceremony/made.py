@@ -106,7 +106,13 @@ def _of_kind(kind: CeremonyKind) -> dict[str, Any]:
                 },
             }
         case CeremonyKind.SPLIT | CeremonyKind.RESHARE:
-            split = {"sites": ["london-a", "leeds-b"], "copies": 3, "generation": 1, "of_appendix_l": False}
+            split = {
+                "mechanism": "slip39",
+                "sites": ["london-a", "leeds-b"],
+                "copies": 3,
+                "generation": 1,
+                "of_appendix_l": False,
+            }
             return {"quorum": {"threshold": 2, "count": 3}, "split": split}
         case CeremonyKind.COMBINE | CeremonyKind.VERIFY_SHARES:
             return {"quorum": {"threshold": 2, "count": 3}}
@@ -153,8 +159,10 @@ def a_transcript(
     given: Sequence[Mapping[str, Json]] | None = None,
     change: Callable[[Entry], Entry] = lambda entry: entry,
     deployment: DeploymentKind = DeploymentKind.TEST,
+    ends: tuple[Step, ...] = (),
 ) -> bytes:
-    """As ``transcript.make_transcript`` writes it. ``steps``: how many are concluded, None for all of its side.
+    """As ``transcript.make_transcript`` writes it. ``steps``: how many are concluded, None for all of its side, and
+    ``ends`` behind them.
 
     ``given``: the approvals, where they are not all that the plan demands. ``change``: of each entry before it is
     signed, for what somebody signed wrongly.
@@ -164,7 +172,7 @@ def a_transcript(
     module = plan_file.plan.module(side)
     assert module is not None
     all_steps = own_steps(plan_file.plan, side)
-    done = all_steps if steps is None else all_steps[:steps]
+    done = (*(all_steps if steps is None else all_steps[:steps]), *ends)
     written: list[Json] = []
     previous = NOTHING_BEFORE
     for number, step in enumerate(done, start=1):

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from keybroker.ceremony.entry import Entry
 from keybroker.ceremony.package import Offered, Packed, read_offer, read_package
 from keybroker.ceremony.plan import CeremonyKind, PlanFile, Side, read_plan
+from keybroker.ceremony.steps import RENOUNCE
 from keybroker.hsm.connection import WrapMechanism
 from keybroker.hsm.profile_sections import Payload
 from keybroker.hsm.wrapped_key import WrappedKey, encode_wrapped_key
@@ -133,22 +134,60 @@ def packed() -> Packed:
 def a_proof(changes: Changes = NONE, **more: Any) -> bytes:
     """After the destination's activation."""
     package = packed()
-    imported = {
+    proof = {"by": "request", "key": "recovery", "proof": "3000"}
+    activated = {"keys": [proof], "withheld": package.withheld_sha256, "wrapping_key": "destroyed"}
+    steps: Mapping[str, Callable[[Entry], dict[str, Any]]] = {
+        "offer-wrapping-key": lambda _: _offer(),
+        "import-key": lambda _: imported(package),
+        "activate-transferred": lambda _: activated,
+    }
+    facts = _with(steps, changes)
+    return a_transcript(PLAN, **{"side": Side.DESTINATION, "steps": 5, "change": facts, **more})
+
+
+def imported(package: Packed) -> dict[str, Any]:
+    """Facts of ``import-key``."""
+    return {
         "certificates": "treated as issued in respect of dcc-live-systems-b (G2.22H)",
         "keys": [{"evidence": [], "key": "recovery", "public_key": TEST_POINT.hex()}],
         "package": package.sha256,
         "serial": DESTINATION_SERIAL,
         "withheld": package.withheld_sha256,
     }
-    proof = {"by": "request", "key": "recovery", "proof": "3000"}
-    activated = {"keys": [proof], "withheld": package.withheld_sha256, "wrapping_key": "destroyed"}
+
+
+def renounced_key(**changes: Any) -> dict[str, Any]:
+    """The key in the renunciation."""
+    return {
+        "cannot_be_proven": ["that no other module holds a copy"],
+        "destroyed": [],
+        "key": "recovery",
+        "public_key_sha256": sha256(TEST_POINT).hexdigest(),
+        "searched": 3,
+        "state": None,
+        **changes,
+    }
+
+
+def a_renunciation(changes: Changes = NONE, **more: Any) -> bytes:
+    """After the destination's import, or before with ``steps`` 3 and the package None."""
+    package = packed()
+    renounced = {
+        "because": "the contract lasts",
+        "irrevocable": "none of its keys is here",
+        "keys": [renounced_key()],
+        "offer": offered().entry_sha256,
+        "package": package.sha256,
+        "serial": DESTINATION_SERIAL,
+        "wrapping_key": "destroyed",
+    }
     steps: Mapping[str, Callable[[Entry], dict[str, Any]]] = {
         "offer-wrapping-key": lambda _: _offer(),
-        "import-key": lambda _: imported,
-        "activate-transferred": lambda _: activated,
+        "import-key": lambda _: imported(package),
+        "renounce": lambda _: renounced,
     }
-    facts = _with(steps, changes)
-    return a_transcript(PLAN, **{"side": Side.DESTINATION, "steps": 5, "change": facts, **more})
+    said = {"side": Side.DESTINATION, "steps": 4, "state": "aborted", "ends": (RENOUNCE,)}
+    return a_transcript(PLAN, **{**said, "change": _with(steps, changes), **more})
 
 
 def _with(steps: Mapping[str, Callable[[Entry], dict[str, Any]]], changes: Changes) -> Callable[[Entry], Entry]:

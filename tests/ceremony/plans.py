@@ -81,7 +81,7 @@ _TRANSFER = TransferTerms(
     mechanism="pkcs11-wrap",
     afterwards="destroy",
 )
-_SPLIT = SplitTerms(sites=("site-a", "site-b"), copies=3, generation=1, of_appendix_l=True)
+_SPLIT = SplitTerms(mechanism="slip39", sites=("site-a", "site-b"), copies=3, generation=1, of_appendix_l=True)
 
 
 def _sides(kind: CeremonyKind) -> tuple[Side, ...]:

@@ -119,5 +119,7 @@ class Rehearsed:
 
 def of_generation(generation: int) -> Callable[[Plan], Plan]:
     """The plan of a later set."""
-    terms = SplitTerms(sites=("site-a", "site-b"), copies=3, generation=generation, of_appendix_l=False)
+    terms = SplitTerms(
+        mechanism="slip39", sites=("site-a", "site-b"), copies=3, generation=generation, of_appendix_l=False
+    )
     return lambda plan: plan.model_copy(update={"split": terms})

@@ -16,7 +16,19 @@ import pytest
 from keybroker.ceremony.plan import CeremonyKind, PlanFile, Role, Side
 from keybroker.cli.dev.plan import DEVICES
 from keybroker.terms import KeyPurpose
-from tests.ceremony.at_terminal import PAUSED, brought, deployment, outputs, rehearse, shares, verified, words_of
+from tests.ceremony.at_terminal import (
+    KEYBROKER,
+    PAUSED,
+    at_terminal,
+    brought,
+    deployment,
+    outputs,
+    rehearse,
+    shares,
+    verified,
+    verify,
+    words_of,
+)
 from tests.ceremony.plans import a_key, a_plan, written
 from tests.ceremony.shared import RECOVERY, of_generation
 from tests.ceremony.terminal import Answer
@@ -44,6 +56,35 @@ def test_a_key_is_carried_from_one_side_to_the_other_in_turns(tmp_path: Path) ->
     for side in (SOURCE, DESTINATION):
         steps = verified(tmp_path, plan_file, side)["steps"]
         assert steps == [step.removeprefix(f"{side}:") for step in plan_file.plan.steps if step.startswith(f"{side}:")]
+
+
+def test_a_transfer_is_given_back_by_the_word_that_everybody_signs(tmp_path: Path) -> None:
+    plan_file = a_plan(CeremonyKind.TRANSFER, a_key(KeyPurpose.COS_PARTY_TLS, "moved"))
+    name, place = plan_file.plan.name, tmp_path / "place"
+
+    def turn(side: Side) -> int:
+        words: Mapping[str, Answer] = {**brought(tmp_path, plan_file, side), "Type WITHHOLD": "WITHHOLD"}
+        return rehearse(tmp_path, plan_file, words, side=side)[0]
+
+    def abort(side: Side, *more: str | Path) -> tuple[int, str]:
+        own = deployment(place, side)
+        command = (KEYBROKER, "ceremony", "abort", name, "--because", "it is not to be", "--config", own.config_path)
+        words: Mapping[str, Answer] = {"Type RENOUNCE": ["renounce", "RENOUNCE"]}
+        return at_terminal((*command, *more), words, own.directory, own.broker_environment)
+
+    assert [turn(side) for side in (DESTINATION, SOURCE)] == [PAUSED, PAUSED]
+    given = outputs(tmp_path, plan_file, DESTINATION)
+    room = ("--side", DESTINATION.value, "--people", place / "people.toml", "--directory", given)
+    assert abort(DESTINATION)[0] != 0
+    status, screen = abort(DESTINATION, *room)
+    assert (status, f"Carry {name}.renunciation.json to the source" in screen) == (0, True), screen
+    # Asked again, it is written again.
+    (given / f"{name}.renunciation.json").unlink()
+    assert abort(DESTINATION, *room)[0] == 0
+    told = verify(given / f"{name}.renunciation.json", tmp_path / "parts")
+    assert (told["state"], told["complete"]) == ("aborted", False)
+    assert abort(SOURCE)[0] != 0
+    assert abort(SOURCE, "--renunciation", given / f"{name}.renunciation.json")[0] == 0
 
 
 def test_a_key_is_destroyed_only_by_the_exact_word(tmp_path: Path) -> None:

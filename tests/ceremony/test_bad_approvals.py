@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from keybroker.ceremony.judging import judge_plan
 from keybroker.ceremony.plan import CeremonyKind, PlanFile, Side
 from keybroker.ceremony.scene import Scene
+from keybroker.cli.acting import acting
 from keybroker.cli.dev.evidence import Attests, read_attests
 from keybroker.cli.dev.statements import OFFICER, common
-from keybroker.cli.key_acts import acting
 from keybroker.errors import StatementRefused
 from keybroker.gates.people import PeopleSettings
 from keybroker.keys.acts import Actor

@@ -24,10 +24,10 @@ from cryptography.hazmat.primitives.serialization import (
 from keybroker.ceremony.package import Flaw
 from keybroker.ceremony.plan import CeremonyKind, PlannedKey, Side
 from keybroker.ceremony.room import Paused
+from keybroker.cli.acting import acting
 from keybroker.cli.dev.ceremony_cast import approve
 from keybroker.cli.dev.evidence import order, read_attests, take_in
 from keybroker.cli.dev.statements import OFFICER, common
-from keybroker.cli.key_acts import acting
 from keybroker.errors import ConfigurationInvalid, ModuleFault, ModuleUnavailable, NotPermitted
 from keybroker.keys.standing import read_standing
 from keybroker.keys.withdrawal import StatementWithdrawal, withdraw_statement

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keybroker.ceremony.blobs import BlobCopy, blob_octets, read_blob, read_copy, write_copy
-from keybroker.ceremony.performing.proving import what_stands
 from keybroker.ceremony.performing.trying import trial_groups
+from keybroker.ceremony.quorum import what_stands
 from keybroker.errors import ContentMalformed, ModuleDisagrees
 from keybroker.hsm.connection import WrapMechanism
 from keybroker.hsm.profile_sections import Payload

@@ -14,7 +14,7 @@ from keybroker.ceremony import judging, judging_approvals, judging_keys, judging
 from keybroker.ceremony.judging_approvals import demanded_approvals
 from keybroker.ceremony.judging_people import DEMANDED
 from keybroker.ceremony.plan import CeremonyKind, Role, Side, read_plan
-from keybroker.ceremony.steps import StepName, procedure
+from keybroker.ceremony.steps import RENOUNCE, StepName, procedure
 from keybroker.ceremony.transcript_form import ApprovalForm, PersonForm, RecordForm, StepForm, TranscriptForm
 from keybroker.ceremony.witness_commands import extracted
 from keybroker.statement.said import Table
@@ -105,7 +105,7 @@ def test_the_schema_says_who_signs_each_step() -> None:
         told |= dict.fromkeys(re.findall(r"`([^`]+)`", names), frozenset(roles))
     plans = [a_plan(kind, conditions=[{"id": "c", "words": "w"}]) for kind in CeremonyKind]
     plans.append(a_plan(CeremonyKind.GENERATE, keys=[{"label": "k", "purpose": "root-oca", "party": "dcc"}]))
-    steps = [step for each in plans for step in procedure(read_plan(each).plan)]
+    steps = [RENOUNCE, *(step for each in plans for step in procedure(read_plan(each).plan))]
     assert {step.name.value: step.signed_by for step in steps} == told
     assert set(told) == set(StepName)
 

@@ -12,8 +12,8 @@ import pytest
 from keybroker.ceremony.erasing import erase_file, find_file
 from keybroker.ceremony.plan import CeremonyKind, Side
 from keybroker.ceremony.transcript_verifying import verify_transcript
+from keybroker.cli.acting import acting
 from keybroker.cli.ceremony_rehearse import prepare_rehearsal
-from keybroker.cli.key_acts import acting
 from keybroker.config import read_configuration, reading
 from keybroker.keys.administration import administer
 from keybroker.keys.copies import copies_of

@@ -44,6 +44,7 @@ def scene_of(path: Path) -> Scene:
             ledger,
             side=Side.HERE,
             serial=configuration.file.module.token_serial,
+            quorum=configuration.profile.quorum.adapter,
             policies=configuration.policies,
             people=configuration.people,
             at=configuration.clock.now(),

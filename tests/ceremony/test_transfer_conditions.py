@@ -29,7 +29,7 @@ from keybroker.errors import NotPermitted
 from keybroker.ledger.ceremony_form import OPEN
 from keybroker.statement.approval import Approval
 from keybroker.statement.statement import Statement
-from keybroker.terms import DeploymentKind, Finding, KeyPurpose
+from keybroker.terms import DeploymentKind, Finding, KeyPurpose, KeyState
 from tests.ceremony.plans import written
 from tests.ceremony.scripted import ScriptedRoom
 from tests.ceremony.test_transfer import a_transfer_plan
@@ -70,6 +70,7 @@ def scene_of(path: Path, side: Side) -> Scene:
             ledger,
             side=side,
             serial=configuration.file.module.token_serial,
+            quorum=configuration.profile.quorum.adapter,
             policies=configuration.policies,
             people=configuration.people,
             at=configuration.clock.now(),
@@ -125,6 +126,28 @@ def test_refuses_an_approval_of_something_else(transfer: Transfer, changes: dict
     (found,) = transfer.found(scene=scene)
     assert (found.reason, found.clause) == ("APPROVAL_NOT_ON_RECORD", "G2.22I(a)(i)")
     assert told in found.found
+
+
+BEFORE: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "destroyed": ({"state": KeyState.DESTROYED}, ["LABEL_USED"]),
+    "in use": ({"state": KeyState.ACTIVE}, ["LABEL_USED"]),
+    "transferred": ({"state": KeyState.TRANSFERRED}, ["LABEL_USED"]),
+    "renounced as another key": ({"public_key": b"\x04" + bytes(64)}, ["LABEL_USED"]),
+    "renounced for another purpose": ({"purpose": KeyPurpose.RECOVERY_COMMAND}, ["LABEL_USED"]),
+    "renounced as another party's": ({"party": "supplier-a"}, ["LABEL_USED"]),
+    "renounced under another label": ({"label": "other"}, ["KEY_WAS_HERE"]),
+    "renounced": ({}, []),
+}
+
+
+@pytest.mark.parametrize(("changes", "reasons"), BEFORE.values(), ids=BEFORE)
+def test_a_destination_takes_a_key_again_only_where_that_very_key_was_renounced_there(
+    transfer: Transfer, changes: dict[str, Any], reasons: list[str]
+) -> None:
+    (key,) = transfer.plan_file.plan.keys
+    known = replace(transfer.scenes[Side.SOURCE].keys[key.label], **{"state": KeyState.RENOUNCED, **changes})
+    scene = replace(transfer.scenes[Side.DESTINATION], keys={known.label: known})
+    assert [finding.reason for finding in transfer.found(scene=scene)] == reasons
 
 
 def test_refuses_a_plan_that_leaves_a_condition_of_the_smki_pma_out(transfer: Transfer) -> None:

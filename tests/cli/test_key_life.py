@@ -29,14 +29,24 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     return create_deployment(tmp_path_factory.mktemp("deployment"), keys=(key,))
 
 
+def environment(deployment: Deployment) -> dict[str, str]:
+    own = {"KEYBROKER_CONFIG": str(deployment.config_path)}
+    return own | deployment.broker_environment | command.ordering(deployment)
+
+
 @pytest.fixture
 def env(deployment: Deployment) -> Iterator[dict[str, str]]:
-    yield {
-        "KEYBROKER_CONFIG": str(deployment.config_path),
-        **deployment.broker_environment,
-        **command.ordering(deployment),
-    }
+    yield environment(deployment)
     unlatch(deployment.directory / "data")
+
+
+@pytest.fixture(scope="module")
+def renewed(deployment: Deployment) -> list[dict[str, Any]]:
+    """What each command of the renewal showed."""
+    renew, env = ("keys", "renew", KEY, "--successor", NEXT), environment(deployment)
+    told = [run_json(*renew, "--show", env=env), *(run_json(*renew, env=env) for _ in range(3))]
+    unlatch(deployment.directory / "data")
+    return told
 
 
 def orders(env: dict[str, str], directory: Path, deployment: Deployment, *refused: object) -> list[Path]:
@@ -59,13 +69,13 @@ def test_refuses_the_history_of_a_key_that_nobody_ordered(env: dict[str, str]) -
     assert (done.returncode, "has no key nobody" in done.stderr) == (1, True), done.stderr
 
 
-def test_a_key_is_renewed_step_by_step_and_its_history_says_so(env: dict[str, str], deployment: Deployment) -> None:
-    renew = ("keys", "renew", KEY, "--successor", NEXT)
-    assert run_json(*renew, "--show", env=env)["next"] == "order the successor"
-    prepared = run_json(*renew, env=env)
+def test_a_key_is_renewed_step_by_step_and_its_history_says_so(
+    env: dict[str, str], renewed: list[dict[str, Any]]
+) -> None:
+    shown, prepared, switched, done = renewed
+    assert shown["next"] == "order the successor"
     assert (prepared["successor_state"], prepared["next"]) == ("generated", "switch to the successor")
-    assert run_json(*renew, env=env)["act"] == "RenewKey"
-    assert run_json(*renew, env=env)["next"] == "renewed"
+    assert (switched["act"], done["next"]) == ("RenewKey", "renewed")
     told: Any = run_json("keys", "history", NEXT, env=env)["history"]
     assert [each["word"] for each in told] == ["registered, ordered", "generated", "labelled", "installed", "renewed"]
     assert run_json("keys", "history", KEY, env=env)["history"][-1]["after"] == "superseded"
@@ -74,11 +84,13 @@ def test_a_key_is_renewed_step_by_step_and_its_history_says_so(env: dict[str, st
     assert run_json("ledger", "verify", env=env)
 
 
+@pytest.mark.usefixtures("renewed")
 def test_the_inventory_names_what_differs(env: dict[str, str]) -> None:
     told = run_json("keys", "inventory", env=env)
     assert told["discrepancies"] == []
 
 
+@pytest.mark.usefixtures("renewed")
 def test_two_people_sign_that_a_copy_is_destroyed_and_one_alone_does_not(
     env: dict[str, str], deployment: Deployment, tmp_path: Path
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from keybroker.errors import ConfigurationInvalid
 from keybroker.hsm.profile import read_profile
-from keybroker.hsm.profile_sections import TransferAdapter
+from keybroker.hsm.profile_sections import QuorumAdapter, TransferAdapter
 from keybroker.hsm.return_values import Meaning
 from tests.hsm.tokens import ROOT
 
@@ -51,6 +51,13 @@ GOOD = (ROOT / "hsm_profiles" / "softhsm2.toml").read_text()
         ('trusted_by = "security-officer"', 'trusted_by = "user"', "trusted_by"),
         ("unwrap_attributes = []", 'unwrap_attributes = ["VALUE"]', "unwrap_attributes"),
         ("commands = []", 'commands = ["clone"]', "maker's commands"),
+        ("[quorum]\nadapter", "[quorums]\nadapter", "quorum"),
+        ('[quorum]\nadapter = "none"', '[quorum]\nadapter = "m-of-n"', "quorum.adapter"),
+        ('[quorum]\nadapter = "none"', '[quorum]\nadapter = "luna-m-of-n"', "commands of all four"),
+        ("split = []", 'split = ["split"]', "commands of all four"),
+        ("join = []\n", "", "quorum.join"),
+        ("let_go = []", 'let_go = [""]', "quorum.let_go"),
+        ("replace = []", 'replace = "changepw"', "quorum.replace"),
         ("[return_values.meanings]", '[return_values.meanings]\nCKR_NO_SUCH = "transient"', "CKR_NO_SUCH"),
         ("[return_values.meanings]", '[return_values.meanings]\nCKR_DEVICE_ERROR = "perhaps"', "perhaps"),
         ("manufacturer = 'SoftHSM'", "manufacturer = '('", "regular expression"),
@@ -74,7 +81,7 @@ def test_every_shipped_profile_is_read_and_says_what_was_tried(path: Path) -> No
     profile = read_profile(octets, name=path.stem)
     assert profile.sha256 == hashlib.sha256(octets).digest()
     assert set(profile.tried) == {
-        "library", "token", "sessions", "keys", "objects", "aes_gcm", "mac", "wrapping", "validation",
+        "library", "token", "sessions", "keys", "objects", "aes_gcm", "mac", "wrapping", "quorum", "validation",
         "return_values",
     }  # fmt: skip
     assert all(profile.tried.values()) == (profile.name in {"softhsm2", "nss-softokn"})
@@ -89,6 +96,20 @@ def test_what_people_conduct_has_commands_that_say_they_are_recalled_and_nothing
         assert (wrapping.tried, wrapping.notes.startswith("RECALLED, not tried")) == (False, True)
     wraps = {profile.name for profile in read if profile.wrapping.adapter is TransferAdapter.PKCS11_WRAP}
     assert wraps == {"softhsm2", "nss-softokn"}
+
+
+def test_a_makers_quorum_has_commands_that_say_they_are_recalled_and_the_others_have_none() -> None:
+    read = [read_profile(path.read_bytes(), name=path.stem) for path in FILES]
+    own = {profile.name: profile.quorum for profile in read if profile.quorum.adapter is not QuorumAdapter.NONE}
+    assert {name: quorum.adapter for name, quorum in own.items()} == {
+        "thales-luna-7": QuorumAdapter.LUNA_M_OF_N,
+        "entrust-nshield": QuorumAdapter.NSHIELD_CARD_SET,
+        "utimaco-securityserver": QuorumAdapter.UTIMACO_MBK,
+    }
+    for quorum in own.values():
+        assert all((quorum.split, quorum.join, quorum.let_go, quorum.replace))
+        assert (quorum.tried, quorum.notes.startswith("RECALLED, not tried")) == (False, True)
+    assert all("slip39" in profile.quorum.notes for profile in read if profile.name not in own)
 
 
 def test_only_software_tokens_hold_the_gil() -> None:

@@ -32,6 +32,7 @@ from keybroker.keys.life_acts import (
     LabelKey,
     RejoinKey,
     RenewKey,
+    RenounceKey,
     SplitKey,
     SupersedeKey,
 )
@@ -85,6 +86,7 @@ TRANSFER = BeginTransfer(label=LABEL, to="dcc-2")
 TRANSFERRED = KeyTransferred(label=LABEL, proof=DIGEST)
 IMPORTED = KeyImported(label=LABEL, public_key=a_point(7), module=MODULE, activated_at=None)
 ACTIVATED_HERE = ActivateTransferred(label=LABEL, suspension=DIGEST)
+RENOUNCE = RenounceKey(label=LABEL)
 COMPROMISE = CompromiseKey(label=LABEL, because="seen elsewhere")
 DESTROY = DestroyKey(label=LABEL, transcript=DIGEST)
 ADD = AddCopy(label=LABEL, copy=BLOB)
@@ -104,6 +106,7 @@ TO: Mapping[KeyState, tuple[Act, ...]] = {
     KeyState.TRANSFERRING: (*_ACTIVE, TRANSFER),
     KeyState.TRANSFERRED: (*_ACTIVE, TRANSFER, TRANSFERRED),
     KeyState.INSTALLED: (ORDER, IMPORTED),
+    KeyState.RENOUNCED: (ORDER, IMPORTED, GONE, RENOUNCE),
     KeyState.COMPROMISED: (*_ACTIVE, COMPROMISE),
     KeyState.DESTROYED: (*_ACTIVE, RETIRE, GONE, DESTROY),
 }

@@ -49,12 +49,14 @@ def vouch(journal: Journal, at: datetime) -> None:
             take_in(journal, ACTOR, said, evidence.attests(OFFICER), PEOPLE, at)
 
 
-def vouch_for(journal: Journal, name: str, party: str, at: datetime = AT, *, by: str = OFFICER) -> None:
+def vouch_for(
+    journal: Journal, name: str, party: str, at: datetime = AT, *, by: str = OFFICER, role: str = "thresholds"
+) -> None:
     """The officer states of somebody what he states of an administrator, but that he has another role."""
     scene = evidence.a_scene(systems={}, users={}, at=evidence.BEFORE)
     of_administrators = next(said for said in statements(scene) if isinstance(said, Person))
     common = evidence.in_common(StatementKind.PERSON)
-    said = {**of_administrators.model_dump(), **common, "person": name, "party": party, "roles": ["thresholds"]}
+    said = {**of_administrators.model_dump(), **common, "person": name, "party": party, "roles": [role]}
     take_in(journal, ACTOR, Person.model_validate(said), evidence.attests(by), PEOPLE, at)
 
 

@@ -9,19 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from keybroker.errors import NotPermitted, PersonMayNotAct
+from keybroker.errors import NotPermitted
 from keybroker.keys.acts import TRANSITIONS, Act, ActivateKey, KeyGenerated, OrderKey, ResumeKey
-from keybroker.keys.administration import administer, administer_in, told_act
+from keybroker.keys.administration import administer, administer_in
 from keybroker.keys.copies import copies_of
 from keybroker.keys.history import history_of
 from keybroker.keys.life_acts import AddCopy, CeremonyWord, Copy, RenewKey, SplitKey
-from keybroker.keys.orders import Ordered
 from keybroker.keys.register import Register
 from keybroker.ledger import audit
 from keybroker.ledger.journal import Journal
 from keybroker.ledger.life_form import IN_A_CEREMONY, TWO_PEOPLE
 from keybroker.ledger.turn import Turn
-from keybroker.policy.settings import LifeSettings
 from keybroker.terms import CopyKind, KeyLabel, KeyPurpose, KeyState, PartyName, Provenance
 from tests import messages
 from tests.keys import living
@@ -58,13 +56,13 @@ from tests.keys.living import (
     successor,
     two_orders,
 )
-from tests.keys.restoring import FIRST, PEOPLE, enrol, order_of
+from tests.keys.restoring import enrol
 from tests.ledger import books
-from tests.situations import AT, a_point, a_policy
+from tests.situations import AT, a_point
 
 ACTS: tuple[Act, ...] = (
     *(LABELLED, DISTRIBUTED, INSTALLED, SUPERSEDE, SPLIT, COMBINE, REJOIN, TRANSFER, TRANSFERRED, IMPORTED),
-    *(ACTIVATED_HERE, COMPROMISE, DESTROY),
+    *(ACTIVATED_HERE, living.RENOUNCE, COMPROMISE, DESTROY),
 )
 
 
@@ -118,41 +116,6 @@ def test_refuses_the_word_of_a_ceremony_that_is_none(journal: Journal, word: Cer
     do(journal, *TO[KeyState.ACTIVE])
     with pytest.raises(NotPermitted, match="a ceremony's word"):
         administer(journal, ACTOR, SPLIT, AT, ceremony=word)
-
-
-def given(act: Act, how: str) -> Ordered | None:
-    first = order_of(told_act(act), FIRST)
-    match how:
-        case "none":
-            return None
-        case "one":
-            return Ordered(order=first, people=PEOPLE)
-        case _:
-            return Ordered(order=first, second=order_of(told_act(act), FIRST), people=PEOPLE)
-
-
-@pytest.mark.parametrize("act", [COMPROMISE, GONE], ids=lambda act: type(act).__name__)
-@pytest.mark.parametrize("how", ["none", "one", "one person's, twice"])
-def test_refuses_what_two_people_order_by_fewer(journal: Journal, act: Act, how: str) -> None:
-    do(journal, *TO[KeyState.ACTIVE])
-    with pytest.raises(PersonMayNotAct, match="the orders of two people"):
-        administer(journal, ACTOR, act, AT, given(act, how))
-    assert state_of(journal) is KeyState.ACTIVE
-    do(journal, act)
-    audit.verify(journal.ledger, AT)
-
-
-def test_a_policy_has_two_people_order_more_and_never_fewer(journal: Journal) -> None:
-    do(journal, *TO[KeyState.ACTIVE])
-    packaged = a_policy(living.PURPOSE)
-    stricter = replace(packaged.settings, life=LifeSettings(two_people=frozenset({"RetireKey"})))
-    policies = {living.PURPOSE: replace(packaged, settings=stricter)}
-    with pytest.raises(PersonMayNotAct, match="the orders of two people"):
-        administer(journal, ACTOR, RETIRE, AT, policies=policies)
-    with pytest.raises(PersonMayNotAct, match="the orders of two people"):
-        administer(journal, ACTOR, COMPROMISE, AT, policies={living.PURPOSE: packaged})
-    administer(journal, ACTOR, RETIRE, AT, two_orders(RETIRE), policies=policies)
-    assert state_of(journal) is KeyState.RETIRED
 
 
 @pytest.mark.parametrize(("quorum", "parts"), [(0, 3), (1, 3), (4, 3), (2, 17), (-1, 3), (0, 0), (1, 1)])
@@ -343,6 +306,25 @@ def test_a_key_that_came_from_elsewhere_keeps_its_age_and_uses(journal: Journal)
     assert (key.state, key.provenance) == (KeyState.ACTIVE, Provenance.UNWRAPPED)
     assert (key.activated_at, key.uses_before) == (before, 41)
     assert [each.copy for each in copies_of(journal.ledger, LABEL)] == [HERE]
+    audit.verify(journal.ledger, AT)
+
+
+def test_refuses_to_renounce_a_key_while_a_copy_is_unaccounted_for(journal: Journal) -> None:
+    do(journal, *TO[KeyState.INSTALLED], ADD, GONE)
+    with pytest.raises(NotPermitted, match="found wrapped-blob"):
+        do(journal, living.RENOUNCE)
+    assert state_of(journal) is KeyState.INSTALLED
+
+
+def test_a_key_that_was_renounced_comes_again_as_itself_alone(journal: Journal) -> None:
+    do(journal, *TO[KeyState.RENOUNCED])
+    with pytest.raises(NotPermitted, match="expected the very key that was"):
+        do(journal, replace(IMPORTED, public_key=a_point(9)))
+    out = {act.__name__ for act, leads in TRANSITIONS.items() if leads.get(KeyState.RENOUNCED)}
+    assert out == {"KeyImported", "AddCopy", "ConfirmCopyDestroyed"}
+    do(journal, IMPORTED, ACTIVATED_HERE)
+    known = copies_of(journal.ledger, LABEL)
+    assert [(each.copy, each.destroyed is None) for each in known] == [(HERE, False), (HERE, True)]
     audit.verify(journal.ledger, AT)
 
 

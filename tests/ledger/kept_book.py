@@ -27,7 +27,7 @@ ROOTS: dict[str, str] = {
     # People, evidence, orders, thresholds and restores: two more versions of the tables at once.
     "v5.sql": "3c274108e1d74e3ea17f7593184e88e0831127580c781c3db39692cb5c90c168",
     # The life of keys and ceremonies: two more versions of the tables at once.
-    "v7.sql": "afdac271bfb78f83e1ce1bbef9f22e5728b664b630b624b1a09d83da88e15cec",
+    "v7.sql": "880a80a84150d869ec8f828a86be871a8c4b3ddda07c6c0d9f65ef5ce447060d",
 }
 """The root hash of each kept ledger, kept apart from it."""
 

@@ -6,7 +6,7 @@ import importlib
 from functools import cache
 from pathlib import Path
 
-from tests.policy.rule_cases import REFUSALS
+from tests.policy.refused_cases import REFUSALS
 
 
 @cache

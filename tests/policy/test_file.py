@@ -57,6 +57,20 @@ NOT_READ = {
     "has two people do what nobody knows": spoil(SUPPLIER, "two_people = []", 'two_people = ["Order"]'),
     "has two people do what only a ceremony does": spoil(SUPPLIER, "two_people = []", 'two_people = ["SplitKey"]'),
     "has an act of two people twice": spoil(SUPPLIER, "two_people = []", 'two_people = ["RetireKey", "RetireKey"]'),
+    **{
+        f"has roles {how}": spoil(SUPPLIER, "two_people = []", f"two_people = []\nroles = {roles}")
+        for how, roles in {
+            "of none": "{ RetireKey = [] }",
+            "of an act nobody knows": '{ Retire = ["key-manager"] }',
+            "of what only a ceremony does": '{ SplitKey = ["key-manager"] }',
+            "of what follows from an order": '{ KeyGenerated = ["key-manager"] }',
+            "twice": '{ RetireKey = ["key-manager", "key-manager"] }',
+            "as text": '{ RetireKey = "key-manager" }',
+            "as a list": '["key-manager"]',
+            "without a name": '{ RetireKey = [""] }',
+            "in capitals": '{ RetireKey = ["Key Manager"] }',
+        }.items()
+    },
     "has a key nobody knows": spoil(SUPPLIER, 'export = "never"', 'export = "never"\nrelax = true'),
     "has a key of a module nobody knows": spoil(SUPPLIER, "[module]", "[module]\nlevel = 3"),
     "lacks the export": spoil(SUPPLIER, 'export = "never"', ""),
@@ -248,3 +262,10 @@ def test_reads_the_dates_of_the_standards_and_accepts_what_is_historical_only_wh
     validation = read_policy(accepting, name="recovery-command.toml").settings.module_validation
     assert validation is not None
     assert validation.historical_accepted_until == datetime(2027, 1, 1, tzinfo=UTC)
+
+
+def test_reads_in_which_roles_an_act_is_ordered() -> None:
+    octets = spoil(SUPPLIER, "two_people = []", 'two_people = []\nroles = { RetireKey = ["key-manager", "deputy"] }')
+    life = read_policy(octets, name="supplier-pre-command").settings.life
+    assert life is not None
+    assert life.roles == {"RetireKey": {"key-manager", "deputy"}}

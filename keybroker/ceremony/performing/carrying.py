@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
 from keybroker.ceremony.package import PackageUnfit
@@ -13,7 +12,7 @@ from keybroker.ceremony.transcript import make_transcript
 
 T = TypeVar("T")
 
-OFFER, PACKAGE, PROOF = "offer", "package", "proof"
+OFFER, PACKAGE, PROOF, RENUNCIATION = "offer", "package", "proof", "renunciation"
 """What is carried: the transcript of the side that gives it, as far as it is."""
 
 
@@ -37,8 +36,7 @@ def take(stage: Stage, name: str, question: str, told: str, read: Callable[[byte
     """What the file of this name says: the one that was brought before, where it still does, else one that is asked
     for and kept. ``read`` raises PackageUnfit for what does not do, and it is asked again. Raises: Paused; LedgerFault.
     """
-    kept = stage.hall.directory / name
-    found = _read_again(kept, read)
+    found = brought_before(stage, name, read)
     if found is not None:
         return found
 
@@ -54,9 +52,9 @@ def take(stage: Stage, name: str, question: str, told: str, read: Callable[[byte
     return fit
 
 
-def _read_again(kept: Path, read: Callable[[bytes], T]) -> T | None:
+def brought_before(stage: Stage, name: str, read: Callable[[bytes], T]) -> T | None:
     """None where nothing was kept, or what was kept does not do."""
     try:
-        return read(kept.read_bytes())
+        return read((stage.hall.directory / name).read_bytes())
     except (OSError, PackageUnfit):
         return None

@@ -14,6 +14,14 @@ from functools import partial
 
 from keybroker.ceremony.custody_child import opened_custody
 from keybroker.ceremony.kept_sets import KeptSet
+from keybroker.ceremony.performing import by_module_quorum
+from keybroker.ceremony.performing.by_module_quorum_used import (
+    ask_present,
+    brought_in,
+    evidence_of,
+    left_behind,
+    take_away,
+)
 from keybroker.ceremony.performing.done import Done
 from keybroker.ceremony.performing.handing_in import hand_in_quorum, one_of
 from keybroker.ceremony.performing.joining import expect, found_blob, held_by_quorum, opened_pair, own_set
@@ -21,6 +29,7 @@ from keybroker.ceremony.performing.sharing_out import registered
 from keybroker.ceremony.performing.stage import Stage
 from keybroker.ceremony.performing.using import next_message, times_used, unfinished, use, uses_left, uses_of
 from keybroker.ceremony.plan import PlannedKey
+from keybroker.ceremony.quorum_sets import QuorumSet, newest_quorum
 from keybroker.errors import ModuleDisagrees
 from keybroker.gates.model import QuorumStand
 from keybroker.hsm.destruction import is_absent
@@ -36,6 +45,8 @@ _THEN = (
     "joining exposed the wrapping key to the memory of one process: a new wrapping key and new shares follow (reshare)"
 )
 
+_THEN_CARDS = "the cards go back to where each is kept; what the quorum opened is its alone again"
+
 
 def combine_and_use(stage: Stage) -> Done:
     """Every key of the plan, one after the other; each is let go before the next is joined."""
@@ -45,13 +56,13 @@ def combine_and_use(stage: Stage) -> Done:
 
 
 def _combine(stage: Stage, key: PlannedKey) -> dict[str, Json]:
+    held = newest_quorum(stage.hall.book, key.label)
+    if held is not None:
+        return _combine_in_module(stage, key, held)
     kept = own_set(stage, key.label)
     if _goes_on(stage, key):
         with _joined(stage, key, kept) as line:
-            for message in unfinished(stage, key):
-                use(stage, line, message)
-            while _asks_for_more(stage, key):
-                use(stage, line, next_message(stage, key))
+            _use_all(stage, key, line)
     return {
         "key": key.label,
         "quorums": _quorums(stage, key),
@@ -59,6 +70,32 @@ def _combine(stage: Stage, key: PlannedKey) -> dict[str, Json]:
         "threshold": kept.share_set.threshold,
         "uses": [*uses_of(stage, KeyLabel(key.label))],
     }
+
+
+def _combine_in_module(stage: Stage, key: PlannedKey, held: QuorumSet) -> dict[str, Json]:
+    """By the module's own quorum: the maker's tool brings the key in and takes it away."""
+    by_module_quorum.facts_of(stage, held.mechanism)
+    left_behind(stage, key, held)
+    if _goes_on(stage, key):
+        present = ask_present(stage, key, held)
+        _record_combined(stage, key, present)
+        with brought_in(stage, key, held, present) as line:
+            _use_all(stage, key, line)
+    return {
+        "evidence": evidence_of(stage, key),
+        "key": key.label,
+        "quorums": _quorums(stage, key),
+        "set_sha256": held.sha256.hex(),
+        "threshold": held.threshold,
+        "uses": [*uses_of(stage, KeyLabel(key.label))],
+    }
+
+
+def _use_all(stage: Stage, key: PlannedKey, line: Line) -> None:
+    for message in unfinished(stage, key):
+        use(stage, line, message)
+    while _asks_for_more(stage, key):
+        use(stage, line, next_message(stage, key))
 
 
 def _goes_on(stage: Stage, key: PlannedKey) -> bool:
@@ -136,18 +173,22 @@ def let_go(stage: Stage) -> Done:
     told: list[Json] = []
     acts: list[Act] = []
     for key in stage.plan.keys:
-        label = KeyLabel(key.label)
+        label, held = KeyLabel(key.label), newest_quorum(stage.hall.book, key.label)
         stage.hall.token.let_go(label)
+        if held is not None:
+            take_away(stage, key, held)
         absent = is_absent(stage.hall.token, label)
         if not absent:
             raise ModuleDisagrees(
                 f"the module still shows {label}, which stands in parts: destroy what is there, resume"
             )
         uses = uses_of(stage, label)
+        seen: dict[str, Json] = {} if held is None else {"away": by_module_quorum.away(stage, key)}
+        then = _THEN if held is None else _THEN_CARDS
         told.append(
-            {"absent": absent, "key": key.label, "then": _THEN, "times_used": times_used(uses), "uses": [*uses]}
+            {"absent": absent, "key": key.label, "then": then, "times_used": times_used(uses), "uses": [*uses], **seen}
         )
+        stage.room.tell(f"{key.label} is let go. What follows: {then}.")
         if registered(stage, key).state is KeyState.COMBINED:
             acts.append(RejoinKey(label=label))
-    stage.room.tell(f"The key is let go. What follows: {_THEN}.")
     return Done(facts={"keys": told}, acts=tuple(acts))

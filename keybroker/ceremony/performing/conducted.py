@@ -7,6 +7,7 @@ after, and takes in what shows that they were carried out (SEC G2.22I(a)(ii), (b
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import sha256
 
 from keybroker.ceremony.performing.stage import Stage
@@ -36,15 +37,19 @@ def adapter_of(stage: Stage) -> TransferAdapter:
 def show_commands(stage: Stage, adapter: TransferAdapter) -> None:
     """The maker's commands, as the profile has them; what stands in braces is for people to fill in."""
     facts = stage.hall.token.profile.wrapping
-    stage.room.tell(f"The keys are moved by {adapter}, the maker's own way. Carry out, and keep what each shows:")
-    for command in facts.commands:
+    tell_commands(stage, f"The keys are moved by {adapter}, the maker's own way.", facts.commands, tried=facts.tried)
+
+
+def tell_commands(stage: Stage, what: str, commands: Sequence[str], *, tried: bool) -> None:
+    stage.room.tell(f"{what} Carry out, and keep what each shows:")
+    for command in commands:
         stage.room.tell(f"    {command}")
-    if not facts.tried:
+    if not tried:
         stage.room.tell("These commands were never tried here: hold each against the maker's manual first.")
 
 
 def ask_evidence(stage: Stage, label: str) -> list[str]:
-    """SHA-256 of what the tool showed when it moved this key."""
+    """SHA-256 of what the tool showed when people did with this key what they were told."""
     told = (
         "The name of a file: what the maker's tool showed, as it was saved or photographed. Its digest goes into the"
         " transcript; keep the file with it."

@@ -11,12 +11,15 @@ from hashlib import sha256
 
 from keybroker.ceremony.custody_child import Custody, opened_custody
 from keybroker.ceremony.kept_sets import KeptSet
+from keybroker.ceremony.performing import by_module_quorum_used
 from keybroker.ceremony.performing.done import Done
 from keybroker.ceremony.performing.handing_in import hand_in, key_of, one_of
 from keybroker.ceremony.performing.joining import expect, own_set
 from keybroker.ceremony.performing.stage import Stage
 from keybroker.ceremony.person_key import PersonPinWrong, in_few_tries
 from keybroker.ceremony.plan import Participant, Role
+from keybroker.ceremony.quorum import what_stands
+from keybroker.ceremony.quorum_sets import newest_quorum
 from keybroker.ceremony.room import Answered, Paused
 from keybroker.ceremony.share import Share
 from keybroker.ceremony.share_proof import check_proof, proof_octets
@@ -30,6 +33,9 @@ def prove_shares(stage: Stage) -> Done:
     """Of every holder of every set: proven, with what says so, or lost."""
     told: list[Json] = []
     for key in stage.plan.keys:
+        if (held := newest_quorum(stage.hall.book, key.label)) is not None:
+            told.append(by_module_quorum_used.shown_cards(stage, key, held))
+            continue
         kept = own_set(stage, key.label)
         proven: dict[str, str] = {}
         with opened_custody() as custody:
@@ -40,15 +46,6 @@ def prove_shares(stage: Stage) -> Done:
                 stage.room.progress("holders asked", holder.index, kept.share_set.count)
         told.append(_told(stage, kept, proven))
     return Done(facts={"keys": told})
-
-
-def what_stands(proven: int, threshold: int) -> str:
-    """What so many proven shares are worth, where ``threshold`` give the key back. Said to people."""
-    if proven > threshold:
-        return "fine: one more share than are needed, at least, is proven"
-    if proven == threshold:
-        return "reshare now: exactly as many shares as are needed are proven, and one more lost loses the key"
-    return "the key is lost: fewer shares than are needed are proven; make another key"
 
 
 def _told(stage: Stage, kept: KeptSet, proven: dict[str, str]) -> dict[str, Json]:

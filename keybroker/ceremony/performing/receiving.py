@@ -26,7 +26,7 @@ from keybroker.ceremony.performing.stage import Stage
 from keybroker.ceremony.performing.transferring import destination
 from keybroker.ceremony.plan import PlannedKey
 from keybroker.ceremony.steps import StepName
-from keybroker.errors import ModuleDisagrees
+from keybroker.errors import ModuleDisagrees, NotPermitted
 from keybroker.hsm.attributes import key_identifier
 from keybroker.hsm.destruction import destroy_key
 from keybroker.hsm.generate import IDENTIFIER_OCTETS
@@ -38,7 +38,8 @@ from keybroker.hsm.wrapping_pair import make_wrapping_pair, wrapping_pair
 from keybroker.keys.acts import Act, EnrolCertificate, OrderKey, RevokeCertificate
 from keybroker.keys.life_acts import KeyImported
 from keybroker.ledger.model import Json
-from keybroker.terms import EntityIdentifier, KeyLabel, PartyName
+from keybroker.policy.model import CertificateFacts, RegisteredKey
+from keybroker.terms import EntityIdentifier, KeyLabel, KeyState, PartyName
 
 ATTESTED = "Those who sign this entry saw this pair made in this module: its private half unwraps, and never leaves."
 NOT_MADE = "none was made: the maker's tool moved the keys"
@@ -158,24 +159,40 @@ def _stands(stage: Stage, wrapped: WrappedKey) -> bool:
 
 def _imported(stage: Stage, planned: PlannedKey, moved: MovedKey) -> list[Act]:
     """What the register then says: ordered and installed, certified by the very chain that came, revoked if it was."""
-    label, eui = KeyLabel(moved.key), planned.eui or moved.eui
-    acts: list[Act] = [
-        OrderKey(
-            label=label,
-            purpose=moved.purpose,
-            party=PartyName(moved.party),
-            eui=None if eui is None else EntityIdentifier.from_text(eui),
-        ),
-        KeyImported(
-            label=label,
-            public_key=bytes.fromhex(moved.public_key),
-            module=stage.hall.token.serial,
-            activated_at=None if moved.activated_at is None else datetime.fromtimestamp(moved.activated_at, UTC),
-            uses=moved.uses,
-        ),
-    ]
-    if moved.chain:
-        chain = tuple(bytes.fromhex(each) for each in moved.chain)
+    label, text = KeyLabel(moved.key), planned.eui or moved.eui
+    eui = None if text is None else EntityIdentifier.from_text(text)
+    imported = KeyImported(
+        label=label,
+        public_key=bytes.fromhex(moved.public_key),
+        module=stage.hall.token.serial,
+        activated_at=None if moved.activated_at is None else datetime.fromtimestamp(moved.activated_at, UTC),
+        uses=moved.uses,
+    )
+    before = stage.hall.line.register.refresh().keys.get(label)
+    if before is not None and before.state is KeyState.RENOUNCED:
+        # It was ordered when it came for the first time, and is the same still.
+        _check_same(before, moved, eui)
+        acts: list[Act] = [imported]
+    else:
+        acts = [OrderKey(label=label, purpose=moved.purpose, party=PartyName(moved.party), eui=eui), imported]
+    return acts + _certified(stage, label, moved, None if before is None else before.certificate)
+
+
+def _check_same(before: RegisteredKey, moved: MovedKey, eui: EntityIdentifier | None) -> None:
+    """Raises: NotPermitted for what was renounced here as something else."""
+    expected, found = (before.purpose, before.party, before.eui), (moved.purpose, moved.party, eui)
+    if expected != found:
+        raise NotPermitted(f"{before.label} was renounced here: expected it as it was, {expected}, found {found}")
+
+
+def _certified(stage: Stage, label: KeyLabel, moved: MovedKey, before: CertificateFacts | None) -> list[Act]:
+    """``before``: what it was certified by when it was here for the first time."""
+    acts: list[Act] = []
+    chain = tuple(bytes.fromhex(each) for each in moved.chain)
+    if before is not None and before.revoked_at is not None and before.der == chain:
+        # A revocation is not undone, and was recorded.
+        return acts
+    if chain:
         acts.append(EnrolCertificate(label=label, chain=chain, anchors=stage.hall.line.anchors))
     if moved.revoked_at is not None:
         revoked = datetime.fromtimestamp(moved.revoked_at, UTC)

@@ -16,6 +16,7 @@ from keybroker.ceremony.blobs import BlobCopy, is_copy
 from keybroker.ceremony.custody_child import opened_custody
 from keybroker.ceremony.erasing import erase_file
 from keybroker.ceremony.kept_sets import KeptSet, every_set, newest_set
+from keybroker.ceremony.performing import by_module_quorum
 from keybroker.ceremony.performing.done import Done
 from keybroker.ceremony.performing.handing_in import hand_in_quorum, one_of
 from keybroker.ceremony.performing.joining import expect, found_blob, held_by_quorum, opened_pair, own_set
@@ -51,6 +52,8 @@ _RETIRED = "every old blob is accounted for: old shares open nothing that is kno
 def reshare_key(stage: Stage) -> Done:
     """One that was killed has concluded nothing: the old set counts, and the session's key is gone with the process. It
     is begun anew."""
+    if by_module_quorum.is_conducted(stage):
+        return by_module_quorum.replace_cards(stage)
     told: list[Json] = []
     acts: list[Act] = []
     for key in stage.plan.keys:
@@ -91,6 +94,8 @@ def _was_whole(stage: Stage, key: PlannedKey) -> tuple[Act, ...]:
 
 def retire_old_shares(stage: Stage) -> Done:
     """Every copy of an old blob, and every old share: destroyed here, destroyed elsewhere, or missing."""
+    if by_module_quorum.is_conducted(stage):
+        return by_module_quorum.retire_old_cards(stage)
     told: list[Json] = []
     acts: list[Act] = []
     for key in stage.plan.keys:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from hashlib import sha256
 
 from keybroker.ceremony.custody_child import opened_custody
-from keybroker.ceremony.kept_sets import KeptSet, every_set
+from keybroker.ceremony.kept_sets import every_set
+from keybroker.ceremony.performing import by_module_quorum
 from keybroker.ceremony.performing.done import Done
 from keybroker.ceremony.performing.joining import own_set, read_back
 from keybroker.ceremony.performing.sharing_out import (
@@ -25,6 +26,7 @@ from keybroker.ceremony.performing.sharing_out import (
 )
 from keybroker.ceremony.performing.stage import Stage
 from keybroker.ceremony.plan import PlannedKey
+from keybroker.ceremony.quorum_sets import quorum_sets
 from keybroker.errors import NotPermitted
 from keybroker.gates.split_key import obligation_of
 from keybroker.hsm.destruction import Destruction, destroy_key
@@ -44,6 +46,10 @@ def share_key(stage: Stage) -> Done:
     One that was killed has concluded nothing: the key is whole in the module. It is begun anew with a new wrapping key
     and a new set; envelopes of the broken attempt are replaced, and open nothing.
     """
+    if by_module_quorum.is_conducted(stage):
+        for key in stage.plan.keys:
+            _check_whole_nowhere_else(stage, KeyLabel(key.label))
+        return by_module_quorum.put_under_quorum(stage)
     told: list[Json] = []
     acts: list[Act] = []
     for key in stage.plan.keys:
@@ -81,8 +87,7 @@ def destroy_in_module(stage: Stage) -> Done:
     for key in stage.plan.keys:
         _check_whole_nowhere_else(stage, KeyLabel(key.label))
         destruction = destroy_key(stage.hall.token, KeyLabel(key.label))
-        kept = own_set(stage, key.label)
-        told.append(_told(stage, key, kept, destruction))
+        told.append({**_told(stage, key, destruction), **_held_since(stage, key)})
         acts += _acts(stage, key, destruction.module_serial)
     return Done(facts={"keys": told}, acts=tuple(acts))
 
@@ -92,6 +97,8 @@ def _check_whole_nowhere_else(stage: Stage, label: KeyLabel) -> None:
     here = Copy(kind=CopyKind.MODULE, place=stage.hall.token.serial)
     sets = every_set(stage.hall.book, label)
     shares = [share_copy(kept, holder.custodian) for kept in sets for holder in kept.share_set.shares]
+    # What a module's quorum opens is whole to nobody else.
+    shares += [copy for given in quorum_sets(stage.hall.book, label, done=False) for copy in given.copies]
     for each in copies_of(stage.hall.book.journal.ledger, label):
         # What is wrapped is whole to nobody.
         if each.destroyed is None and each.copy.kind is not CopyKind.WRAPPED_BLOB and each.copy not in (here, *shares):
@@ -101,7 +108,15 @@ def _check_whole_nowhere_else(stage: Stage, label: KeyLabel) -> None:
             )
 
 
-def _told(stage: Stage, key: PlannedKey, kept: KeptSet, destruction: Destruction) -> dict[str, Json]:
+def _held_since(stage: Stage, key: PlannedKey) -> dict[str, Json]:
+    """By which set; and where that is the module's own quorum, that the broker's login can do nothing with the key."""
+    if by_module_quorum.is_conducted(stage):
+        given = by_module_quorum.of_this_ceremony(stage, key)
+        return {"away": by_module_quorum.away(stage, key), "set_sha256": given.sha256.hex()}
+    return {"set_sha256": own_set(stage, key.label).share_set.sha256.hex()}
+
+
+def _told(stage: Stage, key: PlannedKey, destruction: Destruction) -> dict[str, Json]:
     destroyed: list[Json] = [*destruction.destroyed]
     return {
         "destroyed": destroyed,
@@ -112,7 +127,6 @@ def _told(stage: Stage, key: PlannedKey, kept: KeptSet, destruction: Destruction
         "not_proven": [*destruction.unproven],
         "public_key_sha256": sha256(registered(stage, key).public_key).hexdigest(),
         "searched": destruction.searched,
-        "set_sha256": kept.share_set.sha256.hex(),
     }
 
 

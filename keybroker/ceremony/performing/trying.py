@@ -11,6 +11,7 @@ from hashlib import sha256
 
 from keybroker.ceremony.custody_child import Custody, opened_custody
 from keybroker.ceremony.kept_sets import KeptSet
+from keybroker.ceremony.performing import by_module_quorum
 from keybroker.ceremony.performing.done import Done
 from keybroker.ceremony.performing.handing_in import WORDS_OF_A_SHARE, custodians, hand_in_envelope
 from keybroker.ceremony.performing.joining import (
@@ -75,6 +76,8 @@ def _printed(custody: Custody, name: str, answer: str) -> str:
 
 def trial_quorum(stage: Stage) -> Done:
     """As many quorums as it takes for every share to join in one; each gives the registered key, in the session."""
+    if by_module_quorum.is_conducted(stage):
+        return by_module_quorum.try_quorum(stage)
     told: list[Json] = []
     for key in stage.plan.keys:
         kept = own_set(stage, key.label)

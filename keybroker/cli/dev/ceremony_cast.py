@@ -21,11 +21,11 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from keybroker.ceremony.judging_approvals import demanded_approvals
 from keybroker.ceremony.person_certificate import Holder, receiving_certificate, signed, signing_certificate
 from keybroker.ceremony.plan import PlanFile, Role
+from keybroker.cli.acting import acting
 from keybroker.cli.dev.deployment import Deployment
 from keybroker.cli.dev.evidence import order, read_attests, take_in
 from keybroker.cli.dev.pki import certificate_pem
 from keybroker.cli.dev.statements import OFFICER, common
-from keybroker.cli.key_acts import acting
 from keybroker.config import Configuration, read_configuration
 from keybroker.keys.acts import Actor, RetireKey
 from keybroker.keys.administration import administer, told_act

@@ -7,8 +7,8 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from keybroker.cli.acting import acting
 from keybroker.cli.dev.deployment import Deployment
-from keybroker.cli.key_acts import acting
 from keybroker.config import read_configuration
 from keybroker.keys.trust import take_in_revocation_list
 

@@ -15,7 +15,7 @@ from keybroker.content.model import Criticality
 from keybroker.gates.approvals import fingerprint_of
 from keybroker.gates.model import ModuleIdentity, Node
 from keybroker.gates.thresholds_content import critical_variants
-from keybroker.keys.orders import ADMINISTRATOR
+from keybroker.keys.orders import ADMINISTRATORS as ORDERING
 from keybroker.statement.approval import MOST_USES, Approval, ApprovedMessage
 from keybroker.statement.kind import LONGEST, STANDING, StatementKind
 from keybroker.statement.payloads import (
@@ -178,7 +178,7 @@ def _person(scene: Scene, name: str) -> Person:
         **_common(scene, StatementKind.PERSON),
         person=name,
         party="operator",
-        roles=[ADMINISTRATOR],
+        roles=sorted(ORDERING),
         clearance=Clearance(level="DEV-SC TEST", reviewed=at),
         screening=Screening(standard="BS 7858:2019", passed=at),
         security_check=at,
