@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from keybroker.cli.ledger_export import export
 from keybroker.cli.ledger_restore import restore
 from keybroker.cli.options import Config, Json
 from keybroker.cli.output import Jsonable, console, is_fancy, show_facts, show_json, show_table
@@ -24,6 +25,7 @@ def register(app: typer.Typer) -> None:
     group.command("verify")(verify_all)
     group.command("show")(show)
     group.command("tail")(tail)
+    group.command("export")(export)
     group.command("restore")(restore)
     app.add_typer(group, name="ledger")
 
