@@ -58,7 +58,7 @@ BESIDE = Beside(
 
 
 def fill(directory: Path, *, other: str = "") -> None:
-    """Every kind of record; ``other`` makes another ledger of the same origin, which says the same of other requests."""
+    """Every kind of record; ``other`` makes another ledger of the same origin, with another request in it."""
     with books.a_book(directory, "worker-0", incarnation="1") as journal:
         journal.write([model.Entry(kind=RecordKind.START, party=PartyName(""), body={"version": "0.1.0"})], at=AT)
         sign(journal, a_request(f"first{other}"))
@@ -153,7 +153,9 @@ def _checkpoints(connection: Connection, size: int) -> Iterable[bytes]:
 
 def note(body: bytes, key: ec.EllipticCurvePrivateKey = CHECKPOINT_KEY) -> bytes:
     spki = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    line = b64encode(sha256(spki).digest()[:4] + key.sign(body, ec.ECDSA(SHA256()))).decode()
+    line = b64encode(
+        sha256(spki).digest()[:4] + key.sign(body, ec.ECDSA(SHA256(), deterministic_signing=True))
+    ).decode()
     return body + f"\n\u2014 {ORIGIN} {line}\n".encode()
 
 
@@ -173,7 +175,10 @@ def verify(package: Path, *arguments: str, expect: int | None = None) -> dict[st
 
 def seal(package: Path) -> None:
     """Make the manifest agree with the files again, as somebody would who changed one."""
-    manifest = json.loads((package / "manifest.json").read_bytes())
+    try:
+        manifest = json.loads((package / "manifest.json").read_bytes())
+    except ValueError:
+        manifest = {}
     names = sorted(path.relative_to(package).as_posix() for path in package.rglob("*") if path.is_file())
     manifest["files"] = [
         {"name": name, "sha256": sha256(octets).hexdigest(), "size": len(octets)}
