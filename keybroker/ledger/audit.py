@@ -14,6 +14,7 @@ from keybroker.ledger import tables
 from keybroker.ledger.audit_ceremonies import ceremony_rows
 from keybroker.ledger.audit_evidence import evidence_rows
 from keybroker.ledger.audit_life import life_rows
+from keybroker.ledger.audit_types import check_types
 from keybroker.ledger.merkle import Frontier
 from keybroker.ledger.model import Head, StoredRecord
 from keybroker.ledger.reading import Reader
@@ -36,6 +37,7 @@ def verify(
 ) -> Verified:
     """Recompute everything that the ledger holds. Raises: LedgerBroken, which names the first thing wrong."""
     with ledger.read() as connection:
+        check_types(connection)
         row = connection.execute(select(tables.head)).one_or_none()
         if row is None:
             raise LedgerBroken("the ledger has no head")
