@@ -18,6 +18,7 @@ not; nothing was decided against the caller.
     │   ├── NotPermitted             the rules refused; carries every finding (also: a key unknown to this caller)
     │   ├── StatementRefused         a statement that was given cannot be relied on, or was used before
     │   ├── CmsUnfit                 a signed or sealed document is not exact, not by or not for whom it should be
+    │   ├── NoteUnfit                a signed note that no trusted key verifies
     │   ├── ProofUnfit               a proof that a tree holds a leaf, or extends another, that does not verify
     │   ├── ShareUnfit               a share of a split key that is not the one it should be, or not a share
     │   ├── PersonMayNotAct          an excluded, lapsed or absent person, or an act without an order
@@ -177,6 +178,13 @@ class CmsUnfit(Refusal):
 
     reason = "CMS_UNFIT"
     clause = "RFC 5652"
+
+
+class NoteUnfit(Refusal):
+    """A checkpoint, or a witness's cosignature of one, that the key it should be by does not verify."""
+
+    reason = "NOTE_UNFIT"
+    clause = "C2SP signed-note"
 
 
 class ProofUnfit(Refusal):

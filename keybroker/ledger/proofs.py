@@ -79,6 +79,19 @@ def check_consistency(first: int, second: int, proof: Sequence[bytes], first_roo
     if first in (0, second):
         _check_trivial(first, second, proof, first_root, second_root)
         return
+    if roots_reached(first, second, proof, first_root) != (first_root, second_root):
+        raise ProofUnfit(
+            f"the tree of {second} leaves with root {second_root.hex()} is not proven to extend that of {first} with"
+            f" root {first_root.hex()}"
+        )
+
+
+def roots_reached(first: int, second: int, proof: Sequence[bytes], first_root: bytes) -> tuple[bytes, bytes]:
+    """Where a consistency proof leads, from 0 < first < second: to a root of the first tree, and to one of the second.
+
+    One that leads to the second tree's root and to another first root shows that the second tree does not extend the
+    first: it is proof of a fork. Raises: ProofUnfit where there are too few hashes, or too many.
+    """
     # A first tree that is one perfect subtree is not in its own proof.
     hashes = iter((first_root, *proof) if first & (first - 1) == 0 else proof)
     place, last = first - 1, second - 1
@@ -95,11 +108,9 @@ def check_consistency(first: int, second: int, proof: Sequence[bytes], first_roo
         else:
             newer = node_hash(newer, each)
         place, last = place >> 1, last >> 1
-    if last or (older, newer) != (first_root, second_root):
-        raise ProofUnfit(
-            f"the tree of {second} leaves with root {second_root.hex()} is not proven to extend that of {first} with"
-            f" root {first_root.hex()}"
-        )
+    if last or not older:
+        raise ProofUnfit(f"expected a longer proof from {first} to {second} leaves, found {len(proof)} hashes")
+    return older, newer
 
 
 def _check_trivial(first: int, second: int, proof: Sequence[bytes], first_root: bytes, second_root: bytes) -> None:

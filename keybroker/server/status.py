@@ -50,6 +50,7 @@ CODES: dict[type[KeybrokerError], grpc.StatusCode] = {
     errors.StatementRefused: grpc.StatusCode.PERMISSION_DENIED,
     # Of ceremonies, which no request asks for.
     errors.CmsUnfit: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.NoteUnfit: grpc.StatusCode.INVALID_ARGUMENT,
     errors.ProofUnfit: grpc.StatusCode.INVALID_ARGUMENT,
     errors.ShareUnfit: grpc.StatusCode.FAILED_PRECONDITION,
     errors.PersonMayNotAct: grpc.StatusCode.PERMISSION_DENIED,
