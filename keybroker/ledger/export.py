@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from keybroker.ledger import tables
+from keybroker.ledger.checkpoints import every_checkpoint
 from keybroker.ledger.export_beside import ceremony_files, key_files, octets_lines
 from keybroker.ledger.export_choosing import Choosing, Selection
 from keybroker.ledger.export_files import Files, Written
@@ -48,13 +49,13 @@ class Making:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beside:
-    """What is not in the ledger: the text of a configuration, profile or policy by its digest in hexadecimal, files
-    that every package bears (name to octets), and the ledger's checkpoints as signed notes, in order.
+    """What is not in the ledger: the text of a configuration, profile or policy by its digest in hexadecimal, and files
+    that every package bears (name to octets). ``checkpoints`` gives those of trees up to a size as signed notes.
     """
 
     find_text: Callable[[str], bytes | None]
     files: Mapping[str, bytes]
-    checkpoints: Callable[[Connection, int], Iterable[bytes]] = lambda _connection, _tree_size: ()
+    checkpoints: Callable[[Connection, int], Iterable[bytes]] = every_checkpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
