@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Table, delete, select, update
 
 from keybroker.errors import LedgerBroken
 from keybroker.ledger import tables
+from keybroker.ledger.audit_beside import check_beside
 from keybroker.ledger.audit_ceremonies import ceremony_rows
 from keybroker.ledger.audit_checkpoints import transparency_rows
 from keybroker.ledger.audit_evidence import evidence_rows
@@ -63,6 +64,7 @@ def verify(
             anchor=anchor,
         )
         _check_frontier(row)
+        check_beside(connection)
         return verified
 
 
