@@ -34,6 +34,7 @@ import tarfile
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -93,12 +94,16 @@ class Package:
     """The files of a directory or of a tar file, by name."""
 
     def __init__(self, place: Path) -> None:
-        self.place = place
+        self.place, self.kept = place, list[BinaryIO]()
         self.tar = None if place.is_dir() else tarfile.open(place, "r:")  # noqa: SIM115 - open as long as we run
         if self.tar is None:
             self.names = sorted(path.relative_to(place).as_posix() for path in place.rglob("*") if not path.is_dir())
         else:
-            self.names = [member.name for member in self.tar.getmembers()]
+            try:
+                self.names = [member.name for member in self.tar.getmembers()]
+            except tarfile.TarError:
+                self.tar.close()
+                raise
 
     def open(self, name: str) -> BinaryIO:
         """An empty file where it is not there or no plain file: ``check_files`` says so."""
@@ -112,6 +117,16 @@ class Package:
     def read(self, name: str) -> bytes:
         with self.open(name) as file:
             return file.read()
+
+    def keep_open(self, name: str) -> BinaryIO:
+        self.kept.append(self.open(name))
+        return self.kept[-1]
+
+    def close(self) -> None:
+        for file in self.kept:
+            file.close()
+        if self.tar is not None:
+            self.tar.close()
 
     def is_plain_tar(self) -> bool:
         """Is the archive exactly what tar makes of these files (POSIX ustar), with nothing between or behind them?"""
@@ -248,7 +263,7 @@ class Records:
 
     def __init__(self, package: Package, report: Report, size: int, held: list[int]) -> None:
         self.where: dict[int, tuple[int, int]] = {}
-        self.file, self.is_whole, offset, count = package.open(RECORDS), len(held) == size, 0, 0
+        self.file, self.is_whole, offset, count = package.keep_open(RECORDS), len(held) == size, 0, 0
         for line in self.file:
             if count < len(held):
                 self.where[held[count]] = (offset, len(line))
@@ -807,7 +822,14 @@ def verify(
     place: Path, *, manifest_sha256: str | None = None, vkeys: list[Key], receipts: list[Receipt]
 ) -> tuple[Report, Json]:
     """Every check there is. Raises: OSError, tarfile.TarError where there is no package at all."""
-    package, report = Package(place), Report()
+    with closing(Package(place)) as package:
+        return verify_package(package, manifest_sha256=manifest_sha256, vkeys=vkeys, receipts=receipts)
+
+
+def verify_package(
+    package: Package, *, manifest_sha256: str | None, vkeys: list[Key], receipts: list[Receipt]
+) -> tuple[Report, Json]:
+    report = Report()
     manifest = check_manifest(package, report, manifest_sha256)
     report.attempt(check_files, package, report, manifest)
     ledger, selection = manifest.get("ledger", {}), manifest.get("selection", {})

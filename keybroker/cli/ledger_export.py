@@ -19,6 +19,7 @@ from keybroker.cli.output import console, show_facts, show_json
 from keybroker.config import Configuration, read_configuration
 from keybroker.config.packaged import packaged_for_verifiers
 from keybroker.keys.administration import Actor
+from keybroker.keys.register import Register
 from keybroker.ledger.audit import verify
 from keybroker.ledger.export import Beside, Making, Package, make_package
 from keybroker.ledger.export_choosing import Selection
@@ -52,8 +53,11 @@ def export(
     Exit status 0 when it is there; 3 when the ledger is broken or the disk is full, and then nothing is left.
     """
     selection = _selection(since, until, key, party)
+    if output.exists() or output.is_symlink():
+        raise typer.BadParameter(f"expected a name where nothing stands, found {output}", param_hint="--output")
     configuration = read_configuration(config)
     with acting(configuration, "operator") as (journal, actor):
+        _check_known(journal, configuration, key)
         verify(journal.ledger, configuration.clock.now())
         with appearing(output) as scratch:
             directory = scratch / "package"
@@ -79,6 +83,12 @@ def _selection(since: str | None, until: str | None, key: str | None, party: str
     if selection.since is not None and selection.until is not None and selection.since >= selection.until:
         raise typer.BadParameter("expected --until later than --from", param_hint="--until")
     return selection
+
+
+def _check_known(journal: Journal, configuration: Configuration, key: str | None) -> None:
+    register = Register(journal.ledger, configuration.anchors).refresh()
+    if key is not None and key not in register.keys:
+        raise typer.BadParameter(f"expected a key of the register, found {key}", param_hint="--key")
 
 
 def _making(configuration: Configuration, actor: Actor) -> Making:

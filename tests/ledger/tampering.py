@@ -278,7 +278,7 @@ def rewrite_a_record(scene: Scene, directory: Path, draw: random.Random) -> Tamp
 def forget_the_end(scene: Scene, directory: Path, draw: random.Random) -> Tampered:
     package = _copy(scene, directory)
     octets = [line[:-1] for line in _lines(package, "records.ndjson")]
-    return _rewritten("forget the last record", package, octets[: -draw.randrange(1, 3)])
+    return _rewritten("forget the last record", package, octets[:-1])
 
 
 def _rewritten(told: str, package: Path, octets: list[bytes]) -> Tampered:
