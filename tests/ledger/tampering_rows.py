@@ -71,6 +71,12 @@ def alter_a_cell(connection: sqlite3.Connection, table: str, draw: random.Random
     return f"alter {names[at]} of {row[0]!r}"
 
 
+def change_a_cell(connection: sqlite3.Connection, table: str, column: str, draw: random.Random) -> None:
+    """That column of the table's first row."""
+    row, at = rows(connection, table)[0], _columns(connection, table).index(column)
+    _set(connection, table, row, {column: _altered(row[at], draw)})
+
+
 def remove_a_row(connection: sqlite3.Connection, table: str, draw: random.Random) -> str:
     if table in ERASABLE:
         return ""
