@@ -238,31 +238,36 @@ def _node(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
-def check_tree(package: Package, report: Report, manifest: Json) -> tuple[list[bytes], list[int]]:
-    """Every leaf hash, and the indexes of those whose records are here: they give the manifest's size and root."""
-    leaves, held, tree = list[bytes](), list[int](), manifest.get("tree", {})
+def check_tree(package: Package, report: Report, manifest: Json) -> tuple[list[bytes], list[int], set[int]]:
+    """Every leaf hash, and the indexes of records that are here (+) and of those that were aged out of the ledger (x).
+
+    The leaves give the manifest's size and root.
+    """
+    leaves, held, aged, tree = list[bytes](), list[int](), set[int](), manifest.get("tree", {})
     for number, line in enumerate(package.read(LEAVES).splitlines(keepends=True)):
         report.at(LEAVES, number)
-        found = re.fullmatch(rb"([0-9a-f]{64}) ([+-])\n", line)
-        report.check(found is not None, "leaf hashes", "", f"expected a hash, then + or -; found {line[:80]!r}")
+        found = re.fullmatch(rb"([0-9a-f]{64}) ([+x-])\n", line)
+        report.check(found is not None, "leaf hashes", "", f"expected a hash, then +, x or -; found {line[:80]!r}")
         leaves.append(bytes.fromhex(found[1].decode()) if found else b"")
         held += [number] if found and found[2] == b"+" else []
+        aged |= {number} if found and found[2] == b"x" else set()
     report.at(LEAVES)
     size, root = len(leaves), roots(leaves, {len(leaves)})[len(leaves)].hex()
     report.check(size == tree.get("tree_size"), "the size of the tree", "", f"found {size}, not as the manifest tells")
     report.check(root == tree.get("root_hash"), "the root hash", "", f"found {root}, not as the manifest tells")
     report.check(len(held) == manifest.get("records"), "the number of records", "", f"found {len(held)} marked with +")
     if not any(manifest.get("selection", {}).values()):
-        said = f"everything was asked for, and {size - len(held)} records are left out"
-        report.check(len(held) == size, "nothing left out", "", said)
-    return leaves, held
+        left = size - len(held) - len(aged)
+        report.check(left == 0, "nothing left out", "", f"everything was asked for, and {left} records are left out")
+    return leaves, held, aged
 
 
 class Records:
     """The records that the package holds whole, by leaf index, read again whenever they are asked for."""
 
-    def __init__(self, package: Package, report: Report, size: int, held: list[int]) -> None:
+    def __init__(self, package: Package, report: Report, size: int, held: list[int], aged: set[int]) -> None:
         self.where: dict[int, tuple[int, int]] = {}
+        self.aged, self.named = aged, set[int]()
         self.file, self.is_whole, offset, count = package.keep_open(RECORDS), len(held) == size, 0, 0
         for line in self.file:
             if count < len(held):
@@ -275,6 +280,11 @@ class Records:
         offset, length = self.where[index]
         self.file.seek(offset)
         return self.file.read(length)
+
+    def age(self, act: Json) -> None:
+        """An act that names records which were aged out."""
+        for first, last in act["ranges"] if act["act"] == "AgeRecords" else ():
+            self.named |= set(range(first, last + 1))
 
     def find(self, index: Any) -> Json:
         """Empty where the package does not hold it, or it is no record."""
@@ -390,6 +400,9 @@ class Uses:
 
     def release(self, record: Json) -> None:
         """Given again: exactly what the outcome holds, to exactly the request that was first."""
+        if record["outcome"] in self.records.aged:
+            self.report.remarks["releases of outcomes that were aged out"] += 1
+            return
         outcome = self.records.find(record["outcome"])
         intent = self.records.find(outcome.get("intent"))
         said = f"is not what outcome {record['outcome']} and its intent hold"
@@ -683,6 +696,14 @@ def check_octets(package: Package, report: Report, records: Records) -> None:
         report.check(good, "what was signed is what was read", "digest", "the signature is over other octets")
 
 
+def check_aged(report: Report, records: Records) -> None:
+    """Records that were aged out (SEC G2.17, G3.10) are exactly those that an act AgeRecords names."""
+    report.at(LEAVES)
+    said = f"marked x, and no act says so, or the other way about: {sorted(records.named ^ records.aged)[:8]}"
+    report.check(records.named == records.aged, "records that were aged out", "", said)
+    report.remarks["records that were aged out of the ledger"] += len(records.aged)
+
+
 def check_keys(package: Package, report: Report, keys: Keys, *, is_period: bool) -> None:
     """keys.json and certificates are those that the records tell of; chains are signed link by link (RFC 5280).
 
@@ -833,9 +854,10 @@ def verify_package(
     manifest = check_manifest(package, report, manifest_sha256)
     report.attempt(check_files, package, report, manifest)
     ledger, selection = manifest.get("ledger", {}), manifest.get("selection", {})
-    leaves, held = report.attempt(check_tree, package, report, manifest) or ([], [])
-    records = Records(package, report, len(leaves), held)
+    leaves, held, aged = report.attempt(check_tree, package, report, manifest) or ([], [], set())
+    records = Records(package, report, len(leaves), held, aged)
     uses, keys, in_force = walk(report, ledger, records, leaves)
+    report.attempt(check_aged, report, records)
     report.attempt(check_octets, package, report, records)
     is_period = selection.get("since") is not None or selection.get("until") is not None
     report.attempt(lambda: check_keys(package, report, keys, is_period=is_period))
@@ -884,6 +906,7 @@ def walk(report: Report, ledger: Json, records: Records, leaves: list[bytes]) ->
             report.attempt(statements.administer, record, act)
             report.attempt(ceremonies.administer, act)
             report.attempt(taken.restore, act)
+            report.attempt(records.age, act)
             report.attempt(keys.administer, act)
     return uses, keys, in_force
 
@@ -916,7 +939,7 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         parser.error(str(error))  # exit status 2
     if asked.json:
-        told = {"whole": not report.wrong, "wrong": report.wrong, "remarks": report.remarks, "checked": report.checked}
+        told = {"whole": not report.wrong, "wrong": report.wrong, "remarks": +report.remarks, "checked": report.checked}
         print(json.dumps({**told, **facts}, ensure_ascii=False))
     else:
         show(report, facts)
@@ -926,7 +949,7 @@ def main(arguments: list[str] | None = None) -> int:
 def show(report: Report, facts: Json) -> None:
     for what, times in sorted(report.checked.items()):
         print(f"{times:9}  {what}")
-    for remark, times in sorted(report.remarks.items()):
+    for remark, times in sorted((+report.remarks).items()):
         print(f"not checked: {times} {remark}")
     for name, value in facts.items():
         print(f"{name.replace('_', ' ')}: {value}")

@@ -107,9 +107,13 @@ def make_package(ledger: Reader, directory: Path, selection: Selection, making: 
 
 
 def _chosen(connection: Connection, selection: Selection, size: int) -> Choosing:
-    choosing = Choosing(selection=selection)
+    choosing, aged = Choosing(selection=selection), set[int]()
     for row in _rows(connection, size):
-        choosing.see(row.leaf_index, json.loads(row.octets))
+        if row.octets:
+            choosing.see(row.leaf_index, json.loads(row.octets))
+        else:
+            aged.add(row.leaf_index)
+    choosing.chosen -= aged
     if not selection.is_whole:
         for row in _rows(connection, size):
             if row.leaf_index in choosing.chosen:
@@ -128,9 +132,10 @@ def _rows(connection: Connection, size: int) -> Iterator[Any]:
 
 
 def _leaves(connection: Connection, size: int, chosen: set[int]) -> Iterator[bytes]:
-    """One line for each leaf: its hash, and whether its record is the next line of records.ndjson."""
+    """One line for each leaf: its hash, and whether its record is the next line of records.ndjson, or was aged out."""
     for row in _rows(connection, size):
-        yield f"{row.leaf_hash.hex()} {'+' if row.leaf_index in chosen else '-'}\n".encode()
+        mark = "x" if not row.octets else "+" if row.leaf_index in chosen else "-"
+        yield f"{row.leaf_hash.hex()} {mark}\n".encode()
 
 
 def _whole(connection: Connection, size: int, chosen: set[int], gathered: Gathered) -> Iterator[bytes]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from heapq import merge
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Table, select
 
 from keybroker.ledger import tables
 from keybroker.ledger.export_choosing import Selection
@@ -13,24 +14,27 @@ from keybroker.ledger.model import Json
 from keybroker.ledger.record import encode
 
 NamedOctets = tuple[str, bytes]
+_PAGE = 500
 
 
 def octets_lines(connection: Connection, chosen: set[int]) -> Iterator[bytes]:
     """Messages that are kept, by the leaf index of their intent, or of the refusal that put them into quarantine."""
-    kept, held = tables.octets, tables.quarantine
-    indexes = sorted(
-        {index for (index,) in connection.execute(select(kept.c.leaf_index)) if index in chosen}
-        | {
-            index
-            for (index,) in connection.execute(select(held.c.leaf_index).where(held.c.octets.is_not(None)))
-            if index in chosen
-        }
-    )
-    for index in indexes:
-        for table in (kept, held):
-            octets = connection.execute(select(table.c.octets).where(table.c.leaf_index == index)).scalar()
-            if octets is not None:
-                yield encode({"octets": octets.hex(), "record": index}) + b"\n"
+    both = (_octets_of(connection, table) for table in (tables.octets, tables.quarantine))
+    for index, octets in merge(*both):
+        if index in chosen:
+            yield encode({"octets": octets.hex(), "record": index}) + b"\n"
+
+
+def _octets_of(connection: Connection, table: Table) -> Iterator[tuple[int, bytes]]:
+    """By pages: two of these run side by side."""
+    index, octets, last = table.c.leaf_index, table.c.octets, -1
+    while True:
+        there = select(index, octets).where(index > last, octets.is_not(None))
+        page = connection.execute(there.order_by(index).limit(_PAGE)).all()
+        yield from ((row[0], row[1]) for row in page)
+        if len(page) < _PAGE:
+            return
+        last = page[-1][0]
 
 
 def key_files(connection: Connection, selection: Selection, labels: set[str]) -> Iterator[NamedOctets]:

@@ -1,9 +1,9 @@
 """Which records does an evidence package hold whole: for a period, a key or a party, and what these rest on? Pure.
 
 An outcome brings its intent and an intent its outcome, a release brings both, a statement brings its attester's
-enrolment, a Reload the order that it names. Origin, starts and stops, Reloads and restores are in every package: they
-say what was in force, and what was void. What a use takes over (``after``) brings nothing: that would be the whole
-history of a name.
+enrolment, a Reload the order that it names. Origin, starts and stops, Reloads, restores and retentions are in every
+package: they say what was in force, what was void, and what was aged out. What a use takes over (``after``) brings
+nothing: that would be the whole history of a name.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from keybroker.ledger.record import moment
 Body = Mapping[str, Json]
 
 _ALWAYS_KINDS = frozenset({RecordKind.ORIGIN.value, RecordKind.START.value, RecordKind.STOP.value})
-_ALWAYS_ACTS = frozenset({"Reload", restore_form.RESTORE, restore_form.ADVANCE})
+_ALWAYS_ACTS = frozenset({"Reload", restore_form.RESTORE, restore_form.ADVANCE, "RetainLedger", "AgeRecords"})
 _ENROL, _WITHDRAW, _ADD, _BEGIN_SESSION = "EnrolAttester", "WithdrawAttester", "AddStatement", "BeginSession"
 _NAMES_A_KEY = ("key", "successor", "parent", "renews")
 _compact = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{86}").fullmatch

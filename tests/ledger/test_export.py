@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 import tarfile
 from collections.abc import Callable
 from datetime import timedelta
@@ -19,7 +20,9 @@ from keybroker.ledger import export_files
 from keybroker.ledger.export import Beside
 from keybroker.ledger.export_choosing import Selection
 from keybroker.ledger.export_files import appearing, packed, release
-from tests.ledger import exported
+from keybroker.ledger.model import Entry, Json, RecordKind
+from keybroker.terms import PartyName
+from tests.ledger import books, exported
 from tests.ledger.exported import PARTY, verify
 from tests.situations import AT
 
@@ -157,6 +160,28 @@ def test_the_summary_is_a_page_that_loads_nothing(whole: Path) -> None:
     assert "supplier-pre-command" in page
     assert not any(word in page for word in ("http", "src=", "<script"))
     assert "NOT_PERMITTED" in (whole / "summary.txt").read_text()
+
+
+def test_what_was_aged_out_is_said_and_held_against_the_act_that_did_it(ledger: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(ledger, tmp_path / "ledger"))
+    aged = next(record["outcome"] for record in records(ledger / "whole") if record["kind"] == "release")
+    age(copy, aged - 1, aged)
+    body: dict[str, Json] = {"act": "AgeRecords", "actor": {"identity": "local:tests"}, "ranges": [[aged - 1, aged]]}
+    with books.a_book(copy) as journal:
+        journal.write([Entry(kind=RecordKind.ADMINISTRATIVE, party=PartyName(""), body=body)], at=AT)
+    exported.package(copy, tmp_path / "aged")
+    told = verify(tmp_path / "aged", "--checkpoint-key", exported.vkey(), expect=0)
+    assert told["remarks"]["records that were aged out of the ledger"] == 2
+    age(copy, 6, 6)
+    exported.package(copy, tmp_path / "more")
+    assert {each["file"] for each in verify(tmp_path / "more", expect=3)["wrong"]} >= {"leaves.txt"}
+
+
+def age(ledger: Path, first: int, last: int) -> None:
+    with sqlite3.connect(ledger / "ledger.sqlite") as connection:
+        connection.execute("UPDATE record SET octets = x'' WHERE leaf_index BETWEEN ? AND ?", (first, last))
+        connection.execute("DELETE FROM octets WHERE leaf_index BETWEEN ? AND ?", (first, last))
+    connection.close()
 
 
 # ---- selections
