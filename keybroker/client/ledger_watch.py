@@ -65,7 +65,7 @@ class LedgerWatch:
         self._failure: LedgerForked | None = None
         self.head: TreeHead | None = None
         if state is not None and state.exists():
-            self.head = self.read(json.loads(state.read_bytes())["note"].encode())
+            self.head = self.read(_kept(state))
 
     @property
     def pending(self) -> int:
@@ -175,3 +175,12 @@ class LedgerWatch:
             " you have, and tell the auditor"
         )
         return self._failure
+
+
+def _kept(state: Path) -> bytes:
+    """Raises: ValueError for a file that no client wrote."""
+    try:
+        note: str = json.loads(state.read_bytes())["note"]
+        return note.encode()
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{state}: expected what a client kept of a ledger, found something else") from error
