@@ -7,6 +7,7 @@ and every receipt must be in a tree that one covers: both by proofs of RFC 9162,
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -63,6 +64,7 @@ class LedgerWatch:
         self._state = state
         self._pending: dict[int, tuple[bytes, float]] = {}
         self._failure: LedgerForked | None = None
+        self._one_at_a_time = asyncio.Lock()
         self.head: TreeHead | None = None
         if state is not None and state.exists():
             self.head = self.read(_kept(state))
@@ -98,6 +100,10 @@ class LedgerWatch:
 
     async def look(self, asks: Asks, now: float) -> None:
         """Take in the last checkpoint; check every receipt that it covers. Raises: LedgerForked; what asking does."""
+        async with self._one_at_a_time:
+            await self._look(asks, now)
+
+    async def _look(self, asks: Asks, now: float) -> None:
         await self.follow(asks, await asks.get_checkpoint())
         size = 0 if self.head is None else self.head.tree_size
         covered = sorted(index for index in self._pending if index < size)
