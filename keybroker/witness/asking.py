@@ -89,10 +89,11 @@ def ask_cosignature(
     return Cosignature(line=line, at=moment)
 
 
-def ask_last(witness: WitnessPlace, origin: str, ledger_keys: Sequence[NoteKey], at: datetime) -> Note | None:
+def ask_last(witness: WitnessPlace, origin: str, ledger_keys: Sequence[NoteKey] | None, at: datetime) -> Note | None:
     """The checkpoint of this ledger that it cosigned last; None where it says that there is none.
 
-    Raises: NoAnswer, too, for one that witness and ledger did not both sign.
+    ``ledger_keys`` None: whoever asks knows none yet, and has the witness's word alone. Raises: NoAnswer, too, for one
+    that witness and ledger did not both sign.
     """
     path = f"/{hashlib.sha256(origin.encode()).hexdigest()}/checkpoint"
     status, answered = _ask(witness, "GET", path, b"", at)
@@ -103,7 +104,8 @@ def ask_last(witness: WitnessPlace, origin: str, ledger_keys: Sequence[NoteKey],
     try:
         note = read_note(answered)
         witness.key.cosigned_at(note)
-        check_by_ledger(note, ledger_keys)
+        if ledger_keys is not None:
+            check_by_ledger(note, ledger_keys)
         found = decode_checkpoint(note.body).origin
     except (ContentMalformed, NoteUnfit) as error:
         raise NoAnswer(f"what it answered is no checkpoint that both signed: {error.sentence}") from error
