@@ -11,7 +11,6 @@ from keybroker.ledger.proofs import consistency_proof, inclusion_proof
 from keybroker.ledger.reading import Reader
 from keybroker.ledger.tree import Tree, leaves_of
 
-
 MOST_LEAVES = 1024
 """Of one call."""
 
