@@ -70,7 +70,7 @@ def _run(configuration: Configuration, log: Logger, over: Callable[[float], bool
     with ThreadPoolExecutor(len(places), thread_name_prefix="witness") as pool:
         while True:
             try:
-                _ask_until(configuration, [_Asked(place, table, log) for place in places], pool, over)
+                _ask_until(configuration, [Asked(place, table, log) for place in places], pool, over)
             except KeybrokerError as error:
                 told = _tell(log, error, told)
                 if not over(_PAUSE_SECONDS):
@@ -86,7 +86,7 @@ def _tell(log: Logger, error: KeybrokerError, told: str) -> str:
 
 
 def _ask_until(
-    configuration: Configuration, asked: Sequence[_Asked], pool: ThreadPoolExecutor, over: Callable[[float], bool]
+    configuration: Configuration, asked: Sequence[Asked], pool: ThreadPoolExecutor, over: Callable[[float], bool]
 ) -> None:
     """As long as all goes well. Raises: LedgerFault, ConfigurationInvalid."""
     ledger = open_ledger(
@@ -107,7 +107,7 @@ def _ask_until(
 
 
 @final
-class _Asked:
+class Asked:
     """One witness, as this process knows it. Used by one thread, but for the question itself."""
 
     def __init__(self, place: WitnessPlace, table: WitnessesTable, log: Logger) -> None:
