@@ -52,7 +52,7 @@ MANIFEST, MANIFEST_DIGEST, RECORDS = "manifest.json", "manifest.sha256", "record
 LEAVES, NOTES, OCTETS = "leaves.txt", "checkpoints.ndjson", "octets.ndjson"
 NOT_OF_FORM = (
     *(KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, RecursionError),
-    UnsupportedAlgorithm,
+    *(UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension),
 )
 """What is raised where something is not of the form that the code below takes for granted."""
 
@@ -68,7 +68,7 @@ class Report:
 
     def at(self, file: str, record: int = -1) -> None:
         """What follows is about this file, and this record of it (leaf index)."""
-        self.file, self.record = file, record
+        self.file, self.record = file, record if type(record) is int else -1
 
     def check(self, holds: bool, what: str, field: str, sentence: str) -> bool:
         """Count a check under ``what``; where it does not hold, note file, record and field."""
@@ -82,7 +82,7 @@ class Report:
         """Run a check; that it meets a form which it does not know is wrong too, and ends nothing but this check."""
         try:
             return check(*arguments)
-        except NOT_OF_FORM as error:
+        except Exception as error:  # noqa: BLE001 - whatever a library raises at it, it is the package that is wrong
             self.check(False, "the form of what is read", "", f"a part is missing or of another form: {error!r}")
             return None
 
@@ -183,6 +183,12 @@ def read_json(package: Package, report: Report, name: str) -> Json:
     return report.attempt(canonical, package.read(name)) or {}
 
 
+def part_of(whole: Json, name: str) -> Json:
+    """An object within another; empty where it is none."""
+    part = whole.get(name)
+    return part if isinstance(part, dict) else {}
+
+
 def check_manifest(package: Package, report: Report, told: str | None) -> Json:
     """The manifest is the one that manifest.sha256 names, and the one whose digest the exporter told."""
     manifest, found = read_json(package, report, MANIFEST), hashlib.sha256(package.read(MANIFEST)).hexdigest()
@@ -243,7 +249,7 @@ def check_tree(package: Package, report: Report, manifest: Json) -> tuple[list[b
 
     The leaves give the manifest's size and root.
     """
-    leaves, held, aged, tree = list[bytes](), list[int](), set[int](), manifest.get("tree", {})
+    leaves, held, aged, tree = list[bytes](), list[int](), set[int](), part_of(manifest, "tree")
     for number, line in enumerate(package.read(LEAVES).splitlines(keepends=True)):
         report.at(LEAVES, number)
         found = re.fullmatch(rb"([0-9a-f]{64}) ([+x-])\n", line)
@@ -256,7 +262,7 @@ def check_tree(package: Package, report: Report, manifest: Json) -> tuple[list[b
     report.check(size == tree.get("tree_size"), "the size of the tree", "", f"found {size}, not as the manifest tells")
     report.check(root == tree.get("root_hash"), "the root hash", "", f"found {root}, not as the manifest tells")
     report.check(len(held) == manifest.get("records"), "the number of records", "", f"found {len(held)} marked with +")
-    if not any(manifest.get("selection", {}).values()):
+    if not any(part_of(manifest, "selection").values()):
         left = size - len(held) - len(aged)
         report.check(left == 0, "nothing left out", "", f"everything was asked for, and {left} records are left out")
     return leaves, held, aged
@@ -267,7 +273,7 @@ class Records:
 
     def __init__(self, package: Package, report: Report, size: int, held: list[int], aged: set[int]) -> None:
         self.where: dict[int, tuple[int, int]] = {}
-        self.aged, self.named = aged, set[int]()
+        self.aged, self.named, self.size = aged, set[int](), size
         self.file, self.is_whole, offset, count = package.keep_open(RECORDS), len(held) == size, 0, 0
         for line in self.file:
             if count < len(held):
@@ -284,7 +290,7 @@ class Records:
     def age(self, act: Json) -> None:
         """An act that names records which were aged out."""
         for first, last in act["ranges"] if act["act"] == "AgeRecords" else ():
-            self.named |= set(range(first, last + 1))
+            self.named |= set(range(first, min(last, self.size) + 1))
 
     def find(self, index: Any) -> Json:
         """Empty where the package does not hold it, or it is no record."""
@@ -853,7 +859,7 @@ def verify_package(
     report = Report()
     manifest = check_manifest(package, report, manifest_sha256)
     report.attempt(check_files, package, report, manifest)
-    ledger, selection = manifest.get("ledger", {}), manifest.get("selection", {})
+    ledger, selection = part_of(manifest, "ledger"), part_of(manifest, "selection")
     leaves, held, aged = report.attempt(check_tree, package, report, manifest) or ([], [], set())
     records = Records(package, report, len(leaves), held, aged)
     uses, keys, in_force = walk(report, ledger, records, leaves)
@@ -864,9 +870,9 @@ def verify_package(
     report.attempt(check_in_force, package, report, in_force)
     report.attempt(check_transcripts, package, report, records)
     check_receipts(report, leaves, receipts)
-    own = [each["public_key"] for each in keys.told.values() if each.get("purpose") == "audit-checkpoint"]
-    known = vkeys or [vkey_of(str(ledger.get("origin")), point) for point in own if point]
+    own = [each.get("public_key") for each in keys.told.values() if each.get("purpose") == "audit-checkpoint"]
     report.at(NOTES)
+    known = vkeys or report.attempt(lambda: [vkey_of(str(ledger.get("origin")), point) for point in own if point]) or []
     reached = report.attempt(check_checkpoints, package, report, ledger.get("origin"), leaves, known) or 0
     if vkeys:
         report.check(reached > 0, "a checkpoint by a key that you hold", "note", "there is none")
@@ -889,7 +895,7 @@ def walk(report: Report, ledger: Json, records: Records, leaves: list[bytes]) ->
     ceremonies = Ceremonies(report)
     for index in records.where:
         report.at(RECORDS, index)
-        record = check_record(report, ledger, index, records.octets(index), leaves[index])
+        record = report.attempt(check_record, report, ledger, index, records.octets(index), leaves[index]) or {}
         kind, act = record.get("kind"), record.get("body")
         for digest in report.attempt(_digests, record.get("in_force", {})) or ():
             in_force.setdefault(digest, index)
@@ -913,7 +919,7 @@ def walk(report: Report, ledger: Json, records: Records, leaves: list[bytes]) ->
 
 def _digests(told: Json) -> list[str]:
     """Everything that an ``in_force`` names."""
-    return [*(value for name, value in told.items() if name != "policies"), *told.get("policies", {}).values()]
+    return [str(value) for name, value in (told | told.get("policies", {})).items() if name != "policies"]
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from keybroker.ledger.export_files import write_tar
 from keybroker.ledger.merkle import Frontier, leaf_hash
@@ -291,6 +292,33 @@ def _rewritten(told: str, package: Path, octets: list[bytes]) -> Tampered:
     _edit_manifest(package, records=len(octets), root=frontier.root().hex())
     exported.seal(package)
     return Tampered(told=told, package=package, places=frozenset({"checkpoints.ndjson"}))
+
+
+def replace_a_value(scene: Scene, directory: Path, draw: random.Random) -> Path:
+    """Anything in the place of one value of a record or of another file; whatever hashes it agrees."""
+    package = _copy(scene, directory)
+    if draw.random() < 0.7:
+        records = [json.loads(line) for line in _lines(package, "records.ndjson")]
+        _replace(draw.choice(records), draw)
+        return _rewritten("", package, [encode(each) for each in records]).package
+    name = draw.choice([name for name in _names(package) if name.endswith("json")])
+    lines = [json.loads(line) for line in _lines(package, name)] if name != "record.schema.json" else [{"a": 1}]
+    if lines:
+        _replace(draw.choice(lines), draw)
+    (package / name).write_bytes(b"\n".join(map(encode, lines)))
+    if name != MANIFEST:
+        exported.seal(package)
+    return package
+
+
+def _replace(value: Any, draw: random.Random) -> None:
+    """One value somewhere within it."""
+    names = list(value) if isinstance(value, dict) else list(range(len(value)))
+    name = draw.choice(names)
+    if isinstance(value[name], dict | list) and value[name] and draw.random() < 0.7:
+        _replace(value[name], draw)
+    else:
+        value[name] = draw.choice([None, -1, 2**53, True, "", "x", "\u20ac", [], {}, [[]], {"a": []}, [1, 2]])
 
 
 NAIVE: tuple[Tamper, ...] = (
