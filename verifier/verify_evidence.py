@@ -273,7 +273,7 @@ class Records:
 
     def __init__(self, package: Package, report: Report, size: int, held: list[int], aged: set[int]) -> None:
         self.where: dict[int, tuple[int, int]] = {}
-        self.aged, self.named, self.size = aged, set[int](), size
+        self.aged, self.named, self.size, self.exports = aged, set[int](), size, dict[int, tuple[int, str]]()
         self.file, self.is_whole, offset, count = package.keep_open(RECORDS), len(held) == size, 0, 0
         for line in self.file:
             if count < len(held):
@@ -291,6 +291,11 @@ class Records:
         """An act that names records which were aged out."""
         for first, last in act["ranges"] if act["act"] == "AgeRecords" else ():
             self.named |= set(range(first, min(last, self.size) + 1))
+
+    def export(self, index: int, act: Json) -> None:
+        """That a package was made: of so many records, with this root."""
+        if act.get("operation") == "ExportLedger":
+            self.exports[index] = (int(act["looked_at"]["tree_size"]), str(act["looked_at"]["root_hash"]))
 
     def find(self, index: Any) -> Json:
         """Empty where the package does not hold it, or it is no record."""
@@ -710,6 +715,15 @@ def check_aged(report: Report, records: Records) -> None:
     report.remarks["records that were aged out of the ledger"] += len(records.aged)
 
 
+def check_exports(report: Report, records: Records, leaves: list[bytes]) -> None:
+    """Each package of which a record tells was made of this tree as it was then."""
+    known = roots(leaves, {size for size, _ in records.exports.values()})
+    for index, (size, root) in records.exports.items():
+        report.at(RECORDS, index)
+        right = size <= index and known.get(size, b"").hex() == root
+        report.check(right, "packages that were made", "looked_at", f"{root} is not the root of {size} records")
+
+
 def check_keys(package: Package, report: Report, keys: Keys, *, is_period: bool) -> None:
     """keys.json and certificates are those that the records tell of; chains are signed link by link (RFC 5280).
 
@@ -864,6 +878,7 @@ def verify_package(
     records = Records(package, report, len(leaves), held, aged)
     uses, keys, in_force = walk(report, ledger, records, leaves)
     report.attempt(check_aged, report, records)
+    report.attempt(check_exports, report, records, leaves)
     report.attempt(check_octets, package, report, records)
     is_period = selection.get("since") is not None or selection.get("until") is not None
     report.attempt(lambda: check_keys(package, report, keys, is_period=is_period))
@@ -908,6 +923,8 @@ def walk(report: Report, ledger: Json, records: Records, leaves: list[bytes]) ->
             report.attempt(uses.end, record)
         elif kind == "release":
             report.attempt(uses.release, record)
+        elif kind == "read":
+            report.attempt(records.export, index, act)
         elif kind == "administrative":
             report.attempt(statements.administer, record, act)
             report.attempt(ceremonies.administer, act)

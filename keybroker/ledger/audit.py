@@ -15,6 +15,7 @@ from keybroker.ledger.audit_beside import check_beside
 from keybroker.ledger.audit_ceremonies import ceremony_rows
 from keybroker.ledger.audit_checkpoints import transparency_rows
 from keybroker.ledger.audit_evidence import evidence_rows
+from keybroker.ledger.audit_exports import check_exports
 from keybroker.ledger.audit_life import life_rows
 from keybroker.ledger.audit_types import check_types
 from keybroker.ledger.merkle import Frontier
@@ -65,6 +66,7 @@ def verify(
         )
         _check_frontier(row)
         check_beside(connection)
+        check_exports(connection)
         return verified
 
 

@@ -5,11 +5,18 @@ from __future__ import annotations
 import random
 import shutil
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.ledger import exported, tampering_rows
+from keybroker.ledger import model
+from keybroker.ledger.export_choosing import Selection
+from keybroker.ledger.export_form import told_export
+from keybroker.ledger.model import Json, RecordKind
+from keybroker.terms import PartyName
+from tests.ledger import books, exported, tampering_rows
+from tests.situations import AT
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +84,20 @@ def changed(ledger: Path, directory: Path, table: str, column: str) -> str:
     finally:
         connection.close()
     return tampering_rows.what_is_found(copy)
+
+
+@pytest.mark.parametrize("changes", [{"root_hash": "00" * 32}, {"tree_size": 10_000}, {"tree_size": "5"}])
+def test_names_an_export_of_another_tree(ledger: Path, tmp_path: Path, changes: dict[str, Json]) -> None:
+    copy = Path(shutil.copytree(ledger, tmp_path / "copy"))
+    with books.a_book(copy) as journal:
+        told = told_export("local:tests", Selection(), journal.head(AT), "ab" * 32)
+        looked_at = told["looked_at"]
+        assert isinstance(looked_at, dict)
+        right = model.Entry(kind=RecordKind.READ, party=PartyName(""), body=told)
+        journal.write([right], at=AT)
+        assert tampering_rows.what_is_found(copy) == ""
+        wrong = replace(right, body=told | {"looked_at": looked_at | changes})
+        (receipt,) = journal.write([wrong], at=AT)
+    assert f"record {receipt.leaf_index}: expected" in tampering_rows.what_is_found(copy)
+    exported.package(copy, tmp_path / "package")
+    assert {each["record"] for each in exported.verify(tmp_path / "package", expect=3)["wrong"]} == {receipt.leaf_index}
