@@ -19,6 +19,7 @@ from keybroker.cli.output import console, show_facts, show_json
 from keybroker.config import Configuration, read_configuration
 from keybroker.config.packaged import packaged_for_verifiers
 from keybroker.keys.administration import Actor
+from keybroker.keys.evidence import told_by
 from keybroker.keys.register import Register
 from keybroker.ledger.audit import verify
 from keybroker.ledger.export import Beside, Making, Package, make_package
@@ -106,7 +107,7 @@ def _beside(configuration: Configuration) -> Beside:
 
 def _record(journal: Journal, actor: Actor, selection: Selection, package: Package, making: Making) -> Receipt:
     """Raises: LedgerFault, and then no package appears."""
-    body = told_export(actor.identity, selection, package.head, package.manifest_sha256)
+    body = told_export(told_by(actor), selection, package.head, package.manifest_sha256)
     entry = Entry(kind=RecordKind.READ, party=PartyName(selection.party or ""), body=body)
     (receipt,) = journal.write([entry], at=making.at)
     return receipt

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from keybroker.ledger.export_choosing import Selection
 from keybroker.ledger.model import Head, Json
 
@@ -9,10 +11,10 @@ EXPORT = "ExportLedger"
 """The operation, in a record of kind ``read``."""
 
 
-def told_export(identity: str, selection: Selection, head: Head, manifest_sha256: str) -> dict[str, Json]:
-    """``identity`` is of who made the package; ``head`` that of the tree in it, ``manifest_sha256`` in hexadecimal."""
+def told_export(actor: Mapping[str, Json], selection: Selection, head: Head, manifest_sha256: str) -> dict[str, Json]:
+    """``actor`` made it, as acts tell of him; ``head`` is of the tree in it, ``manifest_sha256`` in hexadecimal."""
     return {
-        "actor": identity,
+        **actor,
         "looked_at": {
             "manifest_sha256": manifest_sha256,
             "root_hash": head.root_hash.hex(),

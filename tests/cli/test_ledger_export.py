@@ -66,7 +66,7 @@ def test_that_it_was_made_is_on_record_with_the_digest_of_its_manifest(deploymen
     index = str(told["receipt"]["leaf_index"])
     record = run_json("ledger", "show", index, "-c", deployment.config_path, how=run_here)["record"]
     body = record["body"]
-    assert (record["kind"], body["operation"], body["actor"][:6]) == ("read", "ExportLedger", "local:")
+    assert (record["kind"], body["operation"], body["actor"]["identity"][:6]) == ("read", "ExportLedger", "local:")
     assert body["looked_at"]["manifest_sha256"] == told["manifest_sha256"]
     assert body["looked_at"]["selection"] == {"key": "supplier-a", "party": None, "since": None, "until": None}
     run_json("ledger", "verify", "-c", deployment.config_path, how=run_here)

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from keybroker.keys.evidence import told_by
 from keybroker.ledger import model
 from keybroker.ledger.export_choosing import Selection
 from keybroker.ledger.export_form import told_export
 from keybroker.ledger.model import Json, RecordKind
 from keybroker.terms import PartyName
+from tests.keys.restoring import ACTOR
 from tests.ledger import books, exported, tampering_rows
 from tests.situations import AT
 
@@ -90,7 +92,7 @@ def changed(ledger: Path, directory: Path, table: str, column: str) -> str:
 def test_names_an_export_of_another_tree(ledger: Path, tmp_path: Path, changes: dict[str, Json]) -> None:
     copy = Path(shutil.copytree(ledger, tmp_path / "copy"))
     with books.a_book(copy) as journal:
-        told = told_export("local:tests", Selection(), journal.head(AT), "ab" * 32)
+        told = told_export(told_by(ACTOR), Selection(), journal.head(AT), "ab" * 32)
         looked_at = told["looked_at"]
         assert isinstance(looked_at, dict)
         right = model.Entry(kind=RecordKind.READ, party=PartyName(""), body=told)
