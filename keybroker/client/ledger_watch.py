@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Protocol, final
 
 from keybroker.client.answers import InclusionProof, Receipt
-from keybroker.errors import ContentMalformed, LedgerForked, NoteUnfit, ProofUnfit, RequestMalformed
+from keybroker.errors import ContentMalformed, LedgerForked, NoteUnfit, NotPermitted, ProofUnfit, RequestMalformed
 from keybroker.ledger.note import read_note
 from keybroker.ledger.note_keys import check_signed, read_vkey
 from keybroker.ledger.proofs import check_consistency, check_inclusion
@@ -104,7 +104,12 @@ class LedgerWatch:
             await self._look(asks, now)
 
     async def _look(self, asks: Asks, now: float) -> None:
-        await self.follow(asks, await asks.get_checkpoint())
+        try:
+            await self.follow(asks, await asks.get_checkpoint())
+        except NotPermitted as refusal:
+            # A ledger that was never shown may have no checkpoint yet; whoever may not ask is told why.
+            if self.head is not None or refusal.findings:
+                raise
         size = 0 if self.head is None else self.head.tree_size
         covered = sorted(index for index in self._pending if index < size)
         for start in range(0, len(covered), MOST_PROOFS):
