@@ -73,7 +73,7 @@ def read_anomaly(act: Mapping[str, Json]) -> Anomaly:
             "found": str(found),
             "record": int(record),
             "subject": str(subject),
-        }:
+        } if not isinstance(record, bool):
             known = Detector(detector)
             return Anomaly(detector=known, record=record, subject=subject, expected=expected, found=found)
         case _:

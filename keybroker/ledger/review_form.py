@@ -33,7 +33,7 @@ class Review:
 def read_review(act: Mapping[str, Json]) -> Review:
     """What a record of the act tells. Raises: ValueError for another form."""
     match act:
-        case {"because": str(because), "marked": list(marked), "up_to": int(up_to)}:
+        case {"because": str(because), "marked": list(marked), "up_to": int(up_to)} if not isinstance(up_to, bool):
             indexes = tuple(each for each in marked if isinstance(each, int) and not isinstance(each, bool))
             if len(indexes) != len(marked) or list(indexes) != sorted(set(indexes)):
                 raise ValueError("marked: leaf indexes, each once, in order")

@@ -43,7 +43,7 @@ def a_refusal(at: datetime = MONDAY, **changes: Json) -> Body:
     return {**an_intent(at), **told, "sentence": "no", **changes}
 
 
-def an_act(act: str, at: datetime = MONDAY, **told: Json) -> Body:
+def an_act(act: str, at: datetime = MONDAY, /, **told: Json) -> Body:
     actor: Json = {"identity": "local:ann", "kind": "operator", "party": "supplier-a"}
     return {
         "at": moment(at),
