@@ -124,10 +124,10 @@ def _show(found: Report, sections: list[Section], html: Path | None) -> None:
 def _show_csv(of: Section) -> None:
     out = csv.writer(sys.stdout, lineterminator="\n")
     out.writerow(of.columns)
-    out.writerows([_cell(value) for value in row] for row in of.rows)
+    out.writerows([cell_of(value) for value in row] for row in of.rows)
 
 
-def _cell(value: object) -> str:
+def cell_of(value: object) -> str:
     """Free text stays text in a spreadsheet."""
     text = "" if value is None else str(value) if isinstance(value, str | int | float) else word_of(value)
     return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULA) else text
