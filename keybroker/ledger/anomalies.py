@@ -186,16 +186,16 @@ class Detecting:
 
 
 def differing_uses(
-    ours: Mapping[str, int], modules: Mapping[str, int], *, record: int, open_uses: int = 0
+    intents: Mapping[str, int], signed: Mapping[str, int], modules: Mapping[str, int], *, record: int
 ) -> list[Anomaly]:
-    """Keys of which the module counts another number of uses than there are intents; ``open_uses`` intents may not have
-    reached it yet. ``record``: the last that was counted. SEC G2.27: the ledger tells of every use.
+    """Keys that the module used more often than there are intents, or less often than signatures were recorded, by
+    label. ``record``: the last that was counted. SEC G2.27: the ledger tells of every use.
     """
     found = []
     for key, counted in sorted(modules.items()):
-        intents = ours.get(key, 0)
-        if not intents - open_uses <= counted <= intents:
-            expected, told = f"{intents} uses, as the ledger has intents", f"{counted}, as the module counts"
+        least, most = signed.get(key, 0), intents.get(key, 0)
+        if not least <= counted <= most:
+            expected, told = f"{least} to {most} uses, as the ledger tells", f"{counted}, as the module counts"
             found.append(_anomaly(Detector.USES_DIFFER, record, key, expected, told))
     return found
 

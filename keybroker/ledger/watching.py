@@ -109,22 +109,20 @@ class Watch:
 
     def _write(self, turn: Turn, at: datetime) -> list[Event]:
         _set_mark(turn.connection, self._written, self._next)
-        events = [Event(leaf_index=self._append(turn, each, at), anomaly=each) for each in self._pending]
+        events = [append_event(turn, self.journal, each, at) for each in self._pending]
         if self.messages:
             enqueue(turn.connection, [each.leaf_index for each in events], at)
         return events
 
-    def _append(self, turn: Turn, anomaly: Anomaly, at: datetime) -> int:
-        actor: dict[str, Json] = {
-            "identity": f"worker:{self.journal.worker}",
-            "kind": CallerKind.BROKER.value,
-            "party": "",
-        }
-        entry = Entry(kind=RecordKind.ADMINISTRATIVE, party=PartyName(""), body={**anomaly.told(), "actor": actor})
-        octets = encode(self.journal.writer.entry(entry, at))
-        return turn.append(
-            kind=entry.kind.value, party=entry.party, octets=octets, leaf_hash=leaf_hash(octets)
-        ).leaf_index
+
+def append_event(turn: Turn, journal: Journal, anomaly: Anomaly, at: datetime) -> Event:
+    """The record of one event, in this turn."""
+    identity = f"worker:{journal.worker}"
+    actor: dict[str, Json] = {"identity": identity, "kind": CallerKind.BROKER.value, "party": ""}
+    entry = Entry(kind=RecordKind.ADMINISTRATIVE, party=PartyName(""), body={**anomaly.told(), "actor": actor})
+    octets = encode(journal.writer.entry(entry, at))
+    receipt = turn.append(kind=entry.kind.value, party=entry.party, octets=octets, leaf_hash=leaf_hash(octets))
+    return Event(leaf_index=receipt.leaf_index, anomaly=anomaly)
 
 
 def find_mark(ledger: Reader) -> int | None:
