@@ -39,6 +39,11 @@ class Courier:
     def start(self) -> None:
         self._thread.start()
 
+    @property
+    def works(self) -> bool:
+        """Its thread is there: what nobody foresaw may have ended it."""
+        return self._thread.is_alive()
+
     def stop(self) -> None:
         """A try that is under way is waited for as long as one lasts; what it came to may be found out again."""
         self._stop.set()

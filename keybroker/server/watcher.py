@@ -7,6 +7,7 @@ PIN and no token, answers no request, and nobody waits for it. Started by the su
 from __future__ import annotations
 
 import argparse
+import os
 import select
 import signal
 import socket
@@ -20,7 +21,7 @@ from prometheus_client import CollectorRegistry
 
 from keybroker.config import Configuration, build_ledger, read_accepted_configuration
 from keybroker.config.anomalies_table import AnomaliesTable
-from keybroker.errors import ConfigurationInvalid, KeybrokerError, LedgerUnavailable, OutcomeUnknown
+from keybroker.errors import BrokerStopping, ConfigurationInvalid, KeybrokerError, LedgerUnavailable, OutcomeUnknown
 from keybroker.ledger.journal import Journal
 from keybroker.ledger.message_queue import undelivered
 from keybroker.ledger.reviews import last_review
@@ -34,6 +35,9 @@ from keybroker.server.webhook import Webhook, webhook_of
 
 NAME = "watch"
 """By whose pen events are recorded."""
+_MUCH = 1000
+_NICE = 10
+"""Behind whoever signs, on a processor too."""
 
 
 @final
@@ -49,6 +53,7 @@ class Watcher:
         self._webhook = webhook_of(configuration)
         self._watch = Watch(journal=journal, settings=table.settings, messages=self._webhook is not None)
         self._was_overdue = False
+        self._behind = 0
         self._stop = False
 
     def run(self, control: Control) -> None:
@@ -60,6 +65,8 @@ class Watcher:
         while not self._stop:
             self._look()
             self._stand()
+            if courier is not None and not courier.works:
+                raise BrokerStopping("messages are not carried any more")
             self._wait(control)
         self._watch.rest()
         if courier is not None:
@@ -109,7 +116,8 @@ class Watcher:
             waiting, size, reviewed = undelivered(ledger), ledger.head(at).tree_size, last_review(ledger)
         except LedgerUnavailable:
             return
-        self._metrics.standing(undelivered=waiting, behind=size - self._watch.looked_to)
+        self._behind = size - self._watch.looked_to
+        self._metrics.standing(undelivered=waiting, behind=self._behind)
         overdue = reviewed.is_overdue(self._table.review_days, at)
         days = (at - reviewed.since).total_seconds() / 86400
         self._metrics.reviewed(unreviewed=reviewed.unreviewed, days=days, overdue=overdue)
@@ -118,7 +126,9 @@ class Watcher:
         self._was_overdue = overdue
 
     def _wait(self, control: Control) -> None:
-        ready, _, _ = select.select([control], [], [], self._table.look_seconds)
+        """Until it looks again; not at all while much is there to be looked through."""
+        seconds = 0.0 if self._behind > _MUCH else self._table.look_seconds
+        ready, _, _ = select.select([control], [], [], seconds)
         if ready:
             try:
                 list(control.hear())
@@ -136,6 +146,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--control", type=int, required=True)
     asked = parser.parse_args(arguments)
     control = Control(socket.socket(fileno=asked.control))
+    os.nice(_NICE)
     try:
         _watch(read_accepted_configuration(asked.accepted), control)
     except KeybrokerError as error:

@@ -16,6 +16,7 @@ from tests.ledger import books, claims
 from tests.ledger.books import a_permit, a_request, intend, intends, sign
 from tests.ledger.kept_ceremony import hold_ceremony, live
 from tests.ledger.kept_evidence import Kept
+from tests.ledger.kept_watch import watch_and_review
 from tests.policy import chains
 from tests.situations import AT
 
@@ -28,6 +29,8 @@ ROOTS: dict[str, str] = {
     "v5.sql": "3c274108e1d74e3ea17f7593184e88e0831127580c781c3db39692cb5c90c168",
     # The life of keys and ceremonies: two more versions of the tables at once.
     "v7.sql": "880a80a84150d869ec8f828a86be871a8c4b3ddda07c6c0d9f65ef5ce447060d",
+    # Anomalous Events and reviews of the audit log.
+    "v9.sql": "1f92bb5fe038a23186c471ffa84f69f17416cb3457db6ac3c2c117fcfc5b4f5f",
 }
 """The root hash of each kept ledger, kept apart from it."""
 
@@ -58,6 +61,8 @@ def make(directory: Path) -> None:
             (intent,) = claims.taken(journal, asked)
             end(journal, intent)
         take_in_revocation_list(journal, ACTOR, lists.an_arl(), (chains.TEST_ROOT,), AT)
+        # Since v9: an Anomalous Event and a review of the audit log.
+        watch_and_review(journal, kept)
         # Since v5: a check that is spent, a quarantine and a restore.
         kept.check()
         kept.quarantine()

@@ -47,13 +47,12 @@ class Receiver:
 def receiving(directory: Path, port: int = 0) -> Iterator[Receiver]:
     """Serves while it is entered."""
     anchors, key = certificate(directory)
-    server = ThreadingHTTPServer(("127.0.0.1", port), BaseHTTPRequestHandler)
+    server = _Quiet(("127.0.0.1", port), BaseHTTPRequestHandler)
     receiver = Receiver(server.server_address[1], anchors)
     server.RequestHandlerClass = handler_of(receiver)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(anchors, key)
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
@@ -62,6 +61,13 @@ def receiving(directory: Path, port: int = 0) -> Iterator[Receiver]:
         receiver.closing.set()
         server.shutdown()
         server.server_close()
+
+
+class _Quiet(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """Whoever refuses its certificate hangs up."""
 
 
 def handler_of(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
