@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from keybroker.cli import ledger_proofs
 from keybroker.cli.ledger_restore import restore
 from keybroker.cli.ledger_review import review
 from keybroker.cli.options import Config, Json
@@ -27,6 +28,7 @@ def register(app: typer.Typer) -> None:
     group.command("tail")(tail)
     group.command("restore")(restore)
     group.command("review")(review)
+    ledger_proofs.register(group)
     app.add_typer(group, name="ledger")
 
 

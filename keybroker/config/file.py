@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AwareDatetime, Field, ValidationError, field_validator, model_validator
 
 from keybroker.config.anomalies_table import SAFE_TABLE, AnomaliesTable
+from keybroker.config.checkpoints_table import CheckpointsTable, WitnessesTable
 from keybroker.config.table import Count, Name, Seconds, Table, Text
 from keybroker.errors import ConfigurationInvalid
 from keybroker.terms import (
@@ -230,6 +231,10 @@ class ConfigurationFile(Table):
     time: TimeTable | None = None
     anomalies: AnomaliesTable | None = None
     """Absent: safe figures in a live deployment, and no watch in a test deployment."""
+    checkpoints: CheckpointsTable | None = None
+    """Absent: none are signed, and nobody outside can hold the broker to what it has shown."""
+    witnesses: WitnessesTable | None = None
+    """Absent: nobody but the module remembers the ledger."""
     caller: list[CallerTable]
 
     @property
@@ -243,6 +248,32 @@ class ConfigurationFile(Table):
             raise ValueError("anchors.test_certificates: a live deployment takes no test anchor")
         if self.deployment.kind is DeploymentKind.TEST and self.anchors.certificates:
             raise ValueError("anchors.certificates: a test deployment signs only under anchors listed as test")
+        return self
+
+    @model_validator(mode="after")
+    def _origin_can_name_a_key(self) -> Self:
+        if self.checkpoints is not None and "+" in self.deployment.ledger_origin:
+            raise ValueError(
+                "checkpoints: the key that signs them is named after deployment.ledger_origin, and a key's name holds"
+                ' no "+" (C2SP signed-note): such a ledger has no checkpoints'
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _witnesses_are_shown_checkpoints_in_time(self) -> Self:
+        witnesses, checkpoints = self.witnesses, self.checkpoints
+        if witnesses is None:
+            return self
+        if checkpoints is None:
+            raise ValueError("witnesses: they cosign checkpoints, and none are signed: name a key in [checkpoints]")
+        if self.deployment.fixed_clock is not None:
+            raise ValueError("witnesses and deployment.fixed_clock: a clock that stands still is compared with nothing")
+        behind, every = witnesses.at_most_behind_seconds, checkpoints.every_seconds
+        if behind <= every or witnesses.at_most_behind_records <= checkpoints.every_records:
+            raise ValueError(
+                "witnesses.at_most_behind_seconds and at_most_behind_records are not more than every_seconds and"
+                " every_records of [checkpoints]: the gates would shut between two checkpoints"
+            )
         return self
 
     @model_validator(mode="after")

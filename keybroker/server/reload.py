@@ -21,7 +21,7 @@ SUPERVISOR = "supervisor"
 """By whose pen a refusal is recorded: no worker was asked."""
 _NEEDS_RESTART = (
     *("deployment", "node", "people", "time", "server", "limits", "module", "ledger", "anchors"),
-    "anomalies",
+    *("anomalies", "checkpoints", "witnesses"),
 )
 
 

@@ -18,6 +18,7 @@ from keybroker.ledger.model import Entry, Json, RecordKind
 from keybroker.server.anchoring import Anchoring
 from keybroker.server.baton import Baton
 from keybroker.server.calls import Calls
+from keybroker.server.checkpointing import TICK_SECONDS, Checkpointing
 from keybroker.server.clock_reading import ClockReading
 from keybroker.server.coalescer import Coalescer
 from keybroker.server.control import Control
@@ -106,6 +107,7 @@ class Serving:
         if self._configuration.file.watch is not None:
             await self._look_at_watch()
             self._every(_WATCH_SECONDS, self._look_at_watch)
+        self._sign_checkpoints()
         if (seconds := self._clock.every_seconds) is not None:
             self._every(seconds, self._clock.read)
         self._control.say("ready")
@@ -184,6 +186,13 @@ class Serving:
             self._log.error("background task failed", exc_info=task.exception())
             self._leave(ExitStatus.PIN_WRONG if self._works.token.pin_refused else ExitStatus.NOT_NOW)
 
+    def _sign_checkpoints(self) -> None:
+        table = self._configuration.file.checkpoints
+        if table is None:
+            self._log.info("no checkpoints are signed: [checkpoints] is not configured")
+            return
+        self._every(TICK_SECONDS, Checkpointing(table, self._current, self._coalescer, self._metrics, self._log))
+
     async def _anchor_now(self) -> None:
         await self._coalescer.run_unbounded(self._anchor)
 
@@ -256,6 +265,7 @@ class Serving:
         # A session's key comes and goes: what watches keys by their labels is told of those that stay.
         kept = {label: key for label, key in register.keys.items() if key.session is None}
         line, outlook = standing.line, outlook_of(standing.line, register, at)
+        self._metrics.witnessed(enough=not outlook.surroundings.unwitnessed)
         usable = {
             label: not why_unusable(key, served, register.lists, line.policies.get(key.purpose), outlook)
             for label, key in kept.items()

@@ -19,10 +19,11 @@ from pathlib import Path
 from types import FrameType
 from typing import final
 
-from keybroker.config import Configuration, check_head_is_kept, read_configuration
+from keybroker.config import Configuration, check_head_is_kept, check_witnesses, read_configuration
 from keybroker.config.latch import find_latch, latch
 from keybroker.errors import ConfigurationInvalid, KeybrokerError
 from keybroker.ledger.store import hold_ledger
+from keybroker.server.beside_process import BesideProcess
 from keybroker.server.exit_status import ExitStatus, exit_status
 from keybroker.server.hold import hold_directory
 from keybroker.server.logging import Logger, configure_logging
@@ -53,6 +54,7 @@ def serve(config_path: Path | str, workers: int) -> int:
         with hold_directory(configuration.data_directory):
             configuration.accept()
             held = hold_ledger(configuration.ledger_url)
+            check_witnesses(configuration, lambda name, why: log.warning("witness not asked", witness=name, why=why))
             kept, listen = reserve(configuration.file.server.listen)
             with kept, SupervisorMetrics(configuration) as metrics:
                 status = Supervisor(configuration, listen, workers, log, metrics).run()
@@ -85,9 +87,12 @@ class Supervisor:
         self._taken = True
         self._listen = listen
         self._broker = secrets.token_hex(8)
+        self._since = int(configuration.clock.now().timestamp())
         self._log = log
         self._metrics = metrics
         self._pin = configuration.pin
+        self._hidden = _secrets_variables(configuration)
+        self._beside = _beside(configuration, self._hidden, log)
         self._slots = [_Slot(number) for number in range(workers)]
         self._watch = WatchProcess(configuration, metrics.directory, log)
         self._selector = selectors.DefaultSelector()
@@ -125,6 +130,8 @@ class Supervisor:
         # Once the broker was ready: who watches the ledger need not migrate it.
         if self._was_ready and not self._stop and (ended := self._watch.tick()) is not None:
             self._metrics.forget(ended)
+        for process in self._beside if self._was_ready else ():
+            process.keep_running()
         self._metrics.workers(sum(slot.process is not None and slot.process.ready for slot in self._slots))
 
     def _start_next(self) -> None:
@@ -153,9 +160,10 @@ class Supervisor:
             accepted=self._configuration.accepted,
             listen=self._listen,
             broker=self._broker,
+            since=self._since,
             metrics_directory=self._metrics.directory,
             pin=pin,
-            hidden=_secrets_variables(self._configuration),
+            hidden=self._hidden,
             handshake_failed=self._handshake_failed,
         )
         self._selector.register(slot.process.control, selectors.EVENT_READ, slot)
@@ -303,6 +311,8 @@ class Supervisor:
                 self._log.error("worker did not drain in time", number=process.number)
                 process.kill()
             process.close()
+        for beside in self._beside:
+            beside.end()
         self._selector.close()
         self._waker.close()
 
@@ -312,6 +322,16 @@ def _secrets_variables(configuration: Configuration) -> frozenset[str]:
     watch = configuration.file.watch
     webhook = None if watch is None or watch.webhook is None else watch.webhook.secret.environment
     return frozenset(filter(None, [configuration.file.module.pin.environment, webhook]))
+
+
+def _beside(configuration: Configuration, hidden: frozenset[str], log: Logger) -> list[BesideProcess]:
+    """The processes beside the workers, those that the configuration asks for."""
+    asked = {"publisher": configuration.tiles is not None, "witnessing": configuration.file.witnesses is not None}
+    return [
+        BesideProcess(name, configuration.accepted, hidden=hidden, log=log)
+        for name, is_asked in asked.items()
+        if is_asked
+    ]
 
 
 def main(arguments: Sequence[str]) -> int:
