@@ -31,6 +31,7 @@ from keybroker.server.port import reserve
 from keybroker.server.process import WorkerProcess
 from keybroker.server.reload import check_ordered, check_reloadable
 from keybroker.server.supervisor_metrics import SupervisorMetrics
+from keybroker.server.watch_process import WatchProcess
 
 _TICK_SECONDS = 0.2
 _START_SECONDS = 60.0
@@ -90,9 +91,10 @@ class Supervisor:
         self._log = log
         self._metrics = metrics
         self._pin = configuration.pin
-        self._hidden = frozenset(filter(None, [configuration.file.module.pin.environment]))
+        self._hidden = _secrets_variables(configuration)
         self._beside = _beside(configuration, self._hidden, log)
         self._slots = [_Slot(number) for number in range(workers)]
+        self._watch = WatchProcess(configuration, metrics.directory, log)
         self._selector = selectors.DefaultSelector()
         self._stop = False
         self._reload = False
@@ -125,6 +127,9 @@ class Supervisor:
             self._pass_reload_on()
         self._look_at_latch()
         self._start_next()
+        # Once the broker was ready: who watches the ledger need not migrate it.
+        if self._was_ready and not self._stop and (ended := self._watch.tick()) is not None:
+            self._metrics.forget(ended)
         for process in self._beside if self._was_ready else ():
             process.keep_running()
         self._metrics.workers(sum(slot.process is not None and slot.process.ready for slot in self._slots))
@@ -184,6 +189,8 @@ class Supervisor:
             process.why = text
         elif word == "taken":
             self._log.info("reload taken by worker", number=process.number)
+            if not self._taken:
+                self._watch.renew()
             self._taken = True
             self._stand_on(self._asked)
         elif word == "kept":
@@ -295,6 +302,7 @@ class Supervisor:
         processes = [slot.process for slot in self._slots if slot.process is not None]
         for process in processes:
             process.terminate()
+        self._watch.stop()
         last = time.monotonic() + self._configuration.file.limits.drain_seconds + _KILL_SECONDS
         while time.monotonic() < last and any(process.ended() is None for process in processes):
             time.sleep(0.02)
@@ -307,6 +315,13 @@ class Supervisor:
             beside.end()
         self._selector.close()
         self._waker.close()
+
+
+def _secrets_variables(configuration: Configuration) -> frozenset[str]:
+    """The environment variables that hold the PIN and the webhook's secret: no worker has them."""
+    watch = configuration.file.watch
+    webhook = None if watch is None or watch.webhook is None else watch.webhook.secret.environment
+    return frozenset(filter(None, [configuration.file.module.pin.environment, webhook]))
 
 
 def _beside(configuration: Configuration, hidden: frozenset[str], log: Logger) -> list[BesideProcess]:
