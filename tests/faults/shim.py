@@ -1,4 +1,4 @@
-"""How is a token made to misbehave while a broker uses it? A library between the two (``pkcs11_shim.c``), and its rules.
+"""How is a token made to misbehave while a broker uses it? A library between (``pkcs11_shim.c``), and its rules.
 
 put_between(deployment, control, uses)      # in keybroker.toml; control is the fault library's directory too
 set_rules(control, Rule("C_Sign", "fail", "0x30"))          # from now on, in every process
