@@ -19,7 +19,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from scripts.soak_parts import checker
 from scripts.soak_parts.host_faults import ALONE, OVER_AT_ONCE, host_faults, long_faults
 from scripts.soak_parts.load import Load
 from scripts.soak_parts.probing import STATED_SECONDS, Prober
@@ -133,7 +132,7 @@ def close_what_is_open(scene: Scene) -> None:
 
 def judge(scene: Scene) -> dict[str, Any]:
     """By the checker, in a process of its own: it shares nothing with us but files."""
-    command = [sys.executable, "-I", checker.__file__, str(scene.ledger), "--uses", str(scene.uses)]
+    command = [sys.executable, "-P", "-m", "scripts.soak_parts.checker", str(scene.ledger), "--uses", str(scene.uses)]
     replies = [str(file) for file in scene.reply_files()]
     said = subprocess.run(
         [*command, "--since", str(scene.since), "--replies", *replies], capture_output=True, text=True, check=False
