@@ -81,23 +81,39 @@ def read_ledger(file: Path, findings: Findings) -> Ledger:
     with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
         (head,) = connection.execute("SELECT origin, tree_size, root_hash FROM head")
         for index, leaf_hash, kind, octets in connection.execute(
-            "SELECT leaf_index, leaf_hash, kind, octets FROM record ORDER BY leaf_index"
+            "SELECT leaf_index, leaf_hash, kind, CAST(octets AS BLOB) FROM record ORDER BY leaf_index"
         ):
-            record = read_record(index, len(leaves), bytes(leaf_hash), kind, bytes(octets), findings)
+            record = read_record(index, len(leaves), bytes(leaf_hash), kind, octets, findings)
             leaves.append(bytes(leaf_hash).hex())
-            tree.add(hashlib.sha256(b"\x00" + bytes(octets)).digest())
-            if kind == "intent":
-                intents[index] = read_intent(record)
-                check_counts(index, record, windows, findings)
-            elif kind in ENDS:
-                end_intent(index, record, intents, given, findings)
-            elif kind == "release":
-                read_release(index, record, given, findings)
+            tree.add(hashlib.sha256(b"\x00" + octets).digest())
+            try:
+                read_body(index, kind, record, intents, given, windows, findings)
+            except (KeyError, ValueError, TypeError, AttributeError, IndexError):
+                findings.add("broken", f"record {index} lacks a field, or has one that is not of its form")
     if (head[1], bytes(head[2])) != (len(leaves), tree.root()):
         findings.add(
             "broken", f"the head says {head[1]} records of root {bytes(head[2]).hex()}; these are {len(leaves)}"
         )
     return Ledger(head[0], leaves, intents, given)
+
+
+def read_body(
+    index: int,
+    kind: str,
+    record: Mapping[str, Any],
+    intents: dict[int, Intent],
+    given: dict[int, tuple[Intent, str]],
+    windows: dict[str, list[float]],
+    findings: Findings,
+) -> None:
+    """What it says. Raises: KeyError, ValueError, TypeError, AttributeError, IndexError for what is of no form."""
+    if kind == "intent":
+        intents[index] = read_intent(record)
+        check_counts(index, record, windows, findings)
+    elif kind in ENDS:
+        end_intent(index, record, intents, given, findings)
+    elif kind == "release":
+        read_release(index, record, given, findings)
 
 
 def read_record(

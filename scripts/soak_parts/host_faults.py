@@ -19,8 +19,10 @@ from scripts.soak_parts.spoilt_page import spoilt_page
 from scripts.soak_parts.token_faults import Fault
 from scripts.soak_parts.world import World
 from tests import faults
+from tests.faults.shim import Rule, clear_rules, set_rules
 
 _IDLE_SECONDS = 120.0
+_SILENT_SECONDS = 60.0
 _SLOW_MILLISECONDS = "250"
 
 
@@ -71,7 +73,7 @@ OVER_AT_ONCE = frozenset(
 
 def long_faults() -> Mapping[str, Fault]:
     """That last until the supervisor kills a silent worker; for longer runs."""
-    return {"a worker is stopped for good": _stopped_for_good}
+    return {"a worker is stopped for good": _stopped_for_good, "the token hangs for good": _hangs_for_good}
 
 
 def _killed(whom: str) -> Fault:
@@ -115,6 +117,21 @@ def _stopped(whom: str) -> Fault:
 def _stopped_for_good(world: World) -> Iterator[None]:
     tell(next(iter(world.service.workers()), 0), signal.SIGSTOP)
     yield
+
+
+@contextmanager
+def _hangs_for_good(world: World) -> Iterator[None]:
+    """Until each worker was killed for its silence; the next ones find a token that answers."""
+    before = set(world.service.workers())
+    last = time.monotonic() + _SILENT_SECONDS
+    set_rules(world.scene.control, Rule("C_Sign", "hang"))
+    try:
+        while before & set(world.service.workers()) and time.monotonic() < last:
+            time.sleep(0.2)
+        world.tell("    the workers that hung " + ("STAY" if before & set(world.service.workers()) else "were killed"))
+        yield
+    finally:
+        clear_rules(world.scene.control)
 
 
 def _switched(fault: faults.Fault, concerned: str, *, after: int = 0) -> Fault:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 TOGETHER = 0.25
 """How often a second fault comes while the first one lasts."""
-SHORTEST_SECONDS, LONGEST_SECONDS = 0.5, 3.0
+SHORTEST_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +22,8 @@ class Step:
     seconds: float
 
 
-def steps(names: Sequence[str], alone: frozenset[str], seed: int) -> Iterator[Step]:
-    """``alone`` are the names of faults beside which no other may be."""
+def steps(names: Sequence[str], *, alone: frozenset[str], longest: float, seed: int) -> Iterator[Step]:
+    """``alone`` are the names of faults beside which no other may be; none lasts longer than ``longest`` (seconds)."""
     # What comes next is no secret.
     chance = random.Random(seed)  # noqa: S311
     while True:
@@ -32,4 +32,4 @@ def steps(names: Sequence[str], alone: frozenset[str], seed: int) -> Iterator[St
             faults = [waiting.pop()]
             if faults[0] not in alone and waiting and waiting[-1] not in alone and chance.random() < TOGETHER:
                 faults.append(waiting.pop())
-            yield Step(tuple(faults), chance.uniform(SHORTEST_SECONDS, LONGEST_SECONDS))
+            yield Step(tuple(faults), chance.uniform(SHORTEST_SECONDS, longest))

@@ -27,6 +27,8 @@ CALLER = "load-controller-a"
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _SETTINGS = bytes.fromhex("000000 04 00 00000000")
 _SECONDS = 3.0
+_OPENING_SECONDS = 90.0
+"""For idle connections; what was not opened by then is not."""
 
 
 def tls_connection(deployment: Deployment, *, certificate: bool = True) -> ssl.SSLSocket:
@@ -138,8 +140,9 @@ def _sent_without_end(number: int) -> Iterator[signing_pb2.SignStreamRequest]:
 
 def hold_idle(deployment: Deployment, count: int) -> None:
     """Open so many connections and hold them until standard input ends; says how many there are."""
-    held = []
-    for _ in range(count):
+    held: list[ssl.SSLSocket] = []
+    last = time.monotonic() + _OPENING_SECONDS
+    while len(held) < count and time.monotonic() < last:
         try:
             connection = tls_connection(deployment)
             connection.sendall(_PREFACE + _SETTINGS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import pytest
 
 from keybroker.cli.dev.deployment import create_deployment
 from keybroker.pb import signing_pb2_grpc
+from keybroker.server.control import Control
 from tests.faults.shim import Rule, clear_rules, count_uses, put_between, set_rules
 from tests.server.broker import RunningBroker, running, wait_until
 
@@ -56,6 +58,15 @@ def test_workers_that_hang_in_the_module_or_are_stopped_are_killed_and_started_a
     broker.wait_for("worker ready", times=4)
     assert _ask_until(broker, time.monotonic() + SILENCE_SECONDS)
     assert count_uses(tmp_path / "uses")["made"] >= 1
+
+
+def test_a_worker_never_waits_for_a_supervisor_that_does_not_listen() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        control = Control(ours)
+        for _ in range(10_000):
+            control.mention("alive")
+        assert set(Control(theirs).hear()) == {("alive", "")}
 
 
 def _ask_until(broker: RunningBroker, last: float) -> bool:
