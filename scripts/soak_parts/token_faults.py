@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from keybroker.hsm.return_values import RETURN_VALUES, WRONG_PIN
 from scripts.soak_parts.operator import unlatch, wait_for_latch
 from scripts.soak_parts.world import World
-from tests.faults.shim import Action, Rule, clear_rules, set_rules
+from tests.faults.shim import Action, Rule
 
 Fault = Callable[[World], AbstractContextManager[None]]
 
@@ -65,11 +65,8 @@ def _ruled(rule: Callable[[World], Rule]) -> Fault:
     def fault(world: World) -> Iterator[None]:
         said = rule(world)
         world.tell(f"    {said.function} {said.action} {said.argument}, each {said.every}.")
-        set_rules(world.scene.control, said)
-        try:
+        with world.ruled(said):
             yield
-        finally:
-            clear_rules(world.scene.control)
 
     return fault
 
@@ -77,21 +74,17 @@ def _ruled(rule: Callable[[World], Rule]) -> Fault:
 @contextmanager
 def _cannot_be_finalised(world: World) -> Iterator[None]:
     """Then only a new process helps."""
-    set_rules(world.scene.control, Rule("C_Finalize", "fail", "0x5"), Rule("C_SignInit", "fail", "0x32"))
-    try:
+    with world.ruled(Rule("C_Finalize", "fail", "0x5"), Rule("C_SignInit", "fail", "0x32")):
         yield
-    finally:
-        clear_rules(world.scene.control)
 
 
 @contextmanager
 def _refuses_the_pin(world: World) -> Iterator[None]:
     """Sessions are dropped and the PIN is refused: the module is latched, and an operator lifts that."""
     drop = str(time.monotonic_ns() % 2**31)
-    set_rules(world.scene.control, Rule("C_Login", "fail", "0xA0"), Rule("C_SignInit", "drop", drop))
     try:
-        wait_for_latch(world)
-        yield
+        with world.ruled(Rule("C_Login", "fail", "0xA0"), Rule("C_SignInit", "drop", drop)):
+            wait_for_latch(world)
+            yield
     finally:
-        clear_rules(world.scene.control)
         unlatch(world)

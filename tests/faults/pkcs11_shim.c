@@ -6,7 +6,8 @@
  *
  * KEYBROKER_FAULTS names a directory. While there is a file "shim" in it, each of its lines is a rule, looked at anew at
  * every call: FUNCTION ACTION ARGUMENT EVERY. FUNCTION is C_Sign and so on, or * for all; EVERY is n for each n-th call
- * of that function in a process. The first rule that fits counts.
+ * of that function in a process. The first rule
+ * whose turn it is counts.
  *   delay     milliseconds, then as usual
  *   fail      return value (hexadecimal); the real function is not called
  *   lose      return value (hexadecimal); the real function was called, its result is lost
@@ -60,7 +61,7 @@ static int find_rule(const char *name, int number, char text[TEXT], Rule *rule) 
     for (char *line = text; line && *line; line = strchr(line, '\n'), line = line ? line + 1 : NULL) {
         if (sscanf(line, "%39s %39s %39s %lu", rule->function, rule->action, rule->argument, &rule->every) != 4) continue;
         if (strcmp(rule->function, name) && strcmp(rule->function, "*")) continue;
-        return atomic_fetch_add(&calls[number], 1) % (rule->every ? rule->every : 1) == 0;
+        if (atomic_fetch_add(&calls[number], 1) % (rule->every ? rule->every : 1) == 0) return 1;
     }
     return 0;
 }
