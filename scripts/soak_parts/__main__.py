@@ -11,6 +11,7 @@ import json
 import random
 import resource
 import secrets
+import signal
 import subprocess
 import sys
 import tempfile
@@ -44,6 +45,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print nothing but the last line on standard output")
     parser.add_argument("--keep", type=Path, help="a directory for deployment, replies and account, which stays")
     asked = parser.parse_args(arguments)
+    # Whoever ends us early ends what we started, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with ExitStack() as stack:
         directory = asked.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="keybroker-soak-")))
         figures = soak(make_scene(directory), asked.minutes, asked.seed)
@@ -119,11 +122,12 @@ def inject(world: World, minutes: float, seed: int) -> dict[str, Any]:
         "not_recovered": len(missed),
         "broker_starts": world.service.starts,
         "clients_ended_unasked": len(world.load.unasked_ends),
-        **{name.replace(" ", "_"): value for name, value in sorted(NOTED.items() | world.notes.items())},
+        **NOTED,
+        **dict(sorted(world.notes.items())),
     }
 
 
-NOTED = {"idle connections": 0, "pages spoilt": 0, "pages noticed at the start": 0, "pages noticed by nobody": 0}
+NOTED = dict.fromkeys(("idle_connections", "pages_spoilt", "pages_noticed_at_the_start", "pages_noticed_by_nobody"), 0)
 
 
 def close_what_is_open(scene: Scene) -> None:

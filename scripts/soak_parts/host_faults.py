@@ -152,10 +152,10 @@ def _idle(world: World) -> Iterator[None]:
         begun = time.monotonic()
         opened = int((holder.stdout.readline() if holder.stdout else "") or 0)
         world.tell(f"    {opened} idle connections, opened in {time.monotonic() - begun:.1f} s")
-        world.notes["idle connections"] = max(world.notes["idle connections"], opened)
+        world.notes["idle_connections"] = max(world.notes["idle_connections"], opened)
         try:
             signs = any(world.prober.signs() for _ in range(_TRIES))
-            world.notes["signed beside idle connections"] += signs
+            world.notes["signed_beside_idle_connections"] += signs
             world.tell(f"    beside them it signs {'on a new connection' if signs else 'NOTHING'}")
             yield
         finally:

@@ -34,7 +34,7 @@ def unlatch(world: World) -> None:
         world.tell("    the module was not latched: nobody logged in meanwhile")
         return
     done = keybroker(world, "module", "unlatch")
-    world.notes["latched and unlatched"] += 1
+    world.notes["latched_and_unlatched"] += 1
     world.tell(f"    operator: keybroker module unlatch: {done.returncode}")
 
 

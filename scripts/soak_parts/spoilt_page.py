@@ -27,10 +27,10 @@ def spoilt_page(world: World) -> Iterator[None]:
         place, good = _old_page(world)
         _write(world.scene.ledger, place, _spoilt(world, good))
         noticed = not ledger_is_sound(world)
-    world.notes["pages spoilt"] += 1
+    world.notes["pages_spoilt"] += 1
     served = _serves(world)
-    world.notes["pages noticed at the start"] += not served
-    world.notes["pages noticed by nobody"] += served and not noticed
+    world.notes["pages_noticed_at_the_start"] += not served
+    world.notes["pages_noticed_by_nobody"] += served and not noticed
     world.tell(
         f"    started on it: {'serves' if served else 'does not serve'}; verify: {'found' if noticed else 'NOT FOUND'}"
     )
