@@ -22,6 +22,7 @@ from typing import Any
 
 from scripts.soak_parts.host_faults import ALONE, OVER_AT_ONCE, host_faults, long_faults
 from scripts.soak_parts.load import Load
+from scripts.soak_parts.operator import ledger_is_sound
 from scripts.soak_parts.probing import STATED_SECONDS, Prober
 from scripts.soak_parts.scene import Scene, make_scene
 from scripts.soak_parts.schedule import Step, steps
@@ -35,7 +36,17 @@ _LONG_MINUTES = 5.0
 _LONGEST_SECONDS, _LONGEST_IN_SHORT_SECONDS = 15.0, 3.0
 _IDLE_A_MINUTE, _IDLE_MOST = 500, 10_000
 _DESCRIPTORS_LEFT = 1000
-FAILING = ("lost", "unrecorded", "doubled", "exceeded", "broken", "open", "not_recovered", "pages_noticed_by_nobody")
+FAILING = (
+    "lost",
+    "unrecorded",
+    "doubled",
+    "exceeded",
+    "broken",
+    "open",
+    "clients_silent",
+    "not_recovered",
+    "pages_noticed_by_nobody",
+)
 
 
 def main(arguments: list[str]) -> int:
@@ -54,7 +65,7 @@ def main(arguments: list[str]) -> int:
         for name, value in figures.items():
             print(f"{name:28} {value}")
     print(json.dumps(figures))
-    return int(any(figures[name] for name in FAILING))
+    return int(any(figures[name] for name in FAILING) or not figures["verified_by_keybroker_too"])
 
 
 def soak(scene: Scene, minutes: float, seed: int) -> dict[str, Any]:
@@ -73,12 +84,19 @@ def soak(scene: Scene, minutes: float, seed: int) -> dict[str, Any]:
             )
             load.wait_for_first()
             injected = inject(world, minutes, seed)
+            silent = load.silent()
+            world.tell(f"clients that did not go on: {', '.join(silent) or 'none'}")
         finally:
             load.stop()
     finally:
         status = service.stop()
     close_what_is_open(scene)
-    return {"minutes": minutes, "seed": seed, **injected, **judge(scene), "last_status": status}
+    verified = {
+        "clients_silent": len(silent),
+        "verified_by_keybroker_too": ledger_is_sound(scene.deployment),
+        "last_status": status,
+    }
+    return {"minutes": minutes, "seed": seed, **injected, **judge(scene), **verified}
 
 
 def idle_connections(minutes: float) -> int:

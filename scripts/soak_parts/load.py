@@ -12,6 +12,7 @@ from scripts.soak_parts.scene import Scene
 
 _STOP_SECONDS = 20.0
 _FIRST_SECONDS = 120.0
+_SILENT_SECONDS = 60.0
 
 
 @final
@@ -40,6 +41,16 @@ class Load:
 
     def _held(self, name: str) -> int:
         return sum(file.stat().st_size for file in self._scene.replies.glob(f"{name}-[0-9]*.jsonl"))
+
+    def silent(self) -> list[str]:
+        """Clients that hold nothing new within a minute, although all is well again: none should stay behind."""
+        before = {name: self._held(name) for name in SORTS}
+        last = time.monotonic() + _SILENT_SECONDS
+        while time.monotonic() < last:
+            if all(self._held(name) > size for name, size in before.items()):
+                break
+            time.sleep(0.2)
+        return [name for name, size in before.items() if self._held(name) == size]
 
     @property
     def names(self) -> list[str]:

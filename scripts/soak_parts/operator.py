@@ -7,17 +7,18 @@ import subprocess
 import sys
 import time
 
+from keybroker.cli.dev.deployment import Deployment
 from keybroker.config.latch import find_latch
 from scripts.soak_parts.world import World
 
 _LATCH_SECONDS = 20.0
 
 
-def keybroker(world: World, *arguments: str) -> subprocess.CompletedProcess[str]:
+def keybroker(deployment: Deployment, *arguments: str) -> subprocess.CompletedProcess[str]:
     """A command at the machine, on the deployment."""
-    environment = {**os.environ, **world.deployment.operator_environment}
+    environment = {**os.environ, **deployment.operator_environment}
     command = [sys.executable, "-P", "-m", "keybroker.cli.main", *arguments]
-    options = ["--config", str(world.deployment.config_path)]
+    options = ["--config", str(deployment.config_path)]
     return subprocess.run([*command, *options], env=environment, capture_output=True, text=True, check=False)
 
 
@@ -33,11 +34,11 @@ def unlatch(world: World) -> None:
     if find_latch(world.deployment.directory / "data") is None:
         world.tell("    the module was not latched: nobody logged in meanwhile")
         return
-    done = keybroker(world, "module", "unlatch")
+    done = keybroker(world.deployment, "module", "unlatch")
     world.notes["latched_and_unlatched"] += 1
     world.tell(f"    operator: keybroker module unlatch: {done.returncode}")
 
 
-def ledger_is_sound(world: World) -> bool:
+def ledger_is_sound(deployment: Deployment) -> bool:
     """Does ``keybroker ledger verify`` say so?"""
-    return keybroker(world, "ledger", "verify").returncode == 0
+    return keybroker(deployment, "ledger", "verify").returncode == 0

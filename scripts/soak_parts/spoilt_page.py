@@ -26,7 +26,7 @@ def spoilt_page(world: World) -> Iterator[None]:
     with world.service.down():
         place, good = _old_page(world)
         _write(world.scene.ledger, place, _spoilt(world, good))
-        noticed = not ledger_is_sound(world)
+        noticed = not ledger_is_sound(world.deployment)
     world.notes["pages_spoilt"] += 1
     served = _serves(world)
     world.notes["pages_noticed_at_the_start"] += not served
