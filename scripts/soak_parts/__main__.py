@@ -34,6 +34,8 @@ WORKERS = 2
 _LONG_MINUTES = 5.0
 """From here on faults last up to fifteen seconds, and some until a silent worker is killed; below, three seconds."""
 _LONGEST_SECONDS, _LONGEST_IN_SHORT_SECONDS = 15.0, 3.0
+_NOTICED_SECONDS = 0.5
+"""After a fault that is over with its beginning, from which recovery is counted: by then the supervisor has noticed."""
 _IDLE_A_MINUTE, _IDLE_MOST = 500, 10_000
 _DESCRIPTORS_LEFT = 1000
 FAILING = (
@@ -102,7 +104,9 @@ def soak(scene: Scene, minutes: float, seed: int) -> dict[str, Any]:
 def idle_connections(minutes: float) -> int:
     """As many as descriptors allow to each process, up to 10,000; fewer in a short run."""
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max(0, min(int(_IDLE_A_MINUTE * minutes), _IDLE_MOST, allowed - _DESCRIPTORS_LEFT))
+    return max(0, min(int(_NOTICED_SECONDS = 0.5
+"""After a fault that is over with its beginning, from which recovery is counted: by then the supervisor has noticed."""
+_IDLE_A_MINUTE * minutes), _IDLE_MOST, allowed - _DESCRIPTORS_LEFT))
 
 
 def inject(world: World, minutes: float, seed: int) -> dict[str, Any]:
@@ -120,10 +124,11 @@ def inject(world: World, minutes: float, seed: int) -> dict[str, Any]:
         with ExitStack() as stack:
             for name in step.faults:
                 stack.enter_context(known[name](world))
-            # What is over with its beginning needs no time; recovery is counted from there.
-            time.sleep(0.0 if OVER_AT_ONCE.issuperset(step.faults) else step.seconds)
+            begun = time.monotonic()
+            over = OVER_AT_ONCE.issuperset(step.faults)
+            time.sleep(_NOTICED_SECONDS if over else step.seconds)
         count += len(step.faults)
-        seconds = world.prober.seconds_to_recover(time.monotonic())
+        seconds = world.prober.seconds_to_recover(begun if over else time.monotonic())
         world.load.look()
         world.tell(f"    recovered in {seconds:.1f} s" if seconds is not None else "    DID NOT RECOVER")
         recovered.append((seconds if seconds is not None else float("inf"), step))
