@@ -104,9 +104,7 @@ def soak(scene: Scene, minutes: float, seed: int) -> dict[str, Any]:
 def idle_connections(minutes: float) -> int:
     """As many as descriptors allow to each process, up to 10,000; fewer in a short run."""
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max(0, min(int(_NOTICED_SECONDS = 0.5
-"""After a fault that is over with its beginning, from which recovery is counted: by then the supervisor has noticed."""
-_IDLE_A_MINUTE * minutes), _IDLE_MOST, allowed - _DESCRIPTORS_LEFT))
+    return max(0, min(int(_IDLE_A_MINUTE * minutes), _IDLE_MOST, allowed - _DESCRIPTORS_LEFT))
 
 
 def inject(world: World, minutes: float, seed: int) -> dict[str, Any]:
@@ -124,8 +122,7 @@ def inject(world: World, minutes: float, seed: int) -> dict[str, Any]:
         with ExitStack() as stack:
             for name in step.faults:
                 stack.enter_context(known[name](world))
-            begun = time.monotonic()
-            over = OVER_AT_ONCE.issuperset(step.faults)
+            begun, over = time.monotonic(), OVER_AT_ONCE.issuperset(step.faults)
             time.sleep(_NOTICED_SECONDS if over else step.seconds)
         count += len(step.faults)
         seconds = world.prober.seconds_to_recover(begun if over else time.monotonic())

@@ -33,6 +33,7 @@ def host_faults() -> Mapping[str, Fault]:
         "a worker is killed": _killed("worker"),
         "all workers are killed": _killed("workers"),
         "the supervisor is killed": _killed("supervisor"),
+        "what runs beside the workers is killed": _killed("others"),
         "all of it is killed": _killed("all"),
         "a client is killed": _client_killed,
         "a worker is stopped": _stopped("worker"),
@@ -62,6 +63,7 @@ OVER_AT_ONCE = frozenset(
         "a worker is killed",
         "all workers are killed",
         "the supervisor is killed",
+        "what runs beside the workers is killed",
         "all of it is killed",
         "a client is killed",
         "a worker is stopped for good",
@@ -82,11 +84,13 @@ def _killed(whom: str) -> Fault:
     def fault(world: World) -> Iterator[None]:
         service = world.service
         workers, supervisor = service.workers(), service.supervisor
+        others = [pid for pid in service.children() if pid not in workers]
         chosen = {
             "worker": world.chance.sample(workers, min(1, len(workers))),
             "workers": workers,
             "supervisor": [supervisor],
-            "all": [supervisor, *workers],
+            "others": others,
+            "all": [supervisor, *workers, *others],
         }
         service.kill(*chosen[whom])
         yield

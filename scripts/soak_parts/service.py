@@ -18,6 +18,7 @@ from scripts.soak_parts.scene import Scene
 
 RESTART_SECONDS = 1.0
 _STOP_SECONDS = 60.0
+_WORKER = b"keybroker.server.worker"
 
 
 @final
@@ -60,6 +61,10 @@ class Service:
 
     def workers(self) -> list[int]:
         """Process ids; fewer than wanted while some are down."""
+        return [pid for pid in self.children() if _WORKER in _command(pid)]
+
+    def children(self) -> list[int]:
+        """Process ids of all that the supervisor started: workers, and what follows the ledger beside them."""
         try:
             children = Path(f"/proc/{self.supervisor}/task/{self.supervisor}/children").read_text().split()
         except (FileNotFoundError, ProcessLookupError):
@@ -84,7 +89,7 @@ class Service:
     def down(self) -> Iterator[None]:
         """All of it killed, and not started again before the block ends."""
         with self._held:
-            self.kill(self.supervisor, *self.workers())
+            self.kill(self.supervisor, *self.children())
             time.sleep(0.5)
             yield
 
@@ -95,6 +100,13 @@ class Service:
             tell(self.supervisor, signal.SIGTERM)
         self._thread.join(_STOP_SECONDS)
         return self.statuses[-1] if self.statuses else -1
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def tell(pid: int, what: signal.Signals) -> None:
