@@ -49,7 +49,7 @@ class WorkerProcess:
         self.stopping = False
         self.heard_all = False
         self.why = ""
-        self.started = time.monotonic()
+        self.started = self.heard = time.monotonic()
         self._handshake_failed = handshake_failed
         ours, theirs = socket.socketpair()
         command = [sys.executable, "-m", "keybroker.server.worker", str(accepted)]

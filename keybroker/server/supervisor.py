@@ -39,6 +39,8 @@ _START_SECONDS = 60.0
 _STEADY_SECONDS = 60.0
 """A worker that was up for so long starts again without a growing pause."""
 _PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+_LEAST_SILENCE_SECONDS = 20.0
+"""Of a worker that says every second that it is alive; and at least twice what a batch may take. Then it is killed."""
 _KILL_SECONDS = 5.0
 """After the time for draining."""
 
@@ -126,6 +128,7 @@ class Supervisor:
             self._reload = False
             self._pass_reload_on()
         self._look_at_latch()
+        self._look_for_silence()
         self._start_next()
         # Once the broker was ready: who watches the ledger need not migrate it.
         if self._was_ready and not self._stop and (ended := self._watch.tick()) is not None:
@@ -180,6 +183,7 @@ class Supervisor:
             process.heard_all = True
 
     def _heard(self, process: WorkerProcess, word: str, text: str) -> None:
+        process.heard = time.monotonic()
         if word == "ready":
             process.ready = True
             if not self._was_ready and all(slot.process is not None and slot.process.ready for slot in self._slots):
@@ -225,6 +229,14 @@ class Supervisor:
             return
         slot.not_before = time.monotonic() + _PAUSES[min(slot.failures, len(_PAUSES) - 1)]
         slot.failures += 1
+
+    def _look_for_silence(self) -> None:
+        """A worker that hangs in the module or the ledger, or is stopped, keeps its connections and answers none."""
+        longest = max(_LEAST_SILENCE_SECONDS, 2 * self._configuration.file.limits.deadline_seconds)
+        for process in (slot.process for slot in self._slots):
+            if process is not None and process.ready and time.monotonic() - process.heard > longest:
+                self._log.error("worker silent", number=process.number, seconds=longest)
+                process.kill()
 
     def _look_at_latch(self) -> None:
         found = find_latch(self._configuration.data_directory)
