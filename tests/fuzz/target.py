@@ -1,4 +1,4 @@
-"""What is asked of a decoder, whatever octets come? A value, or the one refusal that it documents; written again, the same.
+"""What is asked of a decoder, whatever octets come? A value, or its one refusal; and written again, the same octets.
 
 The time and memory of one input are bounded by whoever calls: the fuzzer, and the test of the corpus.
 """

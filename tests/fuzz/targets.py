@@ -1,4 +1,4 @@
-"""Which decoders are there? Every one that reads what another wrote: a caller, a Device, a custodian, a file, a ledger."""
+"""Which decoders are there? Each that reads what another wrote: a caller, a Device, a custodian, a file, a ledger."""
 
 from __future__ import annotations
 
@@ -69,7 +69,9 @@ CONTENTS: Targets = {f"content-{kind}": content_target(kind, _written_again) for
 
 INSIDE: Targets = {
     "dlms-data": Target(read=_datum, refusals=(ContentMalformed,)),
-    "dlms-request": Target(read=lambda octets: decode_request(octets, 0), refusals=(ContentMalformed,), again=encode_request),
+    "dlms-request": Target(
+        read=lambda octets: decode_request(octets, 0), refusals=(ContentMalformed,), again=encode_request
+    ),
     "organisation-certificate": Target(read=read_end_entity, refusals=(CertificateUnfit,)),
     "device-certificate": Target(read=read_device_certificate, refusals=(CertificateUnfit,)),
     "revocation-list": Target(read=lambda octets: read_revocation_list(octets, ()), refusals=(CertificateUnfit,)),
