@@ -6,7 +6,6 @@ Its digest is SHA-256 of the file's very octets: approvals bind to it, and every
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -15,6 +14,7 @@ from typing import Annotated, Self
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from keybroker.errors import ConfigurationInvalid
+from keybroker.policy.strict_toml import read_toml
 from keybroker.statement.said import Name, Reference, Serial, Sha256, Table, Words
 from keybroker.terms import KeyPurpose
 
@@ -196,8 +196,8 @@ def read_plan(octets: bytes) -> PlanFile:
     if len(octets) > LONGEST:
         raise ConfigurationInvalid(f"expected at most {LONGEST} octets, found {len(octets)}", where="plan")
     try:
-        return PlanFile(plan=Plan.model_validate(_tuples(tomllib.loads(octets.decode("utf-8")))), octets=octets)
-    except (ValidationError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return PlanFile(plan=Plan.model_validate(_tuples(read_toml(octets))), octets=octets)
+    except ValueError as error:  # ValidationError is one
         raise ConfigurationInvalid(_sentence(error), where="plan") from error
 
 

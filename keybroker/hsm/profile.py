@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -34,6 +33,7 @@ from keybroker.hsm.profile_sections import (
     WrappingFacts,
 )
 from keybroker.hsm.return_values import RETURN_VALUES, Meaning
+from keybroker.policy.strict_toml import read_toml
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +66,8 @@ def read_profile(octets: bytes, *, name: str) -> Profile:
     where = f"hsm_profiles/{name}.toml"
     try:
         # Strict mode takes no list for a tuple.
-        read = ProfileFile.model_validate(_tuples(tomllib.loads(octets.decode("utf-8"))))
-    except (ValidationError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        read = ProfileFile.model_validate(_tuples(read_toml(octets)))
+    except ValueError as error:  # ValidationError is one
         raise ConfigurationInvalid(_sentence(error), where=where) from error
     if read.name != name:
         raise ConfigurationInvalid(f"name: expected {name!r}, found {read.name!r}", where=where)

@@ -7,7 +7,6 @@ G3.29 is for Users, G2.56 for the DCC) is checked here, so that no file can say 
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import NoReturn, TypeVar
@@ -34,6 +33,7 @@ from keybroker.policy.settings import (
     Smets1Settings,
     SupplySensitiveCheckSettings,
 )
+from keybroker.policy.strict_toml import read_toml
 from keybroker.terms import KeyPurpose, RemotePartyRole
 
 _Item = TypeVar("_Item")
@@ -70,9 +70,11 @@ def read_policies(files: Mapping[str, bytes]) -> Mapping[KeyPurpose, Policy]:
 
 def _parse(octets: bytes, name: str) -> PolicyFile:
     try:
-        return PolicyFile.model_validate(tomllib.loads(octets.decode("utf-8")))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        read = read_toml(octets)
+    except ValueError as error:
         raise ConfigurationInvalid(f"expected TOML in UTF-8: {error}", where=name) from error
+    try:
+        return PolicyFile.model_validate(read)
     except ValidationError as error:
         told = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
         raise ConfigurationInvalid(told, where=name) from error

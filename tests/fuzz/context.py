@@ -30,8 +30,9 @@ from tests.fuzz.target import LONGEST_OCTETS
 AT = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
 ORIGIN = "keybroker.example/tests/TEST"
 _FILES = Path(__file__).parent
-CERTIFICATE = (_FILES / "person.der").read_bytes()
-"""Of a person who receives (RSA), whose private key nobody has."""
+RECEIVER = (_FILES / "receiver.der").read_bytes()
+SIGNER = (_FILES / "signer.der").read_bytes()
+"""Certificates of people whose private keys nobody kept."""
 PLAN = read_plan((_FILES / "transfer.toml").read_bytes())
 
 _CALLER = Caller(

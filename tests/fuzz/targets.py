@@ -37,7 +37,7 @@ from keybroker.statement.strict_json import read_object
 from keybroker.statement.threshold_files import read_actions, read_thresholds
 from keybroker.terms import ContentKind
 from tests.content.recompose import recompose
-from tests.fuzz.context import CERTIFICATE, PLAN, read_item_of_a_batch, read_payload, unwrap
+from tests.fuzz.context import PLAN, RECEIVER, SIGNER, read_item_of_a_batch, read_payload, unwrap
 from tests.fuzz.target import Target, Targets, content_target
 
 _ZEROS = "0" * 64
@@ -88,7 +88,7 @@ STATED: Targets = {
 
 CONFIGURED: Targets = {
     "policy": Target(read=partial(read_policy, name="fuzzed"), refusals=(ConfigurationInvalid,)),
-    "profile": Target(read=partial(read_profile, name="fuzzed"), refusals=(ConfigurationInvalid,)),
+    "profile": Target(read=partial(read_profile, name="softhsm2"), refusals=(ConfigurationInvalid,)),
     "configuration": Target(read=partial(read_file, name="fuzzed"), refusals=(ConfigurationInvalid,)),
 }
 
@@ -104,8 +104,8 @@ HELD: Targets = {
         again=lambda read: None if words(read_words(read)) == read else b"",
     ),
     "share-read-back": Target(read=lambda octets: read_back(octets.decode(errors="replace")), refusals=(ShareUnfit,)),
-    "signed-data": Target(read=partial(verify, certificates=CERTIFICATE), refusals=(CmsUnfit,)),
-    "envelope": Target(read=lambda octets: open_envelope(octets, CERTIFICATE, unwrap), refusals=(CmsUnfit,)),
+    "signed-data": Target(read=partial(verify, certificates=SIGNER), refusals=(CmsUnfit,)),
+    "envelope": Target(read=lambda octets: open_envelope(octets, RECEIVER, unwrap), refusals=(CmsUnfit,)),
     "offer": Target(read=lambda octets: read_offer(octets, PLAN), refusals=(PackageUnfit,)),
     "package": Target(read=lambda octets: read_package(octets, PLAN, offer_sha256=_ZEROS), refusals=(PackageUnfit,)),
     "proof": Target(
