@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tests.fuzz.context import files_of
 from tests.fuzz.targets import TARGETS
 
 ROOT = Path(__file__).parents[2]
 SECONDS_OF_ONE_INPUT = 10
 MEGABYTES = 1024
 LONGEST_OCTETS = 8192
-"""Longer inputs are slower and say little more; the corpus may hold them."""
+"""Longer inputs are slower and say little more, but where the corpus has one that is longer."""
 _statistic = re.compile(r"^stat::(\w+):\s+(\d+)$", re.MULTILINE)
 _covered = re.compile(r"cov: (\d+)")
 
@@ -40,10 +41,11 @@ def fuzz(name: str, seconds: int) -> Fuzzed:
     place = ROOT / "build" / "fuzz" / name
     (place / "corpus").mkdir(parents=True, exist_ok=True)
     before = {file.name for file in place.iterdir()}
+    sizes = [file.stat().st_size for file in files_of(name)]
     command = [sys.executable, "-m", "scripts.fuzz_parts.one_target", name, str(place / "corpus")]
     command += [str(ROOT / "tests" / "fuzz" / "corpus" / name), f"-artifact_prefix={place}/"]
     command += [f"-max_total_time={seconds}", f"-timeout={SECONDS_OF_ONE_INPUT}", f"-rss_limit_mb={MEGABYTES}"]
-    command += [f"-max_len={LONGEST_OCTETS}", "-print_final_stats=1"]
+    command += [f"-max_len={max(LONGEST_OCTETS, *sizes)}", "-print_final_stats=1"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, errors="replace", check=False)
     (place / "log").write_text(done.stdout + done.stderr)
     told = {key: int(number) for key, number in _statistic.findall(done.stderr)}

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from google.protobuf.message import DecodeError
 
+from keybroker.ceremony.package import read_offer, read_package
 from keybroker.ceremony.plan import read_plan
 from keybroker.pb import signing_pb2 as pb
 from keybroker.server.requests import read_item
@@ -34,6 +35,9 @@ RECEIVER = (_FILES / "receiver.der").read_bytes()
 SIGNER = (_FILES / "signer.der").read_bytes()
 """Certificates of people whose private keys nobody kept."""
 PLAN = read_plan((_FILES / "transfer.toml").read_bytes())
+OFFERED = read_offer((_FILES / "corpus" / "offer" / "good").read_bytes(), PLAN)
+PACKED = read_package((_FILES / "corpus" / "package" / "good").read_bytes(), PLAN, offer_sha256=OFFERED.entry_sha256)
+"""Of one transfer: what it offered and packed, which each next document answers."""
 
 _CALLER = Caller(
     identity="uri:urn:fuzzed",

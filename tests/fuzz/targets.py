@@ -37,10 +37,8 @@ from keybroker.statement.strict_json import read_object
 from keybroker.statement.threshold_files import read_actions, read_thresholds
 from keybroker.terms import ContentKind
 from tests.content.recompose import recompose
-from tests.fuzz.context import PLAN, RECEIVER, SIGNER, read_item_of_a_batch, read_payload, unwrap
+from tests.fuzz.context import OFFERED, PACKED, PLAN, RECEIVER, SIGNER, read_item_of_a_batch, read_payload, unwrap
 from tests.fuzz.target import Target, Targets, content_target
-
-_ZEROS = "0" * 64
 
 
 def _written_again(content: Content) -> bytes | None:
@@ -107,13 +105,19 @@ HELD: Targets = {
     "signed-data": Target(read=partial(verify, certificates=SIGNER), refusals=(CmsUnfit,)),
     "envelope": Target(read=lambda octets: open_envelope(octets, RECEIVER, unwrap), refusals=(CmsUnfit,)),
     "offer": Target(read=lambda octets: read_offer(octets, PLAN), refusals=(PackageUnfit,)),
-    "package": Target(read=lambda octets: read_package(octets, PLAN, offer_sha256=_ZEROS), refusals=(PackageUnfit,)),
+    "package": Target(
+        read=lambda octets: read_package(octets, PLAN, offer_sha256=OFFERED.entry_sha256), refusals=(PackageUnfit,)
+    ),
     "proof": Target(
-        read=lambda octets: read_proof(octets, PLAN, package_sha256=_ZEROS, withheld_sha256=_ZEROS),
+        read=lambda octets: read_proof(
+            octets, PLAN, package_sha256=PACKED.sha256, withheld_sha256=PACKED.withheld_sha256
+        ),
         refusals=(PackageUnfit,),
     ),
     "renunciation": Target(
-        read=lambda octets: read_renunciation(octets, PLAN, offer_sha256=_ZEROS, package_sha256=None),
+        read=lambda octets: read_renunciation(
+            octets, PLAN, offer_sha256=OFFERED.entry_sha256, package_sha256=PACKED.sha256
+        ),
         refusals=(PackageUnfit,),
     ),
     "wrapped-key": Target(read=read_wrapped_key, refusals=(ContentMalformed,)),
