@@ -64,6 +64,7 @@ def check_at_most_one(story: Story) -> None:
         assert len(usable) <= 1, label
 
 
+@pytest.mark.clause("G2.22H(a)", "G2.22H(b)", "G2.22I(a)(i)", "G2.22I(a)(ii)", "G2.22I(b)(ii)", shows="acceptance")
 def test_keys_of_every_sort_are_used_at_the_destination_alone(tmp_path: Path) -> None:
     story = a_story(tmp_path, a_transfer_plan(OF_EVERY_SORT))
     before = held(story, SOURCE)

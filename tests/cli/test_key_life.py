@@ -90,6 +90,7 @@ def test_the_inventory_names_what_differs(env: dict[str, str]) -> None:
     assert told["discrepancies"] == []
 
 
+@pytest.mark.clause("G5.13(c)", "G5.24(c)", shows="refusal")
 @pytest.mark.usefixtures("renewed")
 def test_two_people_sign_that_a_copy_is_destroyed_and_one_alone_does_not(
     env: dict[str, str], deployment: Deployment, tmp_path: Path

@@ -122,6 +122,7 @@ def test_takes_the_newest_of_those_that_cover_the_message_for_the_quorums_own_pl
 # ---- how a key came
 
 
+@pytest.mark.clause("G2.22I(a)", shows="acceptance")
 def test_a_key_that_came_by_an_approved_transfer_is_used_after_its_approvals_ended() -> None:
     ended = a_transfer(**{each: {"ago": 3 * DAY, "last": DAY} for each in ("transfer", "mechanism", "views")})
     finding = found(PMA, an_approval(), *ended, key=MOVED)
@@ -141,6 +142,7 @@ BEFORE_A_TRANSFER: dict[str, tuple[tuple[Statement, ...], str]] = {
 }
 
 
+@pytest.mark.clause("G2.22I(a)", shows="refusal")
 @pytest.mark.parametrize(("held", "reason"), BEFORE_A_TRANSFER.values(), ids=BEFORE_A_TRANSFER)
 def test_before_a_transfer_everything_must_be_in_force_for_its_plan(held: tuple[Statement, ...], reason: str) -> None:
     short = transfer_approved(a_standing(*held), KEY, plan_sha256=PLAN, at=AT)
@@ -148,6 +150,7 @@ def test_before_a_transfer_everything_must_be_in_force_for_its_plan(held: tuple[
     assert short.reason == reason
 
 
+@pytest.mark.clause("G2.22I(a)", shows="acceptance")
 def test_a_transfer_that_is_approved_names_its_two_approvals_and_the_views_whatever_plan_they_were_on() -> None:
     views = {"plan_sha256": None, "mechanism": "nshield-world"}
     approved = transfer_approved(a_standing(*a_transfer(views=views)), KEY, plan_sha256=PLAN, at=AT)

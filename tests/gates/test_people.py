@@ -56,6 +56,22 @@ def until_of(finding: Finding) -> datetime | None:
     return None if named is None else datetime.fromisoformat(named[1]).replace(tzinfo=UTC)
 
 
+@pytest.mark.clause(
+    "G1.2",
+    "G1.3",
+    "G2.22B(c)",
+    "G2.23",
+    "G2.24",
+    "G3.12",
+    "G3.13",
+    "G3.23",
+    "G3.24",
+    "G4.2",
+    "G4.3",
+    "G4.5",
+    "G4.6",
+    shows="refusal",
+)
 @pytest.mark.parametrize("case", REFUSALS, ids=str)
 def test_refuses_a_person_and_tells_what_it_found_under_which_clause(case: Case) -> None:
     refusing = case.scene.refusing()
@@ -82,6 +98,9 @@ def test_the_sentence_tells_the_first_refusal_and_counts_the_others() -> None:
         check_may_act(ALEX, **Scene(attesters=(), statements=(alex(stay(DCC_C, ENGAGED)),)).asked())
 
 
+@pytest.mark.clause(
+    "G1.2", "G1.3", "G2.22B(c)", "G2.23", "G2.24", "G3.12", "G3.13", "G4.2", "G4.3", "G4.5", "G4.6", shows="acceptance"
+)
 @pytest.mark.parametrize("scene", ACCEPTED.values(), ids=ACCEPTED)
 def test_accepts_at_the_edge(scene: Scene) -> None:
     assert scene.refusing() == {}
@@ -188,6 +207,7 @@ _LEFT = stay(DCC_C, DEVELOPMENT, until=AT - 30 * DAY)
 _FULL = months_after(AT - 30 * DAY, 24)
 
 
+@pytest.mark.clause("G2.22B(c)", shows="refusal")
 @pytest.mark.parametrize(
     ("engagement", "opinion", "by", "until"),
     [
@@ -219,6 +239,7 @@ def test_the_last_opinion_counts_and_an_earlier_one_does_not_come_back() -> None
     assert until_of(replace(scene, at=AT - SECOND).refusing()["person-developed-elsewhere"]) == _FULL
 
 
+@pytest.mark.clause("G2.22B(c)", shows="acceptance")
 def test_a_pass_tells_the_opinion_that_it_rests_on() -> None:
     (finding,) = [
         finding
@@ -253,6 +274,7 @@ def test_calendar_months_end_on_the_same_day_or_with_the_month(ceased: str, mont
     assert months_after(moments[0], months) == moments[1]
 
 
+@pytest.mark.clause("G2.22B(c)", shows="acceptance")
 @pytest.mark.parametrize("ceased", [AT - 3 * DAY, datetime(2027, 8, 31, 10, tzinfo=UTC)])
 def test_is_excluded_until_the_moment_named_and_free_from_it_on(ceased: datetime) -> None:
     scene = with_engagements(DCC_B, stay(DCC_C, PRIVILEGED, until=ceased))
@@ -312,6 +334,7 @@ def excluding(scene: Scene) -> dict[str, Finding]:
     return {rule: finding for rule, finding in scene.refusing().items() if rule in EXCLUSIONS}
 
 
+@pytest.mark.clause("G2.23", "G2.24", "G3.12", "G3.13", shows="refusal")
 @given(scene=SCENES, more=ENGAGEMENTS)
 def test_another_engagement_never_makes_a_refused_person_allowed(scene: Scene, more: list[Engaged]) -> None:
     said = scene.statements[0].payload
@@ -339,6 +362,7 @@ def test_at_the_moment_that_a_refusal_names_it_refuses_for_that_no_more_and_not_
         assert rule in replace(scene, at=free - SECOND).refusing()
 
 
+@pytest.mark.clause("G2.23", "G2.24", "G3.12", "G3.13", shows="acceptance")
 @given(scene=SCENES)
 def test_time_frees_whoever_is_engaged_nowhere_any_more(scene: Scene) -> None:
     said = scene.statements[0].payload.model_dump()["engagements"]
@@ -349,6 +373,7 @@ def test_time_frees_whoever_is_engaged_nowhere_any_more(scene: Scene) -> None:
     assert excluding(after) == {}
 
 
+@pytest.mark.clause("G2.22B(c)", shows="refusal")
 @given(scene=SCENES)
 def test_an_opinion_shortens_what_a_developer_waits_and_nothing_else(scene: Scene) -> None:
     without = replace(scene, statements=scene.statements[:2])

@@ -79,6 +79,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 UNFIT = [(before, act) for before in TO for act in ACTS if before not in TRANSITIONS[type(act)]]
 
 
+@pytest.mark.clause("G5.13(a)", "G5.24(a)", shows="refusal")
 @pytest.mark.parametrize(("before", "act"), UNFIT, ids=lambda it: it if isinstance(it, str) else type(it).__name__)
 def test_refuses_an_act_that_does_not_lead_from_the_state(journal: Journal, before: KeyState, act: Act) -> None:
     do(journal, *TO[before])
@@ -95,6 +96,7 @@ def test_refuses_to_use_again_what_was_suspended_for_a_transfer(journal: Journal
         do(journal, after)
 
 
+@pytest.mark.clause("G5.13(a)", "G5.24(a)", shows="refusal")
 @pytest.mark.parametrize("act", [SPLIT, TRANSFER], ids=lambda act: type(act).__name__)
 def test_refuses_what_only_a_ceremony_does_though_two_people_order_it(journal: Journal, act: Act) -> None:
     do(journal, *TO[KeyState.ACTIVE])
@@ -102,6 +104,7 @@ def test_refuses_what_only_a_ceremony_does_though_two_people_order_it(journal: J
         administer(journal, ACTOR, act, AT, two_orders(act))
 
 
+@pytest.mark.clause("G5.13(a)", "G5.24(a)", shows="refusal")
 @pytest.mark.parametrize(
     "word",
     [
@@ -206,6 +209,7 @@ def test_refuses_to_activate_a_successor_beside_what_it_renews(journal: Journal,
         do(journal, ActivateKey(label=NEXT))
 
 
+@pytest.mark.clause("G5.13(c)", "G5.24(c)", shows="refusal")
 @pytest.mark.parametrize(
     ("acts", "said"),
     [
@@ -328,6 +332,7 @@ def test_a_key_that_was_renounced_comes_again_as_itself_alone(journal: Journal) 
     audit.verify(journal.ledger, AT)
 
 
+@pytest.mark.clause("G5.13(a)", "G5.24(a)", shows="acceptance")
 def test_a_split_key_is_combined_and_parted_again_and_destroyed(journal: Journal) -> None:
     do(journal, *TO[KeyState.SPLIT], ADD, GONE, COMBINE, REJOIN, BLOB_GONE, DESTROY)
     assert state_of(journal) is KeyState.DESTROYED

@@ -19,6 +19,7 @@ from keybroker.ceremony.performing.receiving import NOT_MADE, take_package
 from keybroker.ceremony.performing.stage import Stage
 from keybroker.ceremony.plan import Side
 from keybroker.ceremony.proof_of_possession import BY
+from keybroker.clause import clause
 from keybroker.errors import NotPermitted
 from keybroker.hsm.possession import prove_agreement, prove_symmetric
 from keybroker.hsm.wrapping_pair import destroy_wrapping_pair
@@ -63,6 +64,7 @@ def _proof(stage: Stage, moved: MovedKey) -> Json:
     return {"by": BY[policy.algorithm], "key": label, "proof": proof.hex()}
 
 
+@clause("G2.56", "G2.60", "G2.61")
 def _request(stage: Stage, label: KeyLabel) -> bytes:
     """A Certificate Signing Request, down the line: one that was signed before an interruption is given again."""
     key = stage.hall.line.register.refresh().keys[label]

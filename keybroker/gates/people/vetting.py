@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
+from keybroker.clause import clause
 from keybroker.gates.people.asked import Asked, passed, refused, told
 from keybroker.gates.people.engagements import PRIVILEGED, engagements_of
 from keybroker.gates.people.location import UNITED_KINGDOM, location_of
@@ -105,6 +106,7 @@ def _clearance(asked: Asked, said: Person) -> Finding:
 # SEC G4.3, G4.6: "where they are located in the United Kingdom [...] British Standard BS 7858:2012 [...] or any
 # equivalent to that British Standard which updates or replaces it"; elsewhere that, "or any comparable national
 # standard applying in the jurisdiction in which they are located".
+@clause("G4.2", "G4.3", "G4.5", "G4.6")
 def _screening(asked: Asked, said: Person) -> Finding:
     """Of whom nobody says where he is, the British Standard is asked: it satisfies either paragraph."""
     located = location_of(asked)
@@ -123,6 +125,7 @@ def _screening(asked: Asked, said: Person) -> Finding:
     return refused(rule, clause, expected=expected, found=found, reason=reason, remedy=_STATE_IT)
 
 
+@clause("G1.2", "G1.3", "G4.2", "G4.3", "G4.5", "G4.6")
 def _is_bs_7858(standard: str) -> bool:
     """Undated it is the edition in force."""
     found = _bs_7858(standard)
