@@ -61,7 +61,7 @@ def demanded_approvals(plan: Plan) -> Mapping[str, str]:
     return wanted
 
 
-@clause("G2.22F", "G2.22I(a)(i)", "G2.22I(a)(ii)")
+@clause("G2.22F", "G2.22G", "G2.22I(a)(i)", "G2.22I(a)(ii)")
 def judge_approvals(plan_file: PlanFile, scene: Scene) -> Iterator[Finding]:
     """The plan demands what it must, and each of it is on record."""
     plan = plan_file.plan

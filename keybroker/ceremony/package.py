@@ -113,7 +113,7 @@ def read_offer(octets: bytes, plan_file: PlanFile) -> Offered:
     return Offered(offer=offer, entry_sha256=entry.sha256)
 
 
-@clause("G2.22H(a)", "G2.22H(b)")
+@clause("G2.22G", "G2.22H(a)", "G2.22H(b)")
 def read_package(octets: bytes, plan_file: PlanFile, *, offer_sha256: str) -> Packed:
     """What the source gives, in answer to the offer of that entry. Raises: PackageUnfit."""
     entries, plan = _entries(octets, plan_file, Side.SOURCE), plan_file.plan

@@ -44,7 +44,7 @@ def members_of(serial: str, standing: Standing) -> tuple[str, ...]:
     return tuple(sorted(named))
 
 
-@clause("G2.44", "G2.44(f)")
+@clause("G2.44", "G2.44(f)", "G2.45")
 def agreeing_evidence(
     model: type[M], module: ModuleIdentity, standing: Standing, at: datetime
 ) -> tuple[Statement, M] | Shortfall:

@@ -64,7 +64,7 @@ def check_word(turn: Turn, word: CeremonyWord, label: KeyLabel) -> None:
         raise NotPermitted(f"a ceremony's word is of the entry that was signed last in it: {word.ceremony} has another")
 
 
-@clause("G5.13(a)", "G5.24(a)")
+@clause("G2.22G", "G5.13(a)", "G5.24(a)")
 def check_life(turn: Turn, act: LifeAct, row: Any) -> None:
     """``row`` is the key's in the register. Raises: NotPermitted, CertificateUnfit."""
     match act:
@@ -125,12 +125,14 @@ def successor_before(turn: Turn, act: RenewKey) -> KeyState:
     return before
 
 
+@clause("G5.13(b)", "G5.24(b)")
 def renew(turn: Turn, act: RenewKey, seconds: int) -> None:
     """The successor is active; in the very statement that makes it so it is known as what renews the other."""
     values = {"state": KeyState.ACTIVE.value, "renews": act.label, "activated_at": seconds}
     turn.connection.execute(update(_key).where(_key.c.label == act.successor).values(values))
 
 
+@clause("G5.13(b)", "G5.24(b)")
 def check_order_of_successor(turn: Turn, label: KeyLabel, renews: KeyLabel, purpose: KeyPurpose, party: str) -> None:
     """Is there a key to renew, of the same purpose and party, and no other that renews it? Raises: NotPermitted."""
     row = _row(turn, renews)

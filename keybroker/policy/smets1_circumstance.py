@@ -102,7 +102,7 @@ def module_demand(
     return ModuleDemand(level_3=not seen, because=seen or f"{policy.use_clause}: Level 3 demanded")
 
 
-@clause("G2.44(c)")
+@clause("G2.44(c)", "G2.45")
 def why_not_demanded(gate: str, decision: Decision) -> str:
     """For the gates: why the gate of that name has nothing to look at in this use; empty where it has."""
     content: Content = decision.content

@@ -143,6 +143,7 @@ def test_refuses_a_package(octets: bytes, flaw: Flaw) -> None:
     refused(lambda: package(octets), flaw)
 
 
+@pytest.mark.clause("G2.22G", shows="refusal")
 def test_refuses_a_package_in_answer_to_an_offer_that_was_not_given_from_here() -> None:
     refused(lambda: read_package(a_package(), the_plan(), offer_sha256=OTHER), Flaw.ANOTHER_OFFER)
 
@@ -187,7 +188,7 @@ def test_refuses_a_wrapped_key_from_another_module() -> None:
     refused(lambda: read_wrapped(WRAPPED, MovedKey.model_validate(moved()), "FAKE-0003"), Flaw.OTHER_KEYS)
 
 
-@pytest.mark.clause("G2.22H(a)", "G2.22H(b)", shows="refusal")
+@pytest.mark.clause("G2.22G", "G2.22H(a)", "G2.22H(b)", shows="refusal")
 @pytest.mark.parametrize(
     ("read", "octets"),
     [(offer, an_offer()), (package, a_package()), (proof, a_proof())],

@@ -96,7 +96,7 @@ CLAUSES = {
 }
 
 
-@pytest.mark.clause("G2.22F", "G2.22I(a)(i)", "G2.22I(a)(ii)", shows="refusal")
+@pytest.mark.clause("G2.22F", "G2.22G", "G2.22I(a)(i)", "G2.22I(a)(ii)", shows="refusal")
 @pytest.mark.parametrize("about", CLAUSES)
 def test_refuses_a_transfer_that_lacks_one_approval_under_its_own_clause(transfer: Transfer, about: str) -> None:
     others = tuple(each for each in transfer.plan_file.plan.approvals if each.about != about)
@@ -161,6 +161,7 @@ def test_refuses_a_plan_that_leaves_a_condition_of_the_smki_pma_out(transfer: Tr
     assert [finding.reason for finding in transfer.found(steps=steps)] == ["STEPS_DIFFER"]
 
 
+@pytest.mark.clause("G2.22G", shows="refusal")
 def test_refuses_to_move_a_key_that_is_not_the_dccs(transfer: Transfer) -> None:
     keys = tuple(
         key.model_copy(update={"purpose": KeyPurpose.SUPPLIER_PRE_COMMAND}) for key in transfer.plan_file.plan.keys

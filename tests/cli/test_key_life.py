@@ -69,6 +69,7 @@ def test_refuses_the_history_of_a_key_that_nobody_ordered(env: dict[str, str]) -
     assert (done.returncode, "has no key nobody" in done.stderr) == (1, True), done.stderr
 
 
+@pytest.mark.clause("G5.13(b)", "G5.24(b)", shows="acceptance")
 def test_a_key_is_renewed_step_by_step_and_its_history_says_so(
     env: dict[str, str], renewed: list[dict[str, Any]]
 ) -> None:

@@ -191,11 +191,13 @@ def test_finds_the_approval_in_force_of_the_plan_for_all_its_keys() -> None:
 # ---- the quorum
 
 
+@pytest.mark.clause("G2.44B(a)", "G2.44B(b)", shows="acceptance")
 @pytest.mark.parametrize("state", [KeyState.ACTIVE, KeyState.ENROLLING])
 def test_a_key_that_its_module_holds_whole_needs_no_quorum_and_g2_44_stands(state: KeyState) -> None:
     assert split_key(looked(SPLIT, key={"state": state})).finding.found == "held whole in its module: G2.44 stands"
 
 
+@pytest.mark.clause("G2.44B(a)", "G2.44B(b)", shows="refusal")
 def test_refuses_a_split_key_whatever_is_approved_where_no_quorum_is_in_the_room() -> None:
     for state in (KeyState.SPLIT, KeyState.COMBINED):
         finding = found(SPLIT, an_approval(), key={"state": state})
@@ -203,6 +205,7 @@ def test_refuses_a_split_key_whatever_is_approved_where_no_quorum_is_in_the_room
         assert "keybroker ceremony run" in finding.remedy
 
 
+@pytest.mark.clause("G2.44B(a)", "G2.44B(b)", shows="acceptance")
 def test_a_combined_key_is_open_to_its_quorum_until_it_ends_and_says_who_was_there() -> None:
     held = {"key": COMBINED, "quorum": a_quorum(until=AT + timedelta(seconds=1))}
     finding = found(SPLIT, an_approval(), **held)
@@ -210,6 +213,7 @@ def test_a_combined_key_is_open_to_its_quorum_until_it_ends_and_says_who_was_the
     assert "present ada, grace; ceremony combine-2026-1" in finding.found
 
 
+@pytest.mark.clause("G2.44B(a)", "G2.44B(b)", shows="acceptance")
 def test_g2_44b_is_claimed_only_where_the_smki_pma_stated_that_the_split_is_that_of_appendix_l() -> None:
     key = a_key(RECOVERY)
     for held in ((), (an_approval(),), (an_approval("split-of-appendix-l", keys=[ANOTHER_KEY]),)):

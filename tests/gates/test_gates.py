@@ -131,6 +131,7 @@ def test_opens_where_every_gate_is_satisfied_and_says_what_each_rests_on(purpose
     assert permit.claims[: len(permit.decision.claims)] == permit.decision.claims
 
 
+@pytest.mark.clause("G2.45", shows="acceptance")
 @pytest.mark.parametrize("purpose", LINE_PURPOSES)
 def test_a_live_deployment_serves_every_purpose_whose_gates_are_satisfied(purpose: KeyPurpose) -> None:
     decision = a_live_decision(purpose)

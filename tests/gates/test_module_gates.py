@@ -85,7 +85,7 @@ EITHER_GATE: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = 
 ]
 
 
-@pytest.mark.clause("G2.44", "G2.44(f)", "G3.22", "G3.23(a)(iii)", shows="refusal")
+@pytest.mark.clause("G2.44", "G2.44(f)", "G2.45", "G3.22", "G3.23(a)(iii)", shows="refusal")
 @pytest.mark.parametrize(("reason", "said", "reported", "standing"), EITHER_GATE)
 @pytest.mark.parametrize("gate", ["validated-module", "information-classification-module"])
 def test_refuses_evidence_that_is_not_about_the_module_as_it_is_now(
@@ -102,6 +102,7 @@ def test_refuses_evidence_that_is_not_about_the_module_as_it_is_now(
     assert finding.clause == ("G2.44(f)" if gate == "validated-module" else "G3.22")
 
 
+@pytest.mark.clause("G2.45", shows="refusal")
 def test_refuses_evidence_of_the_other_kind() -> None:
     look = a_look(live(ACB), "validated-module", a_standing(a_classification()))
     check_refused(validated_module(look).finding, "MODULE_EVIDENCE_MISSING")

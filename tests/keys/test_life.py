@@ -89,6 +89,7 @@ def test_refuses_an_act_that_does_not_lead_from_the_state(journal: Journal, befo
     assert audit.verify(journal.ledger, AT).kinds["refusal"] == 1
 
 
+@pytest.mark.clause("G2.22G", shows="refusal")
 @pytest.mark.parametrize("after", [ResumeKey(label=LABEL, because="x"), ActivateKey(label=LABEL), SUPERSEDE, RETIRE])
 def test_refuses_to_use_again_what_was_suspended_for_a_transfer(journal: Journal, after: Act) -> None:
     do(journal, *TO[KeyState.TRANSFERRING])
@@ -144,6 +145,7 @@ def test_refuses_to_take_in_a_key_that_never_leaves(journal: Journal) -> None:
         do(journal, IMPORTED)
 
 
+@pytest.mark.clause("G5.13(b)", "G5.24(b)", shows="refusal")
 @pytest.mark.parametrize(
     ("acts", "said"),
     [
@@ -194,6 +196,7 @@ def test_refuses_to_order_a_successor_of_a_key_that_is_not_in_use(journal: Journ
         do(journal, *successor())
 
 
+@pytest.mark.clause("G5.13(b)", "G5.24(b)", shows="refusal")
 def test_refuses_a_second_successor_until_the_first_is_retired(journal: Journal) -> None:
     do(journal, *TO[KeyState.ACTIVE], *successor())
     third = successor(KeyLabel("contingency-3"), 9)
@@ -202,6 +205,7 @@ def test_refuses_a_second_successor_until_the_first_is_retired(journal: Journal)
     do(journal, replace(RETIRE, label=NEXT), *third)
 
 
+@pytest.mark.clause("G5.13(b)", "G5.24(b)", shows="refusal")
 @pytest.mark.parametrize("before", [KeyState.ACTIVE, KeyState.SUSPENDED], ids=str)
 def test_refuses_to_activate_a_successor_beside_what_it_renews(journal: Journal, before: KeyState) -> None:
     do(journal, *TO[before], *successor())
@@ -273,6 +277,7 @@ def test_an_act_in_an_open_transaction_stands_or_falls_with_it(journal: Journal)
 # ---- acceptance
 
 
+@pytest.mark.clause("G5.13(b)", "G5.24(b)", shows="acceptance")
 def test_a_successor_is_active_and_what_it_renews_superseded_by_one_record(journal: Journal) -> None:
     do(journal, *TO[KeyState.ACTIVE], *successor())
     (receipt,) = do(journal, RENEW, at=AT + timedelta(days=1))
@@ -285,6 +290,7 @@ def test_a_successor_is_active_and_what_it_renews_superseded_by_one_record(journ
     audit.verify(journal.ledger, AT)
 
 
+@pytest.mark.clause("G5.13(b)", "G5.24(b)", shows="acceptance")
 def test_every_word_of_the_clause_is_a_dated_fact_in_the_history(journal: Journal) -> None:
     do(journal, ORDER, living.GENERATED, LABELLED, DISTRIBUTED, INSTALLED, living.ACTIVATE, *successor(), RENEW)
     do(journal, GONE, DESTROY)

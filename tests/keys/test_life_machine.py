@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -40,7 +39,6 @@ ACTS: tuple[Act, ...] = (
 NAMES = {act: f"{type(act).__name__} {act.label}" for act in ACTS}
 
 
-@pytest.mark.clause("G5.13(a)", "G5.24(a)", shows="acceptance")
 class Life(RuleBasedStateMachine):
     """``expected`` is what a reader of the table of transitions alone would say."""
 

@@ -295,6 +295,7 @@ def test_without_a_table_nothing_is_relied_on() -> None:
 GATES = ("validated-module", "information-classification-module")
 
 
+@pytest.mark.clause("G2.45", shows="refusal")
 @pytest.mark.clause("G2.44(e)", shows="acceptance")
 @pytest.mark.parametrize(
     ("content", "shut", "open_because"),

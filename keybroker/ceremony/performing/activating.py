@@ -31,6 +31,7 @@ from keybroker.terms import ContentKind, KeyAlgorithm, KeyLabel, Operation
 DESTROYED = "destroyed in the module, and searched for: what was wrapped to it opens nowhere"
 
 
+@clause("G2.22G")
 def activate_transferred(stage: Stage) -> Done:
     """Each key proves that it is here, its wrapping key is destroyed, and from this entry on it is used here alone."""
     packed, conducted = take_package(stage), adapter_of(stage).is_conducted

@@ -46,7 +46,7 @@ class _Settled:
     known: bool
 
 
-@clause("G2.22I(b)")
+@clause("G2.22G", "G2.22I(b)")
 def settle_source(stage: Stage) -> Done:
     """The proof is read and checked, key for key; the word is typed; then the key goes."""
     # 1. What the destination is to have.

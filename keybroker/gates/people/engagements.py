@@ -42,7 +42,7 @@ class Stay:
         return f"{self.activity} on {self.system} since {told(self.since)}{end}"
 
 
-@clause("G2.22B(c)", "G2.23", "G2.24", "G3.12", "G3.13")
+@clause("G2.22B(c)", "G2.22B(d)", "G2.23", "G2.24", "G3.12", "G3.13")
 def engagements_of(asked: Asked) -> tuple[Stay, ...]:
     """Every engagement that anybody but the person told of, once each."""
     held = [(statement, said) for statement, said in asked.standing.ever(Person) if said.person == asked.name]

@@ -57,7 +57,7 @@ def excluded(asked: Asked) -> tuple[Finding, ...]:
             assert_never(system)
 
 
-@clause("G2.23", "G2.24", "G3.12", "G3.13")
+@clause("G2.22B(d)", "G2.23", "G2.24", "G3.12", "G3.13")
 def free_from(bars: Bars, at: datetime) -> datetime | None:
     """The first moment from ``at`` on at which none holds, as things are known now; None while one has no end."""
     while holding := bars(at):
@@ -71,6 +71,7 @@ def free_from(bars: Bars, at: datetime) -> datetime | None:
 # SEC G2.22B(d): "any person that is authorised as a Privileged Person in relation to a relevant system is not,
 # including for a period of a least six months following the date on which they cease to be authorised as such [...],
 # authorised as a Privileged Person in relation to the other relevant system". Nothing shortens it.
+@clause("G2.22B(d)")
 def _privileged_elsewhere(asked: Asked, stays: _Stays) -> Finding:
     other = _OTHER[asked.settings.system]
     concerned = [stay for stay in stays if stay.system is other and stay.activity == PRIVILEGED]
@@ -141,6 +142,7 @@ def _independent(asked: Asked, stays: _Stays) -> Finding:
 # SEC G4.8: "Where the DCC is required to ensure that any two Systems [...] are Separated" (G2.20(c)), it shall "(a)
 # ensure that no person is a Privileged Person in relation to both of those Systems; or (b) [...] establishes additional
 # controls". The broker has none of (b) to offer, so it holds to (a).
+@clause("G4.8")
 def _separated(asked: Asked, stays: _Stays) -> Finding:
     privileged = [stay for stay in stays if stay.activity == PRIVILEGED and stay.system is not _USERS]
     here = {asked.settings.system} if asked.act.privileged else set()

@@ -8,7 +8,7 @@ from datetime import datetime
 from keybroker.clause import clause
 
 
-@clause("G2.22B(c)")
+@clause("G2.22B(c)", "G2.22B(d)")
 def months_after(moment: datetime, months: int) -> datetime:
     """The same day and time of a later month; where it has no such day, midnight at its end ("at least").
 
