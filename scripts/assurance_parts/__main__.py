@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from scripts.assurance_parts.case import Argued, Case, read_case
+from scripts.assurance_parts.case import Case, read_case
 from scripts.assurance_parts.page import assurance_page, heading_of
 from scripts.assurance_parts.results import Run, read_run
 from scripts.assurance_parts.section_g import read_numbers, read_section_g
@@ -38,15 +38,21 @@ def drifted(made: dict[Path, str]) -> Iterator[str]:
         yield from difflib.unified_diff(stands.splitlines(), text.splitlines(), str(path), "as made", lineterm="", n=0)
 
 
-def not_shown(argued: Iterable[Argued], run: Run) -> Iterator[str]:
-    """Claims of which no refusal or no acceptance passed in the run, or a test failed or is not there."""
-    for each in argued:
-        for what, tests in (("refusal", each.refuses), ("acceptance", each.accepts)):
-            ended = {test: run.of(test) for test in tests if "::" in test}
-            bad = [f"{test} ({end})" for test, end in ended.items() if end.failed]
-            if bad or not any(end.passed for end in ended.values()):
-                told = ", ".join(bad) or ", ".join(f"{test} ({end})" for test, end in ended.items())
-                yield f"{heading_of(each.claim.clauses)}: {each.claim.claim}: no {what} shown: {told}"
+def not_shown(case: Case, run: Run) -> dict[str, list[str]]:
+    """Claims, rules and gates of which no refusal or no acceptance passed in the run, or a test failed: what is wrong."""
+    told = [(f"{heading_of(a.claim.clauses)}: {a.claim.claim}", a.refuses, a.accepts) for a in case.argued]
+    told += [(held.name, held.refuses, held.accepts) for held in (*case.rules, *case.gates)]
+    wrong = {
+        name: [*_wrong("refusal", refuses, run), *_wrong("acceptance", accepts, run)] for name, refuses, accepts in told
+    }
+    return {name: each for name, each in wrong.items() if each}
+
+
+def _wrong(what: str, tests: Iterable[str], run: Run) -> Iterator[str]:
+    ended = {test: run.of(test) for test in tests if "::" in test}
+    failed = {test: end for test, end in ended.items() if end.failed}
+    if failed or not any(end.passed for end in ended.values()):
+        yield f"no {what} shown: " + ", ".join(f"{test} ({end})" for test, end in (failed or ended).items())
 
 
 def main() -> int:
@@ -71,11 +77,12 @@ def _with_results(case: Case, run: Run, output: Path | None) -> int:
     else:
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(page, encoding="utf-8")
-    missing = list(not_shown(case.argued, run))
-    for told in missing:
-        print(told, file=sys.stderr)
-    print(f"{len(case.argued) - len(missing)} of {len(case.argued)} claims shown by the run", file=sys.stderr)
-    return 1 if missing else 0
+    wrong = not_shown(case, run)
+    for name, told in wrong.items():
+        print(f"{name}: {'; '.join(told)}", file=sys.stderr)
+    number = len(case.argued) + len(case.rules) + len(case.gates)
+    print(f"{number - len(wrong)} of {number} claims, rules and gates shown by the run", file=sys.stderr)
+    return 1 if wrong else 0
 
 
 def _arguments() -> argparse.Namespace:
