@@ -39,7 +39,7 @@ def drifted(made: dict[Path, str]) -> Iterator[str]:
 
 
 def not_shown(case: Case, run: Run) -> dict[str, list[str]]:
-    """Claims, rules and gates of which no refusal or no acceptance passed in the run, or a test failed: what is wrong."""
+    """Claims, rules and gates of which the run shows no refusal or no acceptance, or a test failed: what is wrong."""
     told = [(f"{heading_of(a.claim.clauses)}: {a.claim.claim}", a.refuses, a.accepts) for a in case.argued]
     told += [(held.name, held.refuses, held.accepts) for held in (*case.rules, *case.gates)]
     wrong = {
