@@ -20,6 +20,8 @@ from scripts.assurance_parts.section_g import read_numbers, read_section_g
 from scripts.assurance_parts.section_page import section_page
 
 ROOT = Path(__file__).parents[2]
+SHOWN = 40
+"""Lines of a difference that are printed: who must make the pages again need not read them all."""
 
 
 def pages(root: Path, case: Case) -> dict[Path, str]:
@@ -63,7 +65,7 @@ def main() -> int:
     made = pages(ROOT, case)
     if arguments.check:
         difference = list(drifted(made))
-        print("\n".join([*difference, "run scripts/make_assurance"] if difference else ["as made"]))
+        print("\n".join([*difference[:SHOWN], "run scripts/make_assurance"] if difference else ["as made"]))
         return 1 if difference else 0
     for path, text in made.items():
         path.write_text(text, encoding="utf-8")
