@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import final
 
 from keybroker.config import Configuration, read_accepted_configuration, witness_places
-from keybroker.config.file import WitnessesTable
+from keybroker.config.checkpoints_table import WitnessesTable
 from keybroker.errors import ConfigurationInvalid, KeybrokerError
 from keybroker.ledger.checkpoints import Checkpoint, newest_checkpoint
 from keybroker.ledger.cosignatures import keep_cosignature

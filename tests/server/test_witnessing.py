@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from keybroker.config.file import WitnessesTable
+from keybroker.config.checkpoints_table import WitnessesTable
 from keybroker.errors import LedgerBroken
 from keybroker.ledger.checkpoints import newest_checkpoint
 from keybroker.ledger.cosignatures import check_cosignatures, keep_cosignature, newest_cosigned
