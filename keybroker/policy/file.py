@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import NoReturn, TypeVar
 
-from pydantic import ValidationError
-
 from keybroker.content.message_codes import MESSAGE_CODES
 from keybroker.content.model import Criticality
 from keybroker.errors import ConfigurationInvalid
@@ -33,7 +31,7 @@ from keybroker.policy.settings import (
     Smets1Settings,
     SupplySensitiveCheckSettings,
 )
-from keybroker.policy.strict_toml import read_toml
+from keybroker.policy.toml_form import read_form
 from keybroker.terms import KeyPurpose, RemotePartyRole
 
 _Item = TypeVar("_Item")
@@ -45,7 +43,7 @@ def read_policy(octets: bytes, *, name: str) -> Policy:
     Raises: ConfigurationInvalid when it is not UTF-8 TOML of exactly the known keys and types, repeats itself, names
     what does not exist, or says what its purpose's clause forbids.
     """
-    policy = _policy(_parse(octets, name), octets, name)
+    policy = _policy(read_form(octets, PolicyFile, where=name, of_tuples=False), octets, name)
     for conflict in find_conflicts(policy):
         _invalid(conflict, name)
     return policy
@@ -66,18 +64,6 @@ def read_policies(files: Mapping[str, bytes]) -> Mapping[KeyPurpose, Policy]:
     if missing:
         _invalid(f"expected a policy for every key purpose, found none for {', '.join(missing)}", "policies")
     return policies
-
-
-def _parse(octets: bytes, name: str) -> PolicyFile:
-    try:
-        read = read_toml(octets)
-    except ValueError as error:
-        raise ConfigurationInvalid(f"expected TOML in UTF-8: {error}", where=name) from error
-    try:
-        return PolicyFile.model_validate(read)
-    except ValidationError as error:
-        told = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-        raise ConfigurationInvalid(told, where=name) from error
 
 
 def _policy(file: PolicyFile, octets: bytes, name: str) -> Policy:
