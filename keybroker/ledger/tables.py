@@ -342,3 +342,59 @@ ceremony_step = Table(
     Column("leaf_index", LEAF),
 )
 """A step that was begun; ``entry``, ``signatures`` (JSON) and ``leaf_index`` once it is concluded."""
+
+anomaly_watch = Table(
+    "anomaly_watch",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("looked_to", LEAF, nullable=False),
+)
+"""One row: records before this leaf index were looked at for Anomalous Events (SEC G2.29, G3.15)."""
+
+webhook_delivery = Table(
+    "webhook_delivery",
+    metadata,
+    Column("leaf_index", LEAF, primary_key=True, autoincrement=False),
+    Column("tries", Integer, nullable=False),
+    Column("next_at", LEAF, nullable=False),
+    Column("delivered_at", LEAF),
+    Column("error", String(256), nullable=False),
+)
+"""Messages on Anomalous Events, by the leaf index of the record that tells of one: when the next try is due, when it
+was taken (both in seconds), and what the last try came to. None is ever given up.
+"""
+
+ledger_review = Table(
+    "ledger_review",
+    metadata,
+    Column("leaf_index", LEAF, primary_key=True, autoincrement=False),
+    Column("up_to", LEAF, nullable=False),
+    Column("person", String(128), nullable=False),
+    Column("at", LEAF, nullable=False),
+)
+"""Reviews of the audit log (SEC G2.26): up to which record, by whom, when (in seconds)."""
+checkpoint = Table(
+    "checkpoint",
+    metadata,
+    Column("intent_index", LEAF, primary_key=True, autoincrement=False),
+    Column("tree_size", LEAF, nullable=False),
+    Column("note", LargeBinary, nullable=False),
+    Column("at", LEAF, nullable=False),
+    Index("checkpoint_size", "tree_size"),
+)
+"""Checkpoints of this ledger that its own key signed (C2SP tlog-checkpoint), by the leaf index of the intent to sign.
+
+``note`` is the signed note with that one signature; ``at`` (seconds) is the outcome's. Written with the outcome.
+"""
+
+cosignature = Table(
+    "cosignature",
+    metadata,
+    Column("tree_size", LEAF, primary_key=True, autoincrement=False),
+    Column("witness", String(255), primary_key=True),
+    Column("line", LargeBinary, nullable=False),
+    Column("at", LEAF, nullable=False),
+)
+"""What witnesses cosigned: the signature line under the checkpoint of that size, by the witness's key name. ``at``
+(seconds) is when it came.
+"""

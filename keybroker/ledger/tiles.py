@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from keybroker.errors import ConfigurationInvalid, ProofUnfit
 from keybroker.ledger.merkle import HASH_OCTETS, node_hash
@@ -125,14 +126,20 @@ def fold(hashes: Sequence[bytes]) -> bytes:
 
 def subtrees_in(tree_size: int, read: Callable[[Tile], Sequence[bytes]]) -> Callable[[int, int], bytes]:
     """``proofs.Subtree`` from tiles: ``read`` gives a tile's hashes, as wide as the tree of ``tree_size`` leaves has
-    it. Of a height that no tile holds, the hash is folded from the row below."""
+    it. Of a height that no tile holds, the hash is made from the row below. Each tile is read and each hash made once.
+    """
 
+    @cache
+    def row(tile: Tile) -> Sequence[bytes]:
+        return read(tile)
+
+    @cache
     def subtree(height: int, place: int) -> bytes:
         level, above = divmod(height, HEIGHT)
-        start = place << above
-        tile = tile_of(level, start, tree_size)
-        offset = start - tile.first
-        return fold(read(tile)[offset : offset + (1 << above)])
+        if above:
+            return node_hash(subtree(height - 1, 2 * place), subtree(height - 1, 2 * place + 1))
+        tile = tile_of(level, place, tree_size)
+        return row(tile)[place - tile.first]
 
     return subtree
 

@@ -78,6 +78,12 @@ class Metrics:
             "keybroker_key_ready", "1 where every worker would use the key.", ("key",), multiprocess_mode="livemin"
         )
         self._records = gauge("keybroker_ledger_records", "Records in the ledger.", multiprocess_mode="livemax")
+        self._covered = gauge(
+            "keybroker_checkpoint_records", "Records that the last checkpoint covers.", multiprocess_mode="livemax"
+        )
+        self._uncovered = gauge(
+            "keybroker_checkpoint_uncovered_records", "Records that no checkpoint covers.", multiprocess_mode="livemin"
+        )
         self._clock_offset = gauge(
             "keybroker_clock_offset_seconds",
             "What must be added to the broker's clock to agree with a time source, by the last reading.",
@@ -89,12 +95,20 @@ class Metrics:
             "1 where no worker's gates are shut for the clock.",
             multiprocess_mode="livemin",
         )
+        self._witnessed = gauge(
+            "keybroker_witnessed",
+            "1 where as many witnesses as are demanded have cosigned the ledger lately.",
+            multiprocess_mode="livemin",
+        )
         self._lapse_days = gauge(
             "keybroker_evidence_lapse_days",
             "Days until the first of its sort lapses that keys depend on; negative where it has.",
             ("what",),
             multiprocess_mode="livemin",
         )
+
+    def witnessed(self, *, enough: bool) -> None:
+        self._witnessed.set(enough)
 
     def warned(self, thresholds: int) -> None:
         self._warned.inc(thresholds)
@@ -145,6 +159,11 @@ class Metrics:
         self._records.set(records)
         for label, usable in keys.items():
             self._key_ready.labels(label).set(usable)
+
+    def checkpoint(self, covered: int, *, uncovered: int) -> None:
+        """In records; a checkpoint's own two are not uncovered."""
+        self._covered.set(covered)
+        self._uncovered.set(uncovered)
 
     def clock(self, *, reliable: bool, offsets: Mapping[str, float]) -> None:
         """``offsets`` in seconds, by the name of what was read; what was never read is not in it."""

@@ -20,10 +20,11 @@ from pathlib import Path
 from types import FrameType
 from typing import final
 
-from keybroker.config import Configuration, check_head_is_kept, read_configuration
+from keybroker.config import Configuration, check_head_is_kept, check_witnesses, read_configuration
 from keybroker.config.latch import find_latch, latch
 from keybroker.errors import ConfigurationInvalid, KeybrokerError
 from keybroker.ledger.store import hold_ledger
+from keybroker.server.beside_process import BesideProcess
 from keybroker.server.exit_status import ExitStatus, exit_status
 from keybroker.server.hold import hold_directory
 from keybroker.server.logging import Logger, configure_logging
@@ -33,6 +34,7 @@ from keybroker.server.process import WorkerProcess
 from keybroker.server.reload import check_ordered, check_reloadable
 from keybroker.server.service_manager import ServiceManager
 from keybroker.server.supervisor_metrics import SupervisorMetrics
+from keybroker.server.watch_process import WatchProcess
 
 _TICK_SECONDS = 0.2
 _START_SECONDS = 60.0
@@ -40,6 +42,8 @@ _START_SECONDS = 60.0
 _STEADY_SECONDS = 60.0
 """A worker that was up for so long starts again without a growing pause."""
 _PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+_LEAST_SILENCE_SECONDS = 20.0
+"""Of a worker that says every second that it is alive; and at least twice what a batch may take. Then it is killed."""
 _KILL_SECONDS = 5.0
 """After the time for draining."""
 
@@ -57,6 +61,7 @@ def serve(config_path: Path | str, workers: int) -> int:
         with hold_directory(configuration.data_directory):
             configuration.accept()
             held = hold_ledger(configuration.ledger_url)
+            check_witnesses(configuration, lambda name, why: log.warning("witness not asked", witness=name, why=why))
             kept, listen = reserve(configuration.file.server.listen)
             with kept, SupervisorMetrics(configuration) as metrics:
                 told = ServiceManager(os.environ)
@@ -96,11 +101,15 @@ class Supervisor:
         self._taken = True
         self._listen = listen
         self._broker = secrets.token_hex(8)
+        self._since = int(configuration.clock.now().timestamp())
         self._log = log
         self._metrics = metrics
         self._manager = manager
         self._pin = configuration.pin
+        self._hidden = _secrets_variables(configuration)
+        self._beside = _beside(configuration, self._hidden, log)
         self._slots = [_Slot(number) for number in range(workers)]
+        self._watch = WatchProcess(configuration, metrics.directory, log)
         self._selector = selectors.DefaultSelector()
         self._stop = False
         self._reload = False
@@ -134,7 +143,13 @@ class Supervisor:
             self._reload = False
             self._pass_reload_on()
         self._look_at_latch()
+        self._look_for_silence()
         self._start_next()
+        # Once the broker was ready: who watches the ledger need not migrate it.
+        if self._was_ready and not self._stop and (ended := self._watch.tick()) is not None:
+            self._metrics.forget(ended)
+        for process in self._beside if self._was_ready else ():
+            process.keep_running()
         self._metrics.workers(sum(slot.process is not None and slot.process.ready for slot in self._slots))
 
     def _start_next(self) -> None:
@@ -163,9 +178,10 @@ class Supervisor:
             accepted=self._configuration.accepted,
             listen=self._listen,
             broker=self._broker,
+            since=self._since,
             metrics_directory=self._metrics.directory,
             pin=pin,
-            hidden=frozenset(filter(None, [self._configuration.file.module.pin.environment])),
+            hidden=self._hidden,
             handshake_failed=self._handshake_failed,
         )
         self._selector.register(slot.process.control, selectors.EVENT_READ, slot)
@@ -182,6 +198,7 @@ class Supervisor:
             process.heard_all = True
 
     def _heard(self, process: WorkerProcess, word: str, text: str) -> None:
+        process.heard = time.monotonic()
         if word == "ready":
             process.ready = True
             if not self._was_ready and all(slot.process is not None and slot.process.ready for slot in self._slots):
@@ -192,6 +209,8 @@ class Supervisor:
             process.why = text
         elif word == "taken":
             self._log.info("reload taken by worker", number=process.number)
+            if not self._taken:
+                self._watch.renew()
             self._taken = True
             self._stand_on(self._asked)
         elif word == "kept":
@@ -226,6 +245,14 @@ class Supervisor:
             return
         slot.not_before = time.monotonic() + _PAUSES[min(slot.failures, len(_PAUSES) - 1)]
         slot.failures += 1
+
+    def _look_for_silence(self) -> None:
+        """A worker that hangs in the module or the ledger, or is stopped, keeps its connections and answers none."""
+        longest = max(_LEAST_SILENCE_SECONDS, 2 * self._configuration.file.limits.deadline_seconds)
+        for process in (slot.process for slot in self._slots):
+            if process is not None and process.ready and time.monotonic() - process.heard > longest:
+                self._log.error("worker silent", number=process.number, seconds=longest)
+                process.kill()
 
     def _look_at_latch(self) -> None:
         found = find_latch(self._configuration.data_directory)
@@ -305,6 +332,7 @@ class Supervisor:
         processes = [slot.process for slot in self._slots if slot.process is not None]
         for process in processes:
             process.terminate()
+        self._watch.stop()
         last = time.monotonic() + self._configuration.file.limits.drain_seconds + _KILL_SECONDS
         while time.monotonic() < last and any(process.ended() is None for process in processes):
             time.sleep(0.02)
@@ -314,8 +342,27 @@ class Supervisor:
                 self._log.error("worker did not drain in time", number=process.number)
                 process.kill()
             process.close()
+        for beside in self._beside:
+            beside.end()
         self._selector.close()
         self._waker.close()
+
+
+def _secrets_variables(configuration: Configuration) -> frozenset[str]:
+    """The environment variables that hold the PIN and the webhook's secret: no worker has them."""
+    watch = configuration.file.watch
+    webhook = None if watch is None or watch.webhook is None else watch.webhook.secret.environment
+    return frozenset(filter(None, [configuration.file.module.pin.environment, webhook]))
+
+
+def _beside(configuration: Configuration, hidden: frozenset[str], log: Logger) -> list[BesideProcess]:
+    """The processes beside the workers, those that the configuration asks for."""
+    asked = {"publisher": configuration.tiles is not None, "witnessing": configuration.file.witnesses is not None}
+    return [
+        BesideProcess(name, configuration.accepted, hidden=hidden, log=log)
+        for name, is_asked in asked.items()
+        if is_asked
+    ]
 
 
 def main(arguments: Sequence[str]) -> int:
