@@ -9,6 +9,9 @@ from typing import Annotated
 
 import typer
 
+from keybroker.cli.exit_status import ExitStatus
+from keybroker.cli.ledger_rejudge import rejudged, told
+from keybroker.cli.ledger_rejudge import show as show_rejudged
 from keybroker.cli.ledger_restore import restore
 from keybroker.cli.options import Config, Json
 from keybroker.cli.output import Jsonable, console, is_fancy, show_facts, show_json, show_table
@@ -33,23 +36,35 @@ def verify_all(
     with_token: Annotated[
         bool, typer.Option("--with-token", help="Compare with the head kept in the token too; asks for the PIN.")
     ] = False,
+    rejudge: Annotated[
+        bool,
+        typer.Option(
+            "--rejudge", help="Judge every use again by today's decoder and rules, and list what they refuse."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Recompute every record, signature, the tree and the tables, and name the first thing wrong. Writes nothing.
 
-    Exit status 0 when the ledger is whole, 3 when it is broken. Without --with-token an older database file put back
-    whole is not noticed.
+    Exit status 0 when the ledger is whole, 3 when it is broken, 1 when --rejudge finds a use that would be refused.
+    Without --with-token an older database file put back whole is not noticed.
     """
     configuration = read_configuration(config)
     anchor = _kept_in_token(configuration) if with_token else None
     with reading(configuration) as ledger, _progress("recomputing the ledger") as progress:
         verified = verify(ledger, configuration.clock.now(), anchor=anchor, progress=progress)
+        again = rejudged(configuration, ledger, progress) if rejudge else None
     if as_json:
-        show_json({"whole": True, "compared_with_token": anchor is not None, **_facts(verified)})
-        return
-    console().print("whole and consistent", style="bold green")
-    compared = "yes" if anchor is not None else "no (--with-token)"
-    show_facts({**_facts(verified), "compared with token": compared})
+        more = {} if again is None else {"rejudged": told(again)}
+        show_json({"whole": True, "compared_with_token": anchor is not None, **_facts(verified), **more})
+    else:
+        console().print("whole and consistent", style="bold green")
+        compared = "yes" if anchor is not None else "no (--with-token)"
+        show_facts({**_facts(verified), "compared with token": compared})
+        if again is not None:
+            show_rejudged(again)
+    if again is not None and again.refused:
+        raise typer.Exit(ExitStatus.REFUSED)
 
 
 def show(

@@ -41,7 +41,7 @@ def verify(
             raise LedgerBroken("the ledger has no head")
         head = Head(origin=ledger.origin, tree_size=row.tree_size, root_hash=row.root_hash, at=at)
         verified = verify_ledger(
-            _told(_records(connection), head.tree_size, progress),
+            told(records_of(connection), head.tree_size, progress),
             head,
             find=lambda index: _find(connection, index),
             deployment=ledger.deployment,
@@ -87,11 +87,14 @@ def find_octets(ledger: Reader, leaf_index: int) -> bytes | None:
 
     Raises: LedgerUnavailable, LedgerBroken.
     """
-    table = tables.octets
     with ledger.read() as connection:
-        found: bytes | None = connection.execute(
-            select(table.c.octets).where(table.c.leaf_index == leaf_index)
-        ).scalar()
+        return find_octets_in(connection, leaf_index)
+
+
+def find_octets_in(connection: Connection, leaf_index: int) -> bytes | None:
+    """As ``find_octets``, at the moment that the connection sees."""
+    table = tables.octets
+    found: bytes | None = connection.execute(select(table.c.octets).where(table.c.leaf_index == leaf_index)).scalar()
     return found
 
 
@@ -115,7 +118,7 @@ def _pages(connection: Connection, table: Table) -> Iterator[Any]:
         last = page[-1][0]
 
 
-def _told(records: Iterator[StoredRecord], total: int, progress: Progress) -> Iterator[StoredRecord]:
+def told(records: Iterator[StoredRecord], total: int, progress: Progress) -> Iterator[StoredRecord]:
     for done, stored in enumerate(records):
         if done % _TOLD_EVERY == 0:
             progress(done, total)
@@ -123,7 +126,7 @@ def _told(records: Iterator[StoredRecord], total: int, progress: Progress) -> It
     progress(total, total)
 
 
-def _records(connection: Connection) -> Iterator[StoredRecord]:
+def records_of(connection: Connection) -> Iterator[StoredRecord]:
     return map(_stored, _pages(connection, tables.record))
 
 
