@@ -21,6 +21,7 @@ from keybroker.ledger.store import Ledger
 from keybroker.ledger.verify import RequestRow, Verified, verify_ledger
 from keybroker.ledger.verify_claims import ListRow
 from keybroker.ledger.verify_counts import CheckRow, QuarantineRow
+from keybroker.ledger.verify_upkeep import UpkeepRow
 from keybroker.terms import PartyName
 
 _PAGE = 2000
@@ -56,6 +57,7 @@ def verify(
             evidence=evidence_rows(connection),
             life=life_rows(connection),
             ceremonies=ceremony_rows(connection),
+            upkeep=_upkeep(connection),
             anchor=anchor,
         )
         _check_frontier(row)
@@ -192,6 +194,11 @@ def _quarantine(connection: Connection) -> Iterator[QuarantineRow]:
             state=row.state,
             kept=None if row.octets is None else sha256(row.octets).hexdigest(),
         )
+
+
+def _upkeep(connection: Connection) -> Iterator[UpkeepRow]:
+    for row in connection.execute(select(tables.upkeep).order_by(tables.upkeep.c.leaf_index)):
+        yield UpkeepRow(leaf_index=row.leaf_index, act=row.act, at=row.at)
 
 
 def _checks(connection: Connection) -> Iterator[CheckRow]:

@@ -342,3 +342,14 @@ ceremony_step = Table(
     Column("leaf_index", LEAF),
 )
 """A step that was begun; ``entry``, ``signatures`` (JSON) and ``leaf_index`` once it is concluded."""
+
+upkeep = Table(
+    "upkeep",
+    metadata,
+    Column("leaf_index", LEAF, primary_key=True, autoincrement=False),
+    Column("act", String(32), nullable=False),
+    Column("at", LEAF, nullable=False),
+)
+"""Where acts on the ledger itself stand (``ledger/upkeep_form.py``): whoever verifies looks at them ahead, for they
+tell of records before them. ``at`` is in seconds.
+"""

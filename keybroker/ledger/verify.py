@@ -9,7 +9,7 @@ ceremony step by step (``verify_ceremonies``), that session keys were
 made and used as they may be (``verify_sessions``), that every statement verifies and was used once
 (``verify_evidence``), and that what the tables beside the records say (requests, counters,
 octets, what was taken, revocation lists, counts, quarantine, notifications of thresholds, evidence, keys with their
-history and copies) is what the records say.
+history and copies, acts on the ledger itself: ``verify_upkeep``) is what the records say.
 ``ledger.audit`` reads it all in.
 """
 
@@ -36,21 +36,9 @@ from keybroker.ledger.verify_life_rows import LifeRows
 from keybroker.ledger.verify_restores import check_restore
 from keybroker.ledger.verify_rows import EvidenceRows
 from keybroker.ledger.verify_sessions import SessionActs
-from keybroker.terms import ContentKind, DeploymentKind
-
-_WHOLE = frozenset(
-    {
-        ContentKind.AUDIT_CHECKPOINT,
-        ContentKind.CERTIFICATE,
-        ContentKind.ROOT_CERTIFICATE,
-        ContentKind.CERTIFICATE_REVOCATION_LIST,
-        ContentKind.CERTIFICATE_SIGNING_REQUEST,
-    }
-)
-"""The kinds whose signature covers the octets as they came."""
-
-_WITHOUT_RELATION = frozenset(ContentKind) - {ContentKind.PRE_COMMAND, ContentKind.COMMAND}
-"""The kinds of which a counter is a fact among others (``record.relation``)."""
+from keybroker.ledger.verify_upkeep import Upkeep, UpkeepRow
+from keybroker.ledger.verify_uses import digests_of, use_weight, weight
+from keybroker.terms import DeploymentKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +58,8 @@ class RequestRow:
 class Verified:
     """What a whole and consistent ledger holds. ``open_intents`` are those without an outcome (of workers at work).
 
-    ``signatures`` counts the outcomes that hold one, each of which verified.
+    ``signatures`` counts the outcomes that hold one, each of which verified; ``aged`` the records that were aged out,
+    by kind, of which the leaf hash alone is there.
     """
 
     origin: str
@@ -80,6 +69,7 @@ class Verified:
     kinds: Mapping[str, int]
     signatures: int
     open_intents: tuple[int, ...]
+    aged: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +100,7 @@ class _Seen:
     counts: Counts = field(init=False)
     evidence: Evidence = field(init=False)
     sessions: SessionActs = field(init=False)
+    upkeep: Upkeep = field(init=False)
     lives: Lives = field(default_factory=Lives)
     ceremonies: Ceremonies = field(default_factory=Ceremonies)
 
@@ -118,6 +109,7 @@ class _Seen:
         self.counts = Counts(find=lambda index, earlier: _before(self, index, earlier))
         self.evidence = Evidence(origin=self.origin, find=lambda index, earlier: _before(self, index, earlier))
         self.sessions = SessionActs(find=lambda index, earlier: _before(self, index, earlier))
+        self.upkeep = Upkeep(find=self.find)
 
 
 def verify_ledger(
@@ -137,11 +129,13 @@ def verify_ledger(
     evidence: EvidenceRows | None = None,
     life: LifeRows | None = None,
     ceremonies: CeremonyRows | None = None,
+    upkeep: Iterable[UpkeepRow] | None = None,
     anchor: Head | None = None,
 ) -> Verified:
     """Recompute everything. Tables that are not given are not looked at.
 
-    ``find`` gives the octets of a record once more, by its leaf index; it is asked for records that came already.
+    ``find`` gives the octets of a record once more, by its leaf index; it is asked for records that came already, and
+    for those that ``upkeep`` names: without it no record may have been aged out.
     ``requests`` stand in the order of their intents, ``octets`` (leaf index of the intent, SHA-256, octets) too;
     ``counters`` are (originator || recipient || counter, uses); ``taken`` are (row name, value, intent): without them
     nobody is told whether two intents took one name that knew nothing of each other.
@@ -149,17 +143,23 @@ def verify_ledger(
     """
     seen = _Seen(find=find, origin=head.origin)
     rows, kept = _Merged(requests), _Merged(octets)
+    seen.upkeep.look_ahead(upkeep)
+    seen.counts.known_after = seen.upkeep.until
     for stored in records:
         index = seen.frontier.size
         expect(stored.leaf_index == index, index, f"leaf index {index}", str(stored.leaf_index))
-        # 1. The record by itself.
-        body = read_body(stored, deployment, head.origin)
-        # 2. The record after those before it, and beside the tables.
-        _follow(seen, index, body, rows.at(index), kept.at(index))
+        if stored.octets:
+            # 1. The record by itself.
+            body = read_body(stored, deployment, head.origin)
+            # 2. The record after those before it, and beside the tables.
+            _follow(seen, index, body, rows.at(index), kept.at(index))
+        else:
+            _pass_over(seen, stored, rows.at(index), kept.at(index))
         # 3. The tree.
         seen.frontier.append(stored.leaf_hash)
         seen.kinds[stored.kind] = seen.kinds.get(stored.kind, 0) + 1
         _check_root(seen.frontier, anchor, "the head kept outside")
+        seen.upkeep.check_root(seen.frontier)
     _check_left_over(rows, kept)
     _check_counters(seen, counters)
     seen.claims.check_tables(taken, lists)
@@ -167,6 +167,7 @@ def verify_ledger(
     seen.evidence.check_tables(evidence)
     seen.lives.check_tables(life)
     seen.ceremonies.check_tables(ceremonies)
+    seen.upkeep.check_end()
     _check_end(seen, head, anchor)
     return Verified(
         origin=head.origin,
@@ -176,6 +177,7 @@ def verify_ledger(
         kinds=seen.kinds,
         signatures=seen.signatures,
         open_intents=tuple(seen.open),
+        aged=dict(seen.upkeep.aged),
     )
 
 
@@ -200,8 +202,16 @@ def _index(row: RequestRow | tuple[int, bytes, bytes]) -> int:
     return row.intent_index if isinstance(row, RequestRow) else row[0]
 
 
+def _pass_over(seen: _Seen, stored: StoredRecord, row: RequestRow | None, kept: Any) -> None:
+    """A record that was aged out: nothing but its leaf hash is there, and nothing stands beside it."""
+    index = stored.leaf_index
+    expect(row is None and kept is None, index, "nothing beside a record that was aged out", "a request or octets")
+    seen.upkeep.pass_over(stored)
+
+
 def _follow(seen: _Seen, index: int, body: dict[str, Json], row: RequestRow | None, kept: Any) -> None:
     kind = body["kind"]
+    seen.upkeep.check_there(index)
     expect(row is None or kind == RecordKind.INTENT, index, "an intent, which the table of requests names", str(kind))
     expect(kept is None or kind == RecordKind.INTENT, index, "an intent, whose octets are kept", str(kind))
     if kind == RecordKind.INTENT:
@@ -212,6 +222,7 @@ def _follow(seen: _Seen, index: int, body: dict[str, Json], row: RequestRow | No
         _release(seen, index, body)
     elif kind == RecordKind.ADMINISTRATIVE:
         check_restore(index, body)
+        seen.upkeep.administer(index, body)
         seen.claims.administer(index, body)
         seen.sessions.administer(index, body)
         seen.counts.administer(index, body)
@@ -239,9 +250,10 @@ def _result(body: Mapping[str, Json]) -> dict[str, Json]:
 
 
 def _before(seen: _Seen, index: int, earlier: Json) -> dict[str, Json]:
-    """The body of an earlier record, empty where the index names none."""
+    """The body of an earlier record, empty where the index names none or it was aged out."""
     there = isinstance(earlier, int) and not isinstance(earlier, bool) and 0 <= earlier < index
-    return record.decode(seen.find(int(str(earlier)))) if there else {}
+    octets = seen.find(int(str(earlier))) if there else b""
+    return record.decode(octets) if octets else {}
 
 
 def _begin(seen: _Seen, index: int, body: dict[str, Json], row: RequestRow | None, kept: Any) -> None:
@@ -259,7 +271,7 @@ def _begin(seen: _Seen, index: int, body: dict[str, Json], row: RequestRow | Non
         _, digest, message = kept
         expect(digest.hex() == body["octets"], index, f"octets {body['octets']}", digest.hex())
         expect(sha256(message).digest() == digest, index, f"octets {digest.hex()}", sha256(message).hexdigest())
-        digests = _digests(message, body["content"])
+        digests = digests_of(message, body["content"])
         expect(
             not digests or body["digest"] in digests,
             index,
@@ -274,7 +286,7 @@ def _begin(seen: _Seen, index: int, body: dict[str, Json], row: RequestRow | Non
         use=body.get("use", UseKind.SIGNATURE.value),
         takes=takes_something(body),
     )
-    seen.uses += _use(index, body)
+    seen.uses += use_weight(index, body)
     if takes_something(body):
         seen.claims.begin(index, body)
     if counts_something(body):
@@ -282,39 +294,6 @@ def _begin(seen: _Seen, index: int, body: dict[str, Json], row: RequestRow | Non
     if concerns_statements(body):
         seen.evidence.begin(index, body)
     seen.sessions.use(index, body)
-
-
-def _digests(message: bytes, content: Json) -> tuple[str, ...]:
-    """What a signature over these octets may cover: a GBCS message from its second octet, without a null signature.
-
-    Empty where it takes the decoder to say (XML, TLS) and where the use is no signature.
-    """
-    kind = content.get("kind") if isinstance(content, dict) else None
-    if kind in _WHOLE:
-        return (sha256(message).hexdigest(),)
-    if kind not in (ContentKind.PRE_COMMAND, ContentKind.COMMAND):
-        return ()
-    whole = sha256(message[1:]).hexdigest()
-    return (whole, sha256(message[1:-1]).hexdigest()) if message.endswith(b"\x00") else (whole,)
-
-
-def _use(index: int, body: dict[str, Json]) -> int:
-    """A number for this use of a counter; sums of them agree when the uses do (see ``_check_counters``)."""
-    content, reused = body["content"], body["reused"]
-    if not isinstance(content, dict) or not isinstance(reused, int):
-        raise LedgerBroken(f"record {index}: expected content facts and a number of earlier uses, found neither")
-    if "counter" not in content or content.get("kind") in _WITHOUT_RELATION:
-        return 0
-    try:
-        relation = bytes.fromhex(f"{content['originator']}{content['recipient']}".replace("-", ""))
-        relation += int(str(content["counter"])).to_bytes(8, "big")
-    except (KeyError, ValueError, OverflowError) as error:
-        raise LedgerBroken(f"record {index}: expected originator, recipient and counter, found {content}") from error
-    return _weight(relation, reused)
-
-
-def _weight(relation: bytes, reused: int) -> int:
-    return int.from_bytes(sha256(relation + reused.to_bytes(8, "big", signed=True)).digest(), "big")
 
 
 def _end(seen: _Seen, index: int, body: dict[str, Json]) -> None:
@@ -371,8 +350,8 @@ def _check_counters(seen: _Seen, counters: Iterable[tuple[bytes, int]] | None) -
     # sums of hashes stand for two equal sets, and need no memory.
     if counters is None:
         return
-    told = sum(_weight(relation, reused) for relation, uses in counters for reused in range(uses))
-    if told != seen.uses:
+    told = sum(weight(relation, reused) for relation, uses in counters for reused in range(uses))
+    if told != seen.uses + seen.upkeep.uses:
         raise LedgerBroken("the table of counters does not tell the same uses as the intents")
 
 
