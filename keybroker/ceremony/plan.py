@@ -6,15 +6,15 @@ Its digest is SHA-256 of the file's very octets: approvals bind to it, and every
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import Field, StringConstraints, ValidationError, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from keybroker.errors import ConfigurationInvalid
+from keybroker.policy.toml_form import read_form
 from keybroker.statement.said import Name, Reference, Serial, Sha256, Table, Words
 from keybroker.terms import KeyPurpose
 
@@ -195,24 +195,4 @@ def read_plan(octets: bytes) -> PlanFile:
     """Raises: ConfigurationInvalid for anything unknown, missing or mistyped; what a plan says is judged elsewhere."""
     if len(octets) > LONGEST:
         raise ConfigurationInvalid(f"expected at most {LONGEST} octets, found {len(octets)}", where="plan")
-    try:
-        return PlanFile(plan=Plan.model_validate(_tuples(tomllib.loads(octets.decode("utf-8")))), octets=octets)
-    except (ValidationError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationInvalid(_sentence(error), where="plan") from error
-
-
-def _tuples(value: object) -> object:
-    """Strict mode takes no list for a tuple."""
-    match value:
-        case dict():
-            return {key: _tuples(item) for key, item in value.items()}
-        case list():
-            return tuple(_tuples(item) for item in value)
-        case _:
-            return value
-
-
-def _sentence(error: ValidationError | ValueError) -> str:
-    if isinstance(error, ValidationError):
-        return "; ".join(f"{'.'.join(map(str, each['loc'])) or 'plan'}: {each['msg']}" for each in error.errors())
-    return f"not readable as TOML in UTF-8: {error}"
+    return PlanFile(plan=read_form(octets, Plan, where="plan"), octets=octets)

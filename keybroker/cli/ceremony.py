@@ -21,9 +21,8 @@ from keybroker.ceremony.hall import Hall
 from keybroker.ceremony.judging import judge_plan
 from keybroker.ceremony.plan import Side, read_plan
 from keybroker.ceremony.room import Paused, Room
-from keybroker.ceremony.scene_reading import read_scene
 from keybroker.cli.acting import acting
-from keybroker.cli.ceremony_hall import opened_hall
+from keybroker.cli.ceremony_hall import opened_hall, scene_of
 from keybroker.cli.ceremony_rehearse import prepare_rehearsal
 from keybroker.cli.ceremony_room import TerminalRoom
 from keybroker.cli.ceremony_terminal import resting_when_interrupted
@@ -32,7 +31,7 @@ from keybroker.cli.dev.deployment import open_deployment
 from keybroker.cli.exit_status import ExitStatus
 from keybroker.cli.options import Config, Json
 from keybroker.cli.output import console, show_facts, show_findings, show_json, show_receipt
-from keybroker.config import read_configuration, reading
+from keybroker.config import read_configuration
 from keybroker.errors import KeybrokerError
 
 _Plan = Annotated[Path, typer.Argument(help="The plan file, TOML.", exists=True, dir_okay=False)]
@@ -73,17 +72,7 @@ def register(app: typer.Typer) -> None:
 def check(plan: _Plan, config: Config, side: _Side = Side.HERE, as_json: Json = False) -> None:
     """Judge a plan whole, before anybody enters the room: every finding, with its clause."""
     configuration, plan_file = read_configuration(config), read_plan(plan.read_bytes())
-    with reading(configuration) as ledger:
-        scene = read_scene(
-            ledger,
-            side=side,
-            serial=configuration.file.module.token_serial,
-            quorum=configuration.profile.quorum.adapter,
-            policies=configuration.policies,
-            people=configuration.people,
-            at=configuration.clock.now(),
-        )
-    findings = judge_plan(plan_file, scene)
+    findings = judge_plan(plan_file, scene_of(configuration, side))
     fit = all(finding.passed for finding in findings)
     if as_json:
         show_json({"plan_sha256": plan_file.sha256, "fit": fit, "findings": findings})

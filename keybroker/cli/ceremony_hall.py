@@ -10,10 +10,26 @@ from keybroker.ceremony.book import Book
 from keybroker.ceremony.hall import Hall
 from keybroker.ceremony.plan import Side
 from keybroker.ceremony.room import Room
+from keybroker.ceremony.scene import Scene
+from keybroker.ceremony.scene_reading import read_scene
 from keybroker.cli.acting import operator
 from keybroker.cli.ceremony_people import read_people
 from keybroker.cli.token import opened_line
-from keybroker.config import Configuration, build_officer
+from keybroker.config import Configuration, build_officer, reading
+
+
+def scene_of(configuration: Configuration, side: Side) -> Scene:
+    """What a plan is judged by, where nobody has entered the room and no PIN is at hand. Raises: LedgerFault."""
+    with reading(configuration) as ledger:
+        return read_scene(
+            ledger,
+            side=side,
+            serial=configuration.file.module.token_serial,
+            quorum=configuration.profile.quorum.adapter,
+            policies=configuration.policies,
+            people=configuration.people,
+            at=configuration.clock.now(),
+        )
 
 
 @contextmanager

@@ -9,13 +9,12 @@ A directory holds what ``keybroker custodian enrol`` made: where the person's to
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints
 
 from keybroker.ceremony.custody import is_enrolled, keys_of, read_custodian
 from keybroker.ceremony.file_key import read_file_key
@@ -23,6 +22,7 @@ from keybroker.ceremony.person_key import PersonKey
 from keybroker.ceremony.room import Room
 from keybroker.errors import ConfigurationInvalid
 from keybroker.hsm.person_token import Tries
+from keybroker.policy.toml_form import read_form
 from keybroker.statement.said import Name, Table
 
 
@@ -32,18 +32,12 @@ class _Person(Table):
 
 
 class _PeopleFile(Table):
-    person: Annotated[list[_Person], Field(min_length=1, max_length=64)]
+    person: Annotated[tuple[_Person, ...], Field(min_length=1, max_length=64)]
 
 
 def read_people(file: Path, room: Room, now: Callable[[], datetime]) -> Mapping[str, PersonKey]:
     """Each person's key, by name. A PIN is asked in the room, when it is needed. Raises: ConfigurationInvalid."""
-    try:
-        read = _PeopleFile.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
-    except (ValidationError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationInvalid(
-            f"expected [[person]] tables with name and directory: {error}", where=str(file)
-        ) from error
-
+    read = read_form(file.read_bytes(), _PeopleFile, where=str(file))
     names = [each.name for each in read.person]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ConfigurationInvalid(f"expected each person once, found twice: {', '.join(twice)}", where=str(file))

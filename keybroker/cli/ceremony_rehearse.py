@@ -15,13 +15,13 @@ from pathlib import Path
 from keybroker.ceremony.plan import CeremonyKind, Plan, PlanFile, PlannedKey, PlannedModule, Side, read_plan
 from keybroker.ceremony.plan_writing import plan_text
 from keybroker.ceremony.scene import Scene
-from keybroker.ceremony.scene_reading import read_scene
+from keybroker.cli.ceremony_hall import scene_of
 from keybroker.cli.dev.ceremony_cast import StandIn, approve, make_cast, retire, write_people
 from keybroker.cli.dev.deployment import DEFAULT_KEYS, create_deployment, is_deployment, open_deployment
 from keybroker.cli.dev.plan import DEVICES, DevKey
 from keybroker.cli.dev.second_pki import trust_the_other
 from keybroker.cli.dev.statements import to_devices
-from keybroker.config import Configuration, read_configuration, reading
+from keybroker.config import Configuration, read_configuration
 from keybroker.statement.approval import ApprovedMessage
 from keybroker.terms import EntityIdentifier
 
@@ -102,7 +102,7 @@ def _dev_key(key: PlannedKey) -> DevKey:
 def _in_place(plan_file: PlanFile, configurations: Mapping[Side, Path], cast: Mapping[str, StandIn]) -> Plan:
     """The plan, with what stands here in the place of what will stand in the room."""
     plan = plan_file.plan
-    scenes = {side: _scene(read_configuration(path), side) for side, path in configurations.items()}
+    scenes = {side: scene_of(read_configuration(path), side) for side, path in configurations.items()}
     first = scenes[next(iter(scenes))]
     changed = {
         "keys": tuple(_key(key, plan, first) for key in plan.keys),
@@ -130,16 +130,3 @@ def _key(key: PlannedKey, plan: Plan, scene: Scene) -> PlannedKey:
         return key
     held = scene.keys[key.label]
     return key.model_copy(update={"public_key_sha256": held.fingerprint, "party": held.party})
-
-
-def _scene(configuration: Configuration, side: Side) -> Scene:
-    with reading(configuration) as ledger:
-        return read_scene(
-            ledger,
-            side=side,
-            serial=configuration.file.module.token_serial,
-            quorum=configuration.profile.quorum.adapter,
-            policies=configuration.policies,
-            people=configuration.people,
-            at=configuration.clock.now(),
-        )

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-
-from pydantic import ValidationError
 
 from keybroker.errors import ConfigurationInvalid
 from keybroker.hsm.attributes import KeyAttribute, TokenKeeping
@@ -34,6 +31,7 @@ from keybroker.hsm.profile_sections import (
     WrappingFacts,
 )
 from keybroker.hsm.return_values import RETURN_VALUES, Meaning
+from keybroker.policy.toml_form import read_form
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +62,7 @@ def read_profile(octets: bytes, *, name: str) -> Profile:
     Raises: ConfigurationInvalid for anything unknown, missing, mistyped or contradictory.
     """
     where = f"hsm_profiles/{name}.toml"
-    try:
-        # Strict mode takes no list for a tuple.
-        read = ProfileFile.model_validate(_tuples(tomllib.loads(octets.decode("utf-8"))))
-    except (ValidationError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationInvalid(_sentence(error), where=where) from error
+    read = read_form(octets, ProfileFile, where=where)
     if read.name != name:
         raise ConfigurationInvalid(f"name: expected {name!r}, found {read.name!r}", where=where)
     _check_patterns(read, where)
@@ -96,22 +90,6 @@ _SECTIONS = (
     "library", "token", "sessions", "keys", "objects", "aes_gcm", "mac", "wrapping", "quorum", "validation",
     "return_values",
 )  # fmt: skip
-
-
-def _tuples(value: object) -> object:
-    match value:
-        case dict():
-            return {key: _tuples(item) for key, item in value.items()}
-        case list():
-            return tuple(_tuples(item) for item in value)
-        case _:
-            return value
-
-
-def _sentence(error: ValidationError | ValueError) -> str:
-    if isinstance(error, ValidationError):
-        return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-    return f"not readable as TOML in UTF-8: {error}"
 
 
 def _check_patterns(read: ProfileFile, where: str) -> None:

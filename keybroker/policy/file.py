@@ -7,12 +7,9 @@ G3.29 is for Users, G2.56 for the DCC) is checked here, so that no file can say 
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import NoReturn, TypeVar
-
-from pydantic import ValidationError
 
 from keybroker.content.message_codes import MESSAGE_CODES
 from keybroker.content.model import Criticality
@@ -34,6 +31,7 @@ from keybroker.policy.settings import (
     Smets1Settings,
     SupplySensitiveCheckSettings,
 )
+from keybroker.policy.toml_form import read_form
 from keybroker.terms import KeyPurpose, RemotePartyRole
 
 _Item = TypeVar("_Item")
@@ -45,7 +43,7 @@ def read_policy(octets: bytes, *, name: str) -> Policy:
     Raises: ConfigurationInvalid when it is not UTF-8 TOML of exactly the known keys and types, repeats itself, names
     what does not exist, or says what its purpose's clause forbids.
     """
-    policy = _policy(_parse(octets, name), octets, name)
+    policy = _policy(read_form(octets, PolicyFile, where=name, of_tuples=False), octets, name)
     for conflict in find_conflicts(policy):
         _invalid(conflict, name)
     return policy
@@ -66,16 +64,6 @@ def read_policies(files: Mapping[str, bytes]) -> Mapping[KeyPurpose, Policy]:
     if missing:
         _invalid(f"expected a policy for every key purpose, found none for {', '.join(missing)}", "policies")
     return policies
-
-
-def _parse(octets: bytes, name: str) -> PolicyFile:
-    try:
-        return PolicyFile.model_validate(tomllib.loads(octets.decode("utf-8")))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigurationInvalid(f"expected TOML in UTF-8: {error}", where=name) from error
-    except ValidationError as error:
-        told = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-        raise ConfigurationInvalid(told, where=name) from error
 
 
 def _policy(file: PolicyFile, octets: bytes, name: str) -> Policy:

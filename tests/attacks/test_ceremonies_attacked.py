@@ -26,6 +26,7 @@ from keybroker.ceremony.room import Paused
 from keybroker.ceremony.scene import Scene
 from keybroker.ceremony.share import encode_share
 from keybroker.cli.acting import acting
+from keybroker.cli.ceremony_hall import scene_of
 from keybroker.cli.ceremony_rehearse import prepare_rehearsal
 from keybroker.config import read_configuration, reading
 from keybroker.errors import LedgerBroken, ModuleDisagrees, NotPermitted
@@ -49,9 +50,7 @@ from tests.ceremony.plans import NOTHING, a_key, a_plan
 from tests.ceremony.shared import RECOVERY, Rehearsed
 from tests.ceremony.splitting import some_shares
 from tests.ceremony.terminal import Conductor
-from tests.ceremony.test_judging import scene_of
 from tests.ceremony.test_transfer import a_transfer_plan
-from tests.ceremony.test_transfer_conditions import scene_of as scene_at
 from tests.keys import living
 from tests.keys.restoring import enrol
 from tests.ledger import books
@@ -129,7 +128,9 @@ def by_a_forged_word(record: dict[str, Any]) -> dict[str, Any]:
 def judged(tmp_path_factory: pytest.TempPathFactory) -> tuple[PlanFile, Scene]:
     plan_file = a_plan(CeremonyKind.SPLIT, a_key(*RECOVERY))
     rehearsal = prepare_rehearsal(plan_file, tmp_path_factory.mktemp("judged"))
-    return read_plan(rehearsal.plan.read_bytes()), scene_of(rehearsal.configurations[Side.HERE])
+    return read_plan(rehearsal.plan.read_bytes()), scene_of(
+        read_configuration(rehearsal.configurations[Side.HERE]), Side.HERE
+    )
 
 
 def amiss(plan_file: PlanFile, scene: Scene) -> list[str]:
@@ -184,7 +185,8 @@ def test_refuses_a_certificate_that_stands_no_more_though_the_person_has_another
 @pytest.mark.hsm
 def test_refuses_to_take_a_key_that_was_destroyed_here_under_another_label(tmp_path: Path) -> None:
     rehearsal = prepare_rehearsal(a_transfer_plan(), tmp_path)
-    source, destination = (scene_at(rehearsal.configurations[side], side) for side in (Side.SOURCE, Side.DESTINATION))
+    sides = (Side.SOURCE, Side.DESTINATION)
+    source, destination = (scene_of(read_configuration(rehearsal.configurations[side]), side) for side in sides)
     plan_file = read_plan(rehearsal.plan.read_bytes())
     assert all(finding.passed for finding in judge_plan(plan_file, destination))
     (label,) = (key.label for key in plan_file.plan.keys)

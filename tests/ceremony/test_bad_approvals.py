@@ -17,6 +17,7 @@ from keybroker.ceremony.judging import judge_plan
 from keybroker.ceremony.plan import CeremonyKind, PlanFile, Side
 from keybroker.ceremony.scene import Scene
 from keybroker.cli.acting import acting
+from keybroker.cli.ceremony_hall import scene_of
 from keybroker.cli.dev.evidence import Attests, read_attests
 from keybroker.cli.dev.statements import OFFICER, common
 from keybroker.errors import StatementRefused
@@ -32,7 +33,6 @@ from keybroker.statement.statement import Statement, read_statement
 from keybroker.terms import KeyPurpose
 from tests.ceremony.plans import a_key, a_plan
 from tests.ceremony.spoilt import prepared
-from tests.ceremony.test_judging import scene_of
 from tests.statement.attested import encoded, parts
 
 pytestmark = pytest.mark.hsm
@@ -86,7 +86,7 @@ def approved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Approved]:
     spoilt = prepared(a_plan(CeremonyKind.TRANSFER, a_key(KeyPurpose.COS_PARTY_TLS, "moved")), directory)
     spoilt.side = Side.SOURCE
     configuration = spoilt.configuration
-    scene = replace(scene_of(configuration.path), side=Side.SOURCE)
+    scene = replace(scene_of(configuration, Side.HERE), side=Side.SOURCE)
     with acting(configuration, "operator") as (journal, actor):
         yield Approved(
             plan_file=spoilt.story.plan_file,

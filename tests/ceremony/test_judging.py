@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,9 +16,9 @@ from keybroker.ceremony.judging_approvals import demanded_approvals
 from keybroker.ceremony.plan import CeremonyKind, Plan, PlanFile, Quorum, Role, Side, read_plan
 from keybroker.ceremony.plan_writing import plan_text
 from keybroker.ceremony.scene import Scene
-from keybroker.ceremony.scene_reading import read_scene
+from keybroker.cli.ceremony_hall import scene_of
 from keybroker.cli.ceremony_rehearse import prepare_rehearsal
-from keybroker.config import read_configuration, reading
+from keybroker.config import read_configuration
 from keybroker.errors import ConfigurationInvalid, NotPermitted
 from keybroker.terms import DeploymentKind, KeyPurpose, KeyState
 from tests.ceremony.plans import a_key, a_plan, written
@@ -34,21 +33,9 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> tuple[PlanFile, Scene]:
     """A split that is fit, and the scene in which it is."""
     directory = tmp_path_factory.mktemp("judged")
     rehearsal = prepare_rehearsal(a_plan(CeremonyKind.SPLIT, a_key(KeyPurpose.RECOVERY_COMMAND, "recovery")), directory)
-    return read_plan(rehearsal.plan.read_bytes()), scene_of(rehearsal.configurations[Side.HERE])
-
-
-def scene_of(path: Path) -> Scene:
-    configuration = read_configuration(path)
-    with reading(configuration) as ledger:
-        return read_scene(
-            ledger,
-            side=Side.HERE,
-            serial=configuration.file.module.token_serial,
-            quorum=configuration.profile.quorum.adapter,
-            policies=configuration.policies,
-            people=configuration.people,
-            at=configuration.clock.now(),
-        )
+    return read_plan(rehearsal.plan.read_bytes()), scene_of(
+        read_configuration(rehearsal.configurations[Side.HERE]), Side.HERE
+    )
 
 
 def reasons(plan_file: PlanFile, scene: Scene) -> set[str]:

@@ -19,12 +19,11 @@ from keybroker.ceremony.performing.complying import check_complies
 from keybroker.ceremony.performing.gathering import tick_conditions
 from keybroker.ceremony.plan import Condition, PlanFile, Side, read_plan
 from keybroker.ceremony.scene import Scene
-from keybroker.ceremony.scene_reading import read_scene
 from keybroker.ceremony.steps import procedure
-from keybroker.cli.ceremony_hall import opened_hall
+from keybroker.cli.ceremony_hall import opened_hall, scene_of
 from keybroker.cli.ceremony_rehearse import prepare_rehearsal
 from keybroker.cli.dev.deployment import open_deployment
-from keybroker.config import read_configuration, reading
+from keybroker.config import read_configuration
 from keybroker.errors import NotPermitted
 from keybroker.ledger.ceremony_form import OPEN
 from keybroker.statement.approval import Approval
@@ -59,22 +58,8 @@ def transfer(tmp_path_factory: pytest.TempPathFactory) -> Transfer:
     plan = a_transfer_plan().plan.model_copy(update={"conditions": (COURIERS,)})
     plan = plan.model_copy(update={"steps": tuple(step.told for step in procedure(plan))})
     rehearsal = prepare_rehearsal(written(plan), directory)
-    scenes = {side: scene_of(path, side) for side, path in rehearsal.configurations.items()}
+    scenes = {side: scene_of(read_configuration(path), side) for side, path in rehearsal.configurations.items()}
     return Transfer(directory=directory, plan_file=read_plan(rehearsal.plan.read_bytes()), scenes=scenes)
-
-
-def scene_of(path: Path, side: Side) -> Scene:
-    configuration = read_configuration(path)
-    with reading(configuration) as ledger:
-        return read_scene(
-            ledger,
-            side=side,
-            serial=configuration.file.module.token_serial,
-            quorum=configuration.profile.quorum.adapter,
-            policies=configuration.policies,
-            people=configuration.people,
-            at=configuration.clock.now(),
-        )
 
 
 def with_approvals(scene: Scene, change: Callable[[Statement, Approval], Statement | None]) -> Scene:
