@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 
 from keybroker.cli.exit_status import ExitStatus
+from keybroker.cli.ledger_backup import backup, backups, open_backup
 from keybroker.cli.ledger_rejudge import rejudged, told
 from keybroker.cli.ledger_rejudge import show as show_rejudged
 from keybroker.cli.ledger_restore import restore
 from keybroker.cli.options import Config, Json
-from keybroker.cli.output import Jsonable, console, is_fancy, show_facts, show_json, show_table
+from keybroker.cli.output import Jsonable, console, show_facts, show_json, show_table
+from keybroker.cli.progress import progress_of
 from keybroker.cli.token import opened_token
 from keybroker.config import Configuration, read_configuration, reading
 from keybroker.errors import LedgerBroken
-from keybroker.ledger.audit import Progress, read_records, verify
+from keybroker.ledger.audit import read_records, verify
 from keybroker.ledger.model import Head, StoredRecord
 
 
@@ -28,6 +28,9 @@ def register(app: typer.Typer) -> None:
     group.command("show")(show)
     group.command("tail")(tail)
     group.command("restore")(restore)
+    group.command("backup")(backup)
+    group.command("backups")(backups)
+    group.command("open-backup")(open_backup)
     app.add_typer(group, name="ledger")
 
 
@@ -51,7 +54,7 @@ def verify_all(
     """
     configuration = read_configuration(config)
     anchor = _kept_in_token(configuration) if with_token else None
-    with reading(configuration) as ledger, _progress("recomputing the ledger") as progress:
+    with reading(configuration) as ledger, progress_of("recomputing the ledger", "records") as progress:
         verified = verify(ledger, configuration.clock.now(), anchor=anchor, progress=progress)
         again = rejudged(configuration, ledger, progress) if rejudge else None
     if as_json:
@@ -109,25 +112,6 @@ def _kept_in_token(configuration: Configuration) -> Head:
     if anchor is None:
         raise LedgerBroken("expected the ledger's head in the token, found none")
     return anchor
-
-
-@contextmanager
-def _progress(what: str) -> Iterator[Progress]:
-    """Somebody who waits at a terminal sees how many records are done, of how many."""
-    if not is_fancy(stderr=True):
-        yield _nobody_looks
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar  # see output.console()
-
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn("records"), TimeRemainingColumn())
-    with Bar(*columns, console=console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _nobody_looks(_done: int, _total: int) -> None:
-    """Standard error is no terminal, or somebody likes no colour."""
 
 
 def _facts(verified: object) -> dict[str, object]:

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from keybroker.config.upkeep import BackUpTable, RetentionTable
 from keybroker.errors import ConfigurationInvalid
 from keybroker.terms import (
     Caller,
@@ -238,6 +239,8 @@ class ConfigurationFile(_Table):
     anchors: AnchorsTable
     policies: PoliciesTable | None = None
     time: TimeTable | None = None
+    backup: BackUpTable | None = None
+    retention: RetentionTable | None = None
     caller: list[CallerTable]
 
     @model_validator(mode="after")

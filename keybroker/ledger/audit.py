@@ -133,10 +133,9 @@ def records_of(connection: Connection) -> Iterator[StoredRecord]:
 
 
 def _find(connection: Connection, index: int) -> bytes:
-    found: bytes = connection.execute(
-        select(tables.record.c.octets).where(tables.record.c.leaf_index == index)
-    ).scalar_one()
-    return found
+    """Nothing where there is no such record, or it was aged out."""
+    octets = select(tables.record.c.octets).where(tables.record.c.leaf_index == index)
+    return connection.execute(octets).scalar() or b""
 
 
 def _stored(row: Any) -> StoredRecord:

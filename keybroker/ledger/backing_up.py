@@ -1,8 +1,8 @@
 """How is a ledger copied while the broker serves, and how does a back-up become a database again? SEC G2.16.
 
-A copy is one moment of the ledger: SQLite's own backup inside a transaction that reads, so writers go on and the copy is
-never begun anew. It stands beside the ledger, where the same octets stand anyway, without a name; only what is sealed
-goes to the back-up's place. Under the name that was asked for there is a whole file or none.
+A copy is one moment of the ledger: SQLite's own backup inside a transaction that reads, so writers go on and the copy
+is never begun anew. It stands beside the ledger, where the same octets stand anyway, without a name; only what is
+sealed goes to the back-up's place. Under the name that was asked for there is a whole file or none.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from keybroker.errors import ConfigurationInvalid, LedgerBroken, LedgerUnavailab
 from keybroker.ledger.backup_form import CHUNK, KEY_OCTETS, Header, opened_chunks, read_header, sealed_chunks
 from keybroker.ledger.reading import Reader
 from keybroker.ledger.record import moment
+from keybroker.ledger.sqlite import beside_log
 from keybroker.ledger.upkeep_form import BackedUp
 
 _PAGES = 256
@@ -34,7 +35,7 @@ _SPARE = 64 << 20
 Seal = Callable[[bytes, bytes], bytes]
 """The key, for the owner of a certificate (DER) alone: an envelope."""
 Progress = Callable[[int, int], object]
-"""Told how many octets are copied, and of how many."""
+"""Told how many pages are copied, and of how many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +104,8 @@ def open_back_up(file: Path, to: Path, unseal: Callable[[Header], bytes]) -> Hea
 def _copied(ledger: Reader, progress: Progress) -> Iterator[_Copy]:
     """One moment of the ledger as a file without a name, which is gone with this process."""
     directory = ledger.file.parent
-    length, free = ledger.file.stat().st_size, shutil.disk_usage(directory).free
+    files = [each for each in (ledger.file, beside_log(ledger.file)) if each.exists()]
+    length, free = sum(each.stat().st_size for each in files), shutil.disk_usage(directory).free
     if free < length + _SPARE:
         raise LedgerUnavailable(
             f"the back-up was not made: expected {length + _SPARE} octets free beside the ledger, found {free}"
