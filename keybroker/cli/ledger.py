@@ -12,6 +12,7 @@ from keybroker.cli.ledger_backup import backup, backups, open_backup
 from keybroker.cli.ledger_rejudge import rejudged, told
 from keybroker.cli.ledger_rejudge import show as show_rejudged
 from keybroker.cli.ledger_restore import restore
+from keybroker.cli.ledger_retain import retain
 from keybroker.cli.options import Config, Json
 from keybroker.cli.output import Jsonable, console, show_facts, show_json, show_table
 from keybroker.cli.progress import progress_of
@@ -20,6 +21,8 @@ from keybroker.config import Configuration, read_configuration, reading
 from keybroker.errors import LedgerBroken
 from keybroker.ledger.audit import read_records, verify
 from keybroker.ledger.model import Head, StoredRecord
+
+_AGED = "aged out: its leaf hash alone is kept"
 
 
 def register(app: typer.Typer) -> None:
@@ -31,6 +34,7 @@ def register(app: typer.Typer) -> None:
     group.command("backup")(backup)
     group.command("backups")(backups)
     group.command("open-backup")(open_backup)
+    group.command("retain")(retain)
     app.add_typer(group, name="ledger")
 
 
@@ -86,7 +90,8 @@ def show(
         show_json(_shown(stored))
         return
     show_facts({"record": stored.leaf_index, "kind": stored.kind, "party": stored.party, "leaf hash": stored.leaf_hash})
-    console().print(json.dumps(json.loads(stored.octets), indent=2, ensure_ascii=False))
+    told = json.dumps(json.loads(stored.octets), indent=2, ensure_ascii=False) if stored.octets else _AGED
+    console().print(told)
 
 
 def tail(
@@ -115,20 +120,23 @@ def _kept_in_token(configuration: Configuration) -> Head:
 
 
 def _facts(verified: object) -> dict[str, object]:
-    names = ("origin", "deployment", "tree_size", "root_hash", "kinds", "signatures", "open_intents")
+    names = ("origin", "deployment", "tree_size", "root_hash", "kinds", "signatures", "open_intents", "aged")
     return {name: getattr(verified, name) for name in names}
 
 
 def _shown(stored: StoredRecord) -> dict[str, object]:
-    return {"leaf_index": stored.leaf_index, "leaf_hash": stored.leaf_hash, "record": json.loads(stored.octets)}
+    record = json.loads(stored.octets) if stored.octets else None
+    return {"leaf_index": stored.leaf_index, "leaf_hash": stored.leaf_hash, "record": record}
 
 
 def _moment(stored: StoredRecord) -> Jsonable:
-    at: Jsonable = json.loads(stored.octets).get("at")
+    at: Jsonable = json.loads(stored.octets).get("at") if stored.octets else None
     return at
 
 
 def _gist(stored: StoredRecord) -> str:
+    if not stored.octets:
+        return _AGED
     record = json.loads(stored.octets)
     body = record.get("body", record)
     words = [body.get(name) for name in ("operation", "act", "key", "reason", "state", "from", "to")]
