@@ -16,6 +16,7 @@ from tests.ledger import books, claims
 from tests.ledger.books import a_permit, a_request, intend, intends, sign
 from tests.ledger.kept_ceremony import hold_ceremony, live
 from tests.ledger.kept_evidence import Kept
+from tests.ledger.kept_upkeep import keep_up
 from tests.policy import chains
 from tests.situations import AT
 
@@ -28,6 +29,8 @@ ROOTS: dict[str, str] = {
     "v5.sql": "3c274108e1d74e3ea17f7593184e88e0831127580c781c3db39692cb5c90c168",
     # The life of keys and ceremonies: two more versions of the tables at once.
     "v7.sql": "880a80a84150d869ec8f828a86be871a8c4b3ddda07c6c0d9f65ef5ce447060d",
+    # Acts on the ledger itself: back-ups, and what was aged out.
+    "v10.sql": "aeb9d5838ada65475ddd621897269a1f471596bd9b074d7a2f8d305316ec69dc",
 }
 """The root hash of each kept ledger, kept apart from it."""
 
@@ -59,6 +62,8 @@ def make(directory: Path) -> None:
             end(journal, intent)
         take_in_revocation_list(journal, ACTOR, lists.an_arl(), (chains.TEST_ROOT,), AT)
         # Since v5: a check that is spent, a quarantine and a restore.
+        # Since v10: acts on the ledger itself, before a restore voids what is stated of people.
+        keep_up(journal, kept)
         kept.check()
         kept.quarantine()
         kept.restore()
