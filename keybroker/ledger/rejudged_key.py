@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
+from keybroker.ledger.model import Json
 from keybroker.ledger.verify_life_rows import KeyRow
 from keybroker.policy.certificate_chain import read_chain
 from keybroker.policy.certificates import CertificateUnfit
-from keybroker.policy.model import CertificateFacts, RegisteredKey
+from keybroker.policy.model import CertificateFacts, RegisteredKey, SessionFacts
 from keybroker.policy.trust import Anchor
 from keybroker.terms import EntityIdentifier, KeyLabel, KeyPurpose, KeyState, PartyName, Provenance
 
@@ -22,7 +24,9 @@ class Chain:
     der: tuple[bytes, ...]
 
 
-def key_at(row: KeyRow, chain: Chain | None, anchors: Sequence[Anchor]) -> RegisteredKey:
+def key_at(
+    row: KeyRow, chain: Chain | None, anchors: tuple[Anchor, ...], session: SessionFacts | None = None
+) -> RegisteredKey:
     """The key as the register had it. ``chain``: what was enrolled for it then, None where that is not at hand."""
     revoked_at = _moment(row.revoked_at)
     facts = None if chain is None else _facts(chain, anchors, revoked_at)
@@ -38,6 +42,18 @@ def key_at(row: KeyRow, chain: Chain | None, anchors: Sequence[Anchor]) -> Regis
         certificate=facts,
         activated_at=_moment(row.activated_at),
         uses_before=row.uses_before or 0,
+        session=session,
+    )
+
+
+def session_of(act: Mapping[str, Json], began: datetime) -> SessionFacts:
+    """What the act ``BeginSession`` tells of a session's key; it was made at that moment or soon after."""
+    return SessionFacts(
+        parent=KeyLabel(str(act["parent"])),
+        device=EntityIdentifier.from_text(str(act["device"])),
+        handshake=int(str(act["handshake"])),
+        made_at=began,
+        until=datetime.fromisoformat(str(act["until"])),
     )
 
 
@@ -46,7 +62,8 @@ def chain_is_known(enrolled: int | None, key: RegisteredKey) -> bool:
     return enrolled is None or key.certificate is not None
 
 
-def _facts(chain: Chain, anchors: Sequence[Anchor], revoked_at: datetime | None) -> CertificateFacts | None:
+@lru_cache(maxsize=256)
+def _facts(chain: Chain, anchors: tuple[Anchor, ...], revoked_at: datetime | None) -> CertificateFacts | None:
     try:
         return read_chain(chain.der, anchors, revoked_at=revoked_at)
     except CertificateUnfit:

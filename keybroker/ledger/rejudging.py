@@ -21,11 +21,11 @@ from keybroker.content.use import UseKind
 from keybroker.errors import ContentMalformed, LedgerBroken
 from keybroker.ledger import record
 from keybroker.ledger.model import Json, RecordKind, StoredRecord
-from keybroker.ledger.rejudged_key import Chain, chain_is_known, key_at
+from keybroker.ledger.rejudged_key import Chain, chain_is_known, key_at, session_of
 from keybroker.ledger.rejudging_form import NEEDS, Need
 from keybroker.ledger.verify_form import moment_of
 from keybroker.ledger.verify_life import Lives
-from keybroker.policy.model import Policy, RegisteredKey, Situation
+from keybroker.policy.model import Policy, RegisteredKey, SessionFacts, Situation
 from keybroker.policy.rules import findings
 from keybroker.policy.trust import Anchor
 from keybroker.terms import (
@@ -97,6 +97,7 @@ class _Seen:
 
     lives: Lives = field(default_factory=Lives)
     enrolled: dict[str, int] = field(default_factory=dict)
+    sessions: dict[str, SessionFacts] = field(default_factory=dict)
     refused: dict[int, list[WouldRefuse]] = field(default_factory=dict)
     without_octets: list[int] = field(default_factory=list)
     accompanied: list[int] = field(default_factory=list)
@@ -138,8 +139,14 @@ def rejudge(records: Iterable[StoredRecord], octets: Callable[[int], bytes | Non
 def _administer(seen: _Seen, index: int, body: Body) -> None:
     seen.lives.administer(index, body)
     act = body["body"]
-    if isinstance(act, dict) and act.get("act") == "EnrolCertificate":
-        seen.enrolled[str(act.get("key"))] = index
+    if not isinstance(act, dict):
+        return
+    label = str(act.get("key"))
+    match act.get("act"):
+        case "EnrolCertificate":
+            seen.enrolled[label] = index
+        case "BeginSession":
+            seen.sessions[label] = session_of(act, moment_of(index, body))
 
 
 def _end(seen: _Seen, body: Body) -> None:
@@ -197,9 +204,8 @@ def _by_rules(seen: _Seen, index: int, body: Body, content: Content, grounds: Gr
         yield _by_decoder(f"a key {label} with the public key {body['public_key']} on record", found, "G5.13, G5.24")
         return
     seen.judged += 1
-    key = key_at(
-        row, chain if enrolled is not None and chain is not None and chain.since == enrolled else None, grounds.anchors
-    )
+    held = chain if chain is not None and chain.since == enrolled else None
+    key = key_at(row, held, grounds.anchors, seen.sessions.get(label))
     known = _known(body, key, grounds, certificate=chain_is_known(enrolled, key))
     for finding in findings(content, key, _caller(body, grounds), policy, _situation(index, body, grounds)):
         need = NEEDS.get(finding.rule)

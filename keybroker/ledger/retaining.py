@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
@@ -105,7 +105,7 @@ def age(turn: Turn, cutoffs: Cutoffs, releases: Releases, *, retain: int, start:
             _look(turn.connection, row, batch, cutoffs, releases)
     _empty(turn.connection, sorted(batch.kinds))
     erased = _erase_octets(turn.connection, cutoffs.octets, rows)
-    following = rows[-1].leaf_index + 1 if len(rows) == _WINDOW else None
+    following = rows[-1].leaf_index + 1 if len(rows) == _WINDOW and not _is_past(rows, cutoffs) else None
     if not batch.kinds and not erased:
         return None, following
     counts: dict[str, int] = {}
@@ -120,6 +120,15 @@ def age(turn: Turn, cutoffs: Cutoffs, releases: Releases, *, retain: int, start:
         until=batch.until,
     )
     return aged, following
+
+
+def _is_past(rows: Sequence[Any], cutoffs: Cutoffs) -> bool:
+    """Is what follows too young? Workers' clocks differ by less than a day."""
+    named = [each for each in (cutoffs.octets, cutoffs.reads, cutoffs.refusals, cutoffs.uses) if each is not None]
+    last = next((row for row in reversed(rows) if row.octets), None)
+    if last is None or not named:
+        return not named
+    return moment_of(last.leaf_index, decode(last.octets)) > max(named) + timedelta(days=1)
 
 
 def _look(connection: Connection, row: Any, batch: _Batch, cutoffs: Cutoffs, releases: Releases) -> None:

@@ -302,3 +302,18 @@ def test_an_auditor_names(journal: Journal, case: str) -> None:
     with pytest.raises(LedgerBroken) as found:
         audit.verify(journal.ledger, AT)
     assert TAMPERED[case].said in found.value.sentence
+
+
+def test_thousands_go_turn_by_turn_each_on_record_and_none_that_is_too_young(tmp_path: Path) -> None:
+    def entry(number: int) -> Entry:
+        return Entry(kind=RecordKind.READ, party=PARTY, body={"number": number})
+
+    with books.a_book(tmp_path) as journal:
+        enrol(journal)
+        for at in (OLD, OLD, BEFORE - timedelta(seconds=1), BEFORE, AT):
+            journal.write([entry(number) for number in range(1_500)], at=at)
+        assert retained(journal).kinds == {"read": 4_500}
+        with journal.ledger.read() as connection:
+            acts = connection.execute(select(tables.upkeep.c.act).order_by(tables.upkeep.c.leaf_index)).scalars()
+            assert list(acts) == ["RetainLedger", AGE, AGE]
+        assert audit.verify(journal.ledger, AT).aged == {"read": 4_500}
