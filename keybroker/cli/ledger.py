@@ -9,6 +9,7 @@ import typer
 
 from keybroker.cli.exit_status import ExitStatus
 from keybroker.cli.ledger_backup import backup, backups, open_backup
+from keybroker.cli.ledger_export import export
 from keybroker.cli.ledger_rejudge import rejudged, told
 from keybroker.cli.ledger_rejudge import show as show_rejudged
 from keybroker.cli.ledger_restore import restore
@@ -30,6 +31,7 @@ def register(app: typer.Typer) -> None:
     group.command("verify")(verify_all)
     group.command("show")(show)
     group.command("tail")(tail)
+    group.command("export")(export)
     group.command("restore")(restore)
     group.command("backup")(backup)
     group.command("backups")(backups)

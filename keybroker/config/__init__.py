@@ -23,6 +23,7 @@ from keybroker.config.around import Around, machine_mark
 from keybroker.config.clock_watch import ClockWatch, watch_of
 from keybroker.config.disciplining import check_another_source, disciplining_files
 from keybroker.config.file import ConfigurationFile
+from keybroker.config.in_force import find_text, keep_texts
 from keybroker.config.one_party import (
     read_own_anchor,
     strange_callers,
@@ -125,6 +126,12 @@ class Configuration:
         return f"sqlite:///{self.data_directory / path}"
 
     @property
+    def tiles(self) -> Path | None:
+        """Where tiles and checkpoint are published; None: nowhere."""
+        table = self.file.checkpoints
+        return None if table is None or table.tiles is None else self.beside(table.tiles)
+
+    @property
     def pin(self) -> Pin:
         """Where the PIN is; calling it asks."""
         return pin_from(self.file.module.pin)
@@ -153,6 +160,15 @@ class Configuration:
             profile=self.profile.sha256,
             policies={purpose: policy.sha256 for purpose, policy in self.policies.items()},
         )
+
+    def texts_in_force(self) -> Iterator[bytes]:
+        """What those digests are of."""
+        yield from (self.sources.octets, packaged_profile(self.file.module.profile), *self.sources.policies.values())
+
+    def find_text_in_force(self, digest: str) -> bytes | None:
+        """What was or is in force under this digest (hexadecimal), None where its text was not kept."""
+        installed = (text for text in self.texts_in_force() if hashlib.sha256(text).hexdigest() == digest)
+        return find_text(self.data_directory, digest) or next(installed, None)
 
     @property
     def accepted(self) -> Path:
@@ -278,7 +294,11 @@ def reading(configuration: Configuration) -> Iterator[Reader]:
 
 
 def build_journal(configuration: Configuration, ledger: Ledger, *, worker: str) -> Journal:
-    """A worker's pen, which writes the digests of this configuration into every record. Raises: LedgerFault."""
+    """A worker's pen, which writes the digests of this configuration into every record; the texts are kept before.
+
+    Raises: LedgerFault.
+    """
+    keep_texts(configuration.data_directory, configuration.texts_in_force())
     return Journal(ledger, in_force=configuration.in_force, worker=worker)
 
 

@@ -1,6 +1,7 @@
-"""Where are the policies and profiles that travel with the package? The one function that finds them.
+"""Where are the policies, profiles and the verifier that travel with the package? The one function that finds them.
 
-In a wheel they stand in ``keybroker/policies`` and ``keybroker/hsm_profiles``; in a source tree beside the package.
+In a wheel they stand in ``keybroker/policies``, ``keybroker/hsm_profiles`` and ``keybroker/verifier``; in a source tree
+beside the package.
 """
 
 from __future__ import annotations
@@ -25,6 +26,13 @@ def packaged_profile(name: str) -> bytes:
     except FileNotFoundError as error:
         known = ", ".join(sorted(path.stem for path in directory.glob("*.toml")))
         raise ConfigurationInvalid(f"no profile {name}; there are {known}", where="module.profile") from error
+
+
+def packaged_for_verifiers() -> Mapping[str, bytes]:
+    """Name to octets, of what an evidence package bears so that a stranger needs nothing else: the verifier, and what
+    a record is, as a JSON schema."""
+    directory = _packaged("verifier")
+    return {name: (directory / name).read_bytes() for name in ("record.schema.json", "verify_evidence.py")}
 
 
 def policy_files(directory: Path) -> Mapping[str, bytes]:

@@ -11,9 +11,12 @@ from sqlalchemy import Connection, Table, delete, select, update
 
 from keybroker.errors import LedgerBroken
 from keybroker.ledger import tables
+from keybroker.ledger.audit_beside import check_beside
 from keybroker.ledger.audit_ceremonies import ceremony_rows
+from keybroker.ledger.audit_checkpoints import transparency_rows
 from keybroker.ledger.audit_evidence import evidence_rows
 from keybroker.ledger.audit_life import life_rows
+from keybroker.ledger.audit_types import check_types
 from keybroker.ledger.merkle import Frontier
 from keybroker.ledger.model import Head, StoredRecord
 from keybroker.ledger.reading import Reader
@@ -37,6 +40,7 @@ def verify(
 ) -> Verified:
     """Recompute everything that the ledger holds. Raises: LedgerBroken, which names the first thing wrong."""
     with ledger.read() as connection:
+        check_types(connection)
         row = connection.execute(select(tables.head)).one_or_none()
         if row is None:
             raise LedgerBroken("the ledger has no head")
@@ -58,9 +62,11 @@ def verify(
             life=life_rows(connection),
             ceremonies=ceremony_rows(connection),
             upkeep=_upkeep(connection),
+            transparency=transparency_rows(connection),
             anchor=anchor,
         )
         _check_frontier(row)
+        check_beside(connection)
         return verified
 
 

@@ -103,7 +103,8 @@ class Quarantining:
     def told(self, which: Communication, exceeded: Sequence[Counted]) -> dict[str, Json]:
         """What the record of the refusal says: what became of it, and of which counts."""
         held = self.find(which)
-        told: dict[str, Json] = {"counts": [each.name for each in exceeded], "state": _state(exceeded).value}
+        counts: list[Json] = [each.name for each in exceeded]
+        told: dict[str, Json] = {"counts": counts, "state": _state(exceeded).value, "user": exceeded[0].user}
         if held is not None:
             told["held"] = held.leaf_index
         return told

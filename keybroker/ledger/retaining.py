@@ -21,8 +21,8 @@ from keybroker.ledger.model import Json, RecordKind
 from keybroker.ledger.record import decode
 from keybroker.ledger.turn import Turn
 from keybroker.ledger.upkeep_form import MOST_RANGES, Aged
+from keybroker.ledger.verify_counters import use_of
 from keybroker.ledger.verify_form import moment_of
-from keybroker.ledger.verify_uses import use_weight
 from keybroker.terms import KeyState
 
 _ENDS = (RecordKind.OUTCOME, RecordKind.CLOSED)
@@ -70,7 +70,7 @@ class _Batch:
     def take_use(self, index: int, body: Body) -> None:
         """The intent itself."""
         self.take(index, RecordKind.INTENT)
-        self.uses += use_weight(index, body)
+        self.uses += use_of(index, body)
         self.until = max(int(moment_of(index, body).timestamp()), self.until or 0)
 
 

@@ -7,9 +7,10 @@ that every signature given again is the one recorded for that request, that noth
 (``verify_restores``), that every key went through its life as it may (``verify_life``) and every
 ceremony step by step (``verify_ceremonies``), that session keys were
 made and used as they may be (``verify_sessions``), that every statement verifies and was used once
-(``verify_evidence``), and that what the tables beside the records say (requests, counters,
+(``verify_evidence``), that every checkpoint that was signed
+is of this tree (``verify_checkpoints``), and that what the tables beside the records say (requests, counters,
 octets, what was taken, revocation lists, counts, quarantine, notifications of thresholds, evidence, keys with their
-history and copies, acts on the ledger itself: ``verify_upkeep``) is what the records say.
+history and copies, checkpoints, acts on the ledger itself: ``verify_upkeep``) is what the records say.
 ``ledger.audit`` reads it all in.
 """
 
@@ -27,7 +28,9 @@ from keybroker.ledger.merkle import Frontier
 from keybroker.ledger.model import Head, Json, RecordKind, StoredRecord
 from keybroker.ledger.signatures import is_signature, verifies
 from keybroker.ledger.verify_ceremonies import Ceremonies, CeremonyRows
+from keybroker.ledger.verify_checkpoints import Checkpoints, TransparencyRows
 from keybroker.ledger.verify_claims import SAME_REQUEST, Claims, ListRow, takes_something
+from keybroker.ledger.verify_counters import check_counters, use_of
 from keybroker.ledger.verify_counts import CheckRow, Counts, QuarantineRow, counts_something
 from keybroker.ledger.verify_evidence import Evidence, concerns_statements
 from keybroker.ledger.verify_form import expect, read_body
@@ -37,7 +40,7 @@ from keybroker.ledger.verify_restores import check_restore
 from keybroker.ledger.verify_rows import EvidenceRows
 from keybroker.ledger.verify_sessions import SessionActs
 from keybroker.ledger.verify_upkeep import Upkeep, UpkeepRow
-from keybroker.ledger.verify_uses import digests_of, use_weight, weight
+from keybroker.ledger.verify_uses import digests_of
 from keybroker.terms import DeploymentKind
 
 
@@ -103,8 +106,10 @@ class _Seen:
     upkeep: Upkeep = field(init=False)
     lives: Lives = field(default_factory=Lives)
     ceremonies: Ceremonies = field(default_factory=Ceremonies)
+    checkpoints: Checkpoints = field(init=False)
 
     def __post_init__(self) -> None:
+        self.checkpoints = Checkpoints(origin=self.origin, find=self.find)
         self.claims = Claims(find=lambda index, earlier: _before(self, index, earlier))
         self.counts = Counts(find=lambda index, earlier: _before(self, index, earlier))
         self.evidence = Evidence(origin=self.origin, find=lambda index, earlier: _before(self, index, earlier))
@@ -130,6 +135,7 @@ def verify_ledger(
     life: LifeRows | None = None,
     ceremonies: CeremonyRows | None = None,
     upkeep: Iterable[UpkeepRow] | None = None,
+    transparency: TransparencyRows | None = None,
     anchor: Head | None = None,
 ) -> Verified:
     """Recompute everything. Tables that are not given are not looked at.
@@ -157,17 +163,19 @@ def verify_ledger(
             _pass_over(seen, stored, rows.at(index), kept.at(index))
         # 3. The tree.
         seen.frontier.append(stored.leaf_hash)
+        seen.checkpoints.append(stored.leaf_hash)
         seen.kinds[stored.kind] = seen.kinds.get(stored.kind, 0) + 1
         _check_root(seen.frontier, anchor, "the head kept outside")
         seen.upkeep.check_root(seen.frontier)
     _check_left_over(rows, kept)
-    _check_counters(seen, counters)
+    check_counters(seen.uses + seen.upkeep.uses, counters)
     seen.claims.check_tables(taken, lists)
     seen.counts.check_tables(counts, quarantine, checks)
     seen.evidence.check_tables(evidence)
     seen.lives.check_tables(life)
     seen.ceremonies.check_tables(ceremonies)
     seen.upkeep.check_end()
+    seen.checkpoints.check_tables(transparency)
     _check_end(seen, head, anchor)
     return Verified(
         origin=head.origin,
@@ -286,7 +294,8 @@ def _begin(seen: _Seen, index: int, body: dict[str, Json], row: RequestRow | Non
         use=body.get("use", UseKind.SIGNATURE.value),
         takes=takes_something(body),
     )
-    seen.uses += use_weight(index, body)
+    seen.uses += use_of(index, body)
+    seen.checkpoints.begin(index, body)
     if takes_something(body):
         seen.claims.begin(index, body)
     if counts_something(body):
@@ -319,6 +328,7 @@ def _end(seen: _Seen, index: int, body: dict[str, Json]) -> None:
         whose = f"a signature by {begun.public_key} over {begun.digest}, as intent {intent} says"
         expect(verified, index, whose, f"one that does not verify: {signature}")
         seen.signatures += 1
+    seen.checkpoints.end(index, int(str(intent)), body)
     if state in record.MAY_TAKE_AGAIN and begun.takes:
         seen.claims.may_be_taken_again(int(str(intent)), served=state == record.DONE)
     row = begun.row
@@ -343,16 +353,6 @@ def _check_left_over(rows: _Merged, kept: _Merged) -> None:
         raise LedgerBroken(f"the table of requests names intent {rows.next.intent_index}, which is no record")
     if kept.next is not None:
         raise LedgerBroken(f"octets are kept for intent {kept.next[0]}, which is no record")
-
-
-def _check_counters(seen: _Seen, counters: Iterable[tuple[bytes, int]] | None) -> None:
-    # Each intent tells how many came before it with the same counter: 0, 1, 2 … as often as the table says. Two equal
-    # sums of hashes stand for two equal sets, and need no memory.
-    if counters is None:
-        return
-    told = sum(weight(relation, reused) for relation, uses in counters for reused in range(uses))
-    if told != seen.uses + seen.upkeep.uses:
-        raise LedgerBroken("the table of counters does not tell the same uses as the intents")
 
 
 def _check_end(seen: _Seen, head: Head, anchor: Head | None) -> None:

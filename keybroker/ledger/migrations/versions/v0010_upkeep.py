@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "v0010"
-down_revision = "v0007"
+down_revision = "v0009"
 
 _leaf = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
