@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from keybroker.cli import ledger_proofs
 from keybroker.cli.exit_status import ExitStatus
 from keybroker.cli.ledger_backup import backup, backups, open_backup
 from keybroker.cli.ledger_export import export
@@ -14,6 +15,7 @@ from keybroker.cli.ledger_rejudge import rejudged, told
 from keybroker.cli.ledger_rejudge import show as show_rejudged
 from keybroker.cli.ledger_restore import restore
 from keybroker.cli.ledger_retain import retain
+from keybroker.cli.ledger_review import review
 from keybroker.cli.options import Config, Json
 from keybroker.cli.output import Jsonable, console, show_facts, show_json, show_table
 from keybroker.cli.progress import progress_of
@@ -37,6 +39,8 @@ def register(app: typer.Typer) -> None:
     group.command("backups")(backups)
     group.command("open-backup")(open_backup)
     group.command("retain")(retain)
+    group.command("review")(review)
+    ledger_proofs.register(group)
     app.add_typer(group, name="ledger")
 
 

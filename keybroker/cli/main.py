@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, str] = {
     "keys": "keybroker.cli.keys",
     "module": "keybroker.cli.module",
     "ledger": "keybroker.cli.ledger",
+    "report": "keybroker.cli.report",
     "trust": "keybroker.cli.trust",
     "ssc": "keybroker.cli.ssc",
     "people": "keybroker.cli.people",
@@ -40,6 +41,7 @@ COMMANDS: Mapping[str, str] = {
     "custodian": "keybroker.cli.custodian",
     "policy": "keybroker.cli.policy",
     "config": "keybroker.cli.config",
+    "witness": "keybroker.cli.witness",
     "dev": "keybroker.cli.dev.commands",
 }
 """Command to the module that registers it, in the order of the help."""

@@ -75,7 +75,7 @@ class Broker(BlockingOperations):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if error is None:
+            if error is None and not self._loop.is_closed():
                 self.settle_receipts()
         finally:
             self.close()

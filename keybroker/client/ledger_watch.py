@@ -7,6 +7,7 @@ and every receipt must be in a tree that one covers: both by proofs of RFC 9162,
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Protocol, final
 
 from keybroker.client.answers import InclusionProof, Receipt
-from keybroker.errors import ContentMalformed, LedgerForked, NoteUnfit, ProofUnfit, RequestMalformed
+from keybroker.errors import ContentMalformed, LedgerForked, NoteUnfit, NotPermitted, ProofUnfit, RequestMalformed
 from keybroker.ledger.note import read_note
 from keybroker.ledger.note_keys import check_signed, read_vkey
 from keybroker.ledger.proofs import check_consistency, check_inclusion
@@ -63,9 +64,10 @@ class LedgerWatch:
         self._state = state
         self._pending: dict[int, tuple[bytes, float]] = {}
         self._failure: LedgerForked | None = None
+        self._one_at_a_time = asyncio.Lock()
         self.head: TreeHead | None = None
         if state is not None and state.exists():
-            self.head = self.read(json.loads(state.read_bytes())["note"].encode())
+            self.head = self.read(_kept(state))
 
     @property
     def pending(self) -> int:
@@ -98,7 +100,16 @@ class LedgerWatch:
 
     async def look(self, asks: Asks, now: float) -> None:
         """Take in the last checkpoint; check every receipt that it covers. Raises: LedgerForked; what asking does."""
-        await self.follow(asks, await asks.get_checkpoint())
+        async with self._one_at_a_time:
+            await self._look(asks, now)
+
+    async def _look(self, asks: Asks, now: float) -> None:
+        try:
+            await self.follow(asks, await asks.get_checkpoint())
+        except NotPermitted as refusal:
+            # A ledger that was never shown may have no checkpoint yet; whoever may not ask is told why.
+            if self.head is not None or refusal.findings:
+                raise
         size = 0 if self.head is None else self.head.tree_size
         covered = sorted(index for index in self._pending if index < size)
         for start in range(0, len(covered), MOST_PROOFS):
@@ -175,3 +186,12 @@ class LedgerWatch:
             " you have, and tell the auditor"
         )
         return self._failure
+
+
+def _kept(state: Path) -> bytes:
+    """Raises: ValueError for a file that no client wrote."""
+    try:
+        note: str = json.loads(state.read_bytes())["note"]
+        return note.encode()
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{state}: expected what a client kept of a ledger, found something else") from error

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from keybroker.config.table import Table, Text
 
 FULL_YEAR = 366
 """Days. SEC G8.40: within twelve months of each assessment follows the next, and it asks for what was between."""
@@ -16,25 +18,21 @@ FULL_CYCLE = 3 * FULL_YEAR
 """Days. SEC G8.40-G8.42: from one Full User Security Assessment to the next, where two lesser ones stand between."""
 
 
-class BackUpTable(BaseModel):
+class BackUpTable(Table):
     """Who reads a back-up (certificates of RSA keys of 3072 bits, PEM), and how old the last may be before it is warned
     of.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    recipients: Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
+    recipients: Annotated[list[Text], Field(min_length=1)]
     warn_after_days: Annotated[int, Field(ge=1, le=366)]
 
 
-class RetentionTable(BaseModel):
+class RetentionTable(Table):
     """For how many days each is kept at least, before an order of a person lets it age out.
 
     ``octets``: messages beside the records. ``reads``: reads, starts and stops. ``refusals``: what was not served.
     ``uses``: intents with their outcomes and releases.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     octets_days: Annotated[int, Field(ge=31)]
     """At least 31 days: the longest time in which a reviewer (G2.26, G3.3) first looks, and re-judging needs them."""

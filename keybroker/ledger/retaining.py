@@ -70,7 +70,7 @@ class _Batch:
     def take_use(self, index: int, body: Body) -> None:
         """The intent itself."""
         self.take(index, RecordKind.INTENT)
-        self.uses += use_of(index, body)
+        self.uses += use_of(index, dict(body))
         self.until = max(int(moment_of(index, body).timestamp()), self.until or 0)
 
 

@@ -1,16 +1,16 @@
 """The ledger's tables, as SQLAlchemy Core sees them. ``migrations/`` makes them; a test holds the two together.
 
-``record`` is evidence and never changes. The rest can be made again from it, or is an erasable copy (``octets``).
+``record`` is evidence and never changes, but that what was aged out loses its octets. The rest can be made again from
+it, or is an erasable copy (``octets``).
 """
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text, text
+from sqlalchemy import Column, Index, Integer, LargeBinary, String, Table, Text, text
 
-metadata = MetaData()
-
-LEAF = BigInteger().with_variant(Integer(), "sqlite")
-"""A leaf index. SQLite's Integer has 64 bits, and as a primary key costs no second B-tree."""
+from keybroker.ledger.table_base import LEAF
+from keybroker.ledger.table_base import metadata as metadata
+from keybroker.ledger.tables_upkeep import upkeep as upkeep  # one of them, in a file of its own
 
 record = Table(
     "record",
@@ -343,6 +343,36 @@ ceremony_step = Table(
 )
 """A step that was begun; ``entry``, ``signatures`` (JSON) and ``leaf_index`` once it is concluded."""
 
+anomaly_watch = Table(
+    "anomaly_watch",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("looked_to", LEAF, nullable=False),
+)
+"""One row: records before this leaf index were looked at for Anomalous Events (SEC G2.29, G3.15)."""
+
+webhook_delivery = Table(
+    "webhook_delivery",
+    metadata,
+    Column("leaf_index", LEAF, primary_key=True, autoincrement=False),
+    Column("tries", Integer, nullable=False),
+    Column("next_at", LEAF, nullable=False),
+    Column("delivered_at", LEAF),
+    Column("error", String(256), nullable=False),
+)
+"""Messages on Anomalous Events, by the leaf index of the record that tells of one: when the next try is due, when it
+was taken (both in seconds), and what the last try came to. None is ever given up.
+"""
+
+ledger_review = Table(
+    "ledger_review",
+    metadata,
+    Column("leaf_index", LEAF, primary_key=True, autoincrement=False),
+    Column("up_to", LEAF, nullable=False),
+    Column("person", String(128), nullable=False),
+    Column("at", LEAF, nullable=False),
+)
+"""Reviews of the audit log (SEC G2.26): up to which record, by whom, when (in seconds)."""
 checkpoint = Table(
     "checkpoint",
     metadata,
@@ -367,15 +397,4 @@ cosignature = Table(
 )
 """What witnesses cosigned: the signature line under the checkpoint of that size, by the witness's key name. ``at``
 (seconds) is when it came.
-"""
-
-upkeep = Table(
-    "upkeep",
-    metadata,
-    Column("leaf_index", LEAF, primary_key=True, autoincrement=False),
-    Column("act", String(32), nullable=False),
-    Column("at", LEAF, nullable=False),
-)
-"""Where acts on the ledger itself stand (``ledger/upkeep_form.py``): whoever verifies looks at them ahead, for they
-tell of records before them. ``at`` is in seconds.
 """
