@@ -6,7 +6,6 @@ No key that guards has a default. Octets in, ``ConfigurationFile`` out; nothing 
 from __future__ import annotations
 
 import re
-import tomllib
 from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, Field, ValidationError, field_validator, model_validator
@@ -16,6 +15,7 @@ from keybroker.config.checkpoints_table import CheckpointsTable, WitnessesTable
 from keybroker.config.table import Count, Name, Seconds, Table, Text
 from keybroker.config.upkeep import BackUpTable, RetentionTable
 from keybroker.errors import ConfigurationInvalid
+from keybroker.policy.strict_toml import read_toml
 from keybroker.terms import (
     Caller,
     CallerKind,
@@ -311,9 +311,11 @@ def port_of(place: str) -> int:
 def read_file(octets: bytes, *, name: str) -> ConfigurationFile:
     """Raises: ConfigurationInvalid that names the file and every key that is wrong."""
     try:
-        return ConfigurationFile.model_validate(tomllib.loads(octets.decode("utf-8")))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        read = read_toml(octets)
+    except ValueError as error:
         raise ConfigurationInvalid(f"is not TOML: {error}", where=name) from error
+    try:
+        return ConfigurationFile.model_validate(read)
     except ValidationError as error:
         raise ConfigurationInvalid(_complaints(error), where=name) from error
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from keybroker.errors import ConfigurationInvalid
+from keybroker.policy.strict_toml import read_toml
 
 Form = TypeVar("Form", bound=BaseModel)
 
@@ -18,10 +18,11 @@ def read_form(octets: bytes, form: type[Form], *, where: str, of_tuples: bool = 
     Raises: ConfigurationInvalid, which names ``where`` and each key that is amiss; never a value.
     """
     try:
-        read = tomllib.loads(octets.decode("utf-8"))
-        return form.model_validate(_tuples(read) if of_tuples else read)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        read = read_toml(octets)
+    except ValueError as error:
         raise ConfigurationInvalid(f"expected TOML in UTF-8: {error}", where=where) from error
+    try:
+        return form.model_validate(_tuples(read) if of_tuples else read)
     except ValidationError as error:
         told = "; ".join(f"{'.'.join(map(str, each['loc'])) or where}: {each['msg']}" for each in error.errors())
         raise ConfigurationInvalid(told, where=where) from error

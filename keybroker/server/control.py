@@ -11,7 +11,7 @@ import socket
 from collections.abc import Iterator
 from typing import Literal, final
 
-Word = Literal["pin", "reload", "ready", "taken", "kept", "failed"]
+Word = Literal["pin", "reload", "ready", "alive", "taken", "kept", "failed"]
 
 
 @final
@@ -31,7 +31,14 @@ class Control:
     def say(self, word: Word, text: str = "") -> None:
         """Nothing happens when the other end has gone: it is noticed where one listens."""
         try:
-            self._end.sendall(json.dumps([word, text]).encode("ascii") + b"\n")
+            self._end.sendall(_line(word, text))
+        except OSError:
+            return
+
+    def mention(self, word: Word) -> None:
+        """The same, but nobody waits for an end that does not listen: where there is no room it is left out."""
+        try:
+            self._end.send(_line(word, ""), socket.MSG_DONTWAIT)
         except OSError:
             return
 
@@ -49,3 +56,7 @@ class Control:
         for line in lines:
             word, text = json.loads(line)
             yield word, text
+
+
+def _line(word: Word, text: str) -> bytes:
+    return json.dumps([word, text]).encode("ascii") + b"\n"

@@ -248,6 +248,8 @@ class Serving:
             await self._health.show(signing=False, keys={})
             return
         signing, keys, records = await self._coalescer.run_unbounded(self._state)
+        # Both threads came by here: a worker that hangs in the module or the ledger, or is stopped, falls silent.
+        self._control.mention("alive")
         await self._health.show(signing=signing, keys=keys)
         self._metrics.flush()
         self._metrics.standing(queued=self._coalescer.queued, records=records, keys=keys)

@@ -8,6 +8,7 @@ loads no token's library.
 from __future__ import annotations
 
 import argparse
+import os
 import secrets
 import selectors
 import signal
@@ -27,9 +28,11 @@ from keybroker.server.beside_process import BesideProcess
 from keybroker.server.exit_status import ExitStatus, exit_status
 from keybroker.server.hold import hold_directory
 from keybroker.server.logging import Logger, configure_logging
+from keybroker.server.own_process import check_modes, check_user, keep_to_itself
 from keybroker.server.port import reserve
 from keybroker.server.process import WorkerProcess
 from keybroker.server.reload import check_ordered, check_reloadable
+from keybroker.server.service_manager import ServiceManager
 from keybroker.server.supervisor_metrics import SupervisorMetrics
 from keybroker.server.watch_process import WatchProcess
 
@@ -39,6 +42,8 @@ _START_SECONDS = 60.0
 _STEADY_SECONDS = 60.0
 """A worker that was up for so long starts again without a growing pause."""
 _PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+_LEAST_SILENCE_SECONDS = 20.0
+"""Of a worker that says every second that it is alive; and at least twice what a batch may take. Then it is killed."""
 _KILL_SECONDS = 5.0
 """After the time for draining."""
 
@@ -49,6 +54,8 @@ def serve(config_path: Path | str, workers: int) -> int:
         configuration = read_configuration(config_path)
         if workers < 1:
             raise ConfigurationInvalid(f"expected at least one worker, found {workers}", where="--workers")
+        check_user(configuration.deployment, os.getresuid())
+        check_modes(configuration)
         log = configure_logging(configuration.file.server.log, worker="supervisor")
         check_head_is_kept(configuration)
         with hold_directory(configuration.data_directory):
@@ -57,7 +64,8 @@ def serve(config_path: Path | str, workers: int) -> int:
             check_witnesses(configuration, lambda name, why: log.warning("witness not asked", witness=name, why=why))
             kept, listen = reserve(configuration.file.server.listen)
             with kept, SupervisorMetrics(configuration) as metrics:
-                status = Supervisor(configuration, listen, workers, log, metrics).run()
+                told = ServiceManager(os.environ)
+                status = Supervisor(configuration, listen, workers, log, metrics, told).run()
             held.close()
             return status
     except KeybrokerError as error:
@@ -80,7 +88,13 @@ class Supervisor:
     """One thread: signals set flags, a tick looks at everything."""
 
     def __init__(
-        self, configuration: Configuration, listen: str, workers: int, log: Logger, metrics: SupervisorMetrics
+        self,
+        configuration: Configuration,
+        listen: str,
+        workers: int,
+        log: Logger,
+        metrics: SupervisorMetrics,
+        manager: ServiceManager,
     ) -> None:
         self._configuration = configuration
         self._before = self._asked = configuration
@@ -90,6 +104,7 @@ class Supervisor:
         self._since = int(configuration.clock.now().timestamp())
         self._log = log
         self._metrics = metrics
+        self._manager = manager
         self._pin = configuration.pin
         self._hidden = _secrets_variables(configuration)
         self._beside = _beside(configuration, self._hidden, log)
@@ -108,6 +123,8 @@ class Supervisor:
         with woken:
             while not self._stop and self._status is None:
                 self._tick()
+                self._manager.alive()
+            self._manager.stopping()
             self._stop_all()
         self._log.info("broker stopped")
         return ExitStatus.CLEAN if self._status is None else self._status
@@ -126,6 +143,7 @@ class Supervisor:
             self._reload = False
             self._pass_reload_on()
         self._look_at_latch()
+        self._look_for_silence()
         self._start_next()
         # Once the broker was ready: who watches the ledger need not migrate it.
         if self._was_ready and not self._stop and (ended := self._watch.tick()) is not None:
@@ -180,11 +198,13 @@ class Supervisor:
             process.heard_all = True
 
     def _heard(self, process: WorkerProcess, word: str, text: str) -> None:
+        process.heard = time.monotonic()
         if word == "ready":
             process.ready = True
             if not self._was_ready and all(slot.process is not None and slot.process.ready for slot in self._slots):
                 self._was_ready = True
                 self._log.info("broker ready", listen=self._listen, workers=len(self._slots))
+                self._manager.ready(f"{len(self._slots)} workers serve {self._listen}")
         elif word == "failed":
             process.why = text
         elif word == "taken":
@@ -226,12 +246,22 @@ class Supervisor:
         slot.not_before = time.monotonic() + _PAUSES[min(slot.failures, len(_PAUSES) - 1)]
         slot.failures += 1
 
+    def _look_for_silence(self) -> None:
+        """A worker that hangs in the module or the ledger, or is stopped, keeps its connections and answers none."""
+        longest = max(_LEAST_SILENCE_SECONDS, 2 * self._configuration.file.limits.deadline_seconds)
+        for process in (slot.process for slot in self._slots):
+            if process is not None and process.ready and time.monotonic() - process.heard > longest:
+                self._log.error("worker silent", number=process.number, seconds=longest)
+                process.kill()
+
     def _look_at_latch(self) -> None:
         found = find_latch(self._configuration.data_directory)
         if found is not None and self._latched is None:
             self._log.error("module latched: no worker starts until keybroker module unlatch", why=found)
+            self._manager.status("module latched: no worker starts until keybroker module unlatch")
         elif found is None and self._latched is not None:
             self._log.info("module unlatched")
+            self._manager.status("module unlatched: workers start")
             for slot in self._slots:
                 slot.not_before, slot.failures = 0.0, 0
         self._latched = found
@@ -306,6 +336,7 @@ class Supervisor:
         last = time.monotonic() + self._configuration.file.limits.drain_seconds + _KILL_SECONDS
         while time.monotonic() < last and any(process.ended() is None for process in processes):
             time.sleep(0.02)
+            self._manager.alive()
         for process in processes:
             if process.ended() is None:
                 self._log.error("worker did not drain in time", number=process.number)
@@ -340,6 +371,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("configuration", type=Path)
     parser.add_argument("--workers", type=int, default=1)
     asked = parser.parse_args(arguments)
+    keep_to_itself()
     return serve(asked.configuration, asked.workers)
 
 

@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from keybroker.cli.acting import acting
 from keybroker.cli.dev.configuration import LEDGER_ORIGIN
 from keybroker.cli.dev.deployment import Deployment
 from keybroker.cli.dev.evidence import confirmed, read_attests, take_in
 from keybroker.cli.dev.sample import sample_pre_command
 from keybroker.cli.dev.statements import ADMINISTRATORS, common
-from keybroker.cli.key_acts import acting
 from keybroker.config import read_configuration
 from keybroker.keys.standing import read_standing
 from keybroker.pb import signing_pb2

@@ -12,10 +12,10 @@ from dataclasses import replace
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from keybroker.cli.acting import acting
 from keybroker.cli.dev.deployment import Deployment
 from keybroker.cli.dev.evidence import read_attests, take_in
 from keybroker.cli.dev.statements import OFFICER, decision
-from keybroker.cli.key_acts import acting
 from keybroker.config import read_configuration
 from keybroker.statement.approval import ApprovedMessage
 from scripts.replay_parts.cases import Case

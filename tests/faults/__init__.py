@@ -20,7 +20,8 @@ import pytest
 SOURCE = Path(__file__).with_name("faults.c")
 COUNTING = Path(__file__).with_name("counting_module.c")
 FAILING = Path(__file__).with_name("failing_module.c")
-Fault = Literal["fsync", "write", "readonly", "clock", "module"]
+SHIM = Path(__file__).with_name("pkcs11_shim.c")
+Fault = Literal["fsync", "slow", "write", "readonly", "clock", "module"]
 
 
 def build(source: Path = SOURCE) -> Path:
@@ -47,7 +48,8 @@ def environment(control: Path) -> dict[str, str]:
 
 def set_fault(control: Path, fault: Fault, concerned: str, *, after: int = 0) -> None:
     """Switch a fault on: ``concerned`` is a part of the paths that fail (or the clock's shift in seconds; of
-    ``FAILING`` a return value and functions, ``0x31 C_UnwrapKey;``), ``after`` the number of calls that still succeed.
+    ``FAILING`` a return value and functions, ``0x31 C_UnwrapKey;``), ``after`` the number of calls that still succeed
+    (of ``slow`` the milliseconds that each sync takes longer).
     """
     unfinished = control / f".{fault}"
     unfinished.write_text(f"{concerned}\n{after}\n")

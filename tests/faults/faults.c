@@ -2,9 +2,10 @@
  *
  * KEYBROKER_FAULTS names a directory. A file in it switches its fault on; removing the file switches it off:
  *   fsync   fsync and fdatasync fail with EIO
+ *   slow    fsync and fdatasync take longer: line 1 a part of the paths concerned, line 2 by how many milliseconds
  *   write   write, pwrite, writev and pwritev fail with ENOSPC
  *   readonly  the same fail with EROFS, and so does opening for writing
- *           all hold: line 1 a part of the paths concerned, line 2 how many calls succeed before (0 when absent)
+ *           fsync, write and readonly hold: line 1 a part of the paths concerned, line 2 how many calls succeed before (0 when absent)
  *   clock   seconds (decimal, signed) that CLOCK_REALTIME is shifted by
  */
 #define _GNU_SOURCE
@@ -53,13 +54,30 @@ static int fails_at(const char *name, const char *path, atomic_long *passed) {
     return strstr(path, text) && atomic_fetch_add(passed, 1) >= after;
 }
 
+static void path_of(int descriptor, char path[PATH_MAX]) {
+    char link[64];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
+    ssize_t length = readlink(link, path, PATH_MAX - 1);
+    path[length < 0 ? 0 : length] = 0;
+}
+
 /* Should this call on this descriptor fail now? */
 static int fails(const char *name, int descriptor, atomic_long *passed) {
-    char link[64], path[PATH_MAX];
-    snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
-    ssize_t length = readlink(link, path, sizeof path - 1);
-    path[length < 0 ? 0 : length] = 0;
+    char path[PATH_MAX];
+    path_of(descriptor, path);
     return fails_at(name, path, passed);
+}
+
+/* Wait where syncs of this descriptor are to be slow. */
+static void wait_slowly(int descriptor) {
+    char text[TEXT], path[PATH_MAX];
+    if (!control("slow", text)) return;
+    char *second = strchr(text, '\n');
+    long milliseconds = second ? atol(second + 1) : 0;
+    if (second) *second = 0;
+    path_of(descriptor, path);
+    struct timespec time = {milliseconds / 1000, milliseconds % 1000 * 1000000};
+    if (strstr(path, text)) nanosleep(&time, NULL);
 }
 
 static atomic_long synced, written, refused;
@@ -90,12 +108,14 @@ OPEN(open64)
 
 int fsync(int descriptor) {
     REAL(int, "fsync", int);
+    wait_slowly(descriptor);
     if (fails("fsync", descriptor, &synced)) { errno = EIO; return -1; }
     return real(descriptor);
 }
 
 int fdatasync(int descriptor) {
     REAL(int, "fdatasync", int);
+    wait_slowly(descriptor);
     if (fails("fsync", descriptor, &synced)) { errno = EIO; return -1; }
     return real(descriptor);
 }

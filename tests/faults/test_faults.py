@@ -40,6 +40,15 @@ def test_fails_the_calls_on_the_paths_concerned_and_no_others(
     assert run(program, control, str(tmp_path / "ledger")).returncode == 0
 
 
+def test_makes_syncs_of_the_paths_concerned_slow(tmp_path: Path) -> None:
+    control = tmp_path / "control"
+    control.mkdir()
+    faults.set_fault(control, "slow", "ledger", after=300)
+    program = f"import time; begun=time.monotonic(); {FSYNC}; print(time.monotonic()-begun)"
+    assert float(run(program, control, str(tmp_path / "ledger")).stdout) >= 0.3
+    assert float(run(program, control, str(tmp_path / "other")).stdout) < 0.3
+
+
 def test_shifts_the_clock_of_the_process_alone(tmp_path: Path) -> None:
     control = tmp_path / "control"
     control.mkdir()

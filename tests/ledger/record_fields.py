@@ -14,7 +14,14 @@ from tests.architecture.sources import ROOT
 
 _TABLE = "| may tell of | what | fields |"
 _quoted = re.compile(r"`([a-z0-9_.*]+)`")
-_VARY = ("in_force.policies.", "body.signatures.", "body.renunciation.signatures.", "body.given.", "body.kinds.", "body.looked_at.selection.")
+_VARY = (
+    "in_force.policies.",
+    "body.signatures.",
+    "body.renunciation.signatures.",
+    "body.given.",
+    "body.kinds.",
+    "body.looked_at.selection.",
+)
 """Whose next name is a purpose, a person's, what a step was given, a kind of record, or what was selected."""
 
 

@@ -126,6 +126,23 @@ def test_keeps_nothing_from_a_witness_with(says: Callable[[Stage], bytes], why: 
     assert stage.cosigned() == []
 
 
+def test_tells_of_a_witness_that_forgot_and_shows_it_all_again(stage: Stage, tmp_path: Path) -> None:
+    options = {"origin": ORIGIN, "ledger-key": write_vkey(LEDGER_KEY), "name": KEY.name}
+    key = scene.init(tmp_path / "w", **options)
+    with scene.running(tmp_path / "w") as witness:
+        port = witness.port
+        asked = stage.asked(WitnessPlace(url=witness.url, key=key, timeout_seconds=5.0))
+        stage.look(asked, lambda: stage.cosigned() == [stage.size])
+    for name in ("checkpoint", "cosigned.jsonl"):
+        (tmp_path / "w" / name).unlink()
+    settings = tmp_path / "w" / "witness.toml"
+    settings.write_text(settings.read_text().replace(":0", f":{port}"))
+    stage.checkpoint("second")
+    with scene.running(tmp_path / "w"):
+        stage.look(asked, lambda: stage.cosigned() == [stage.size])
+    assert [event for event, _ in stage.said.events if event == "WITNESS FORGOT"] == ["WITNESS FORGOT"]
+
+
 def test_asks_a_witness_that_is_away_again_and_tells_it_once(stage: Stage) -> None:
     place = WitnessPlace(url="http://127.0.0.1:1", key=KEY, timeout_seconds=1.0)
     asked, until = stage.asked(place), time.monotonic() + 1.5

@@ -1,0 +1,194 @@
+"""Did a broker keep its promises? Asked of its ledger's file, its clients' replies and its module's account.
+
+Independent: with ``checker_ledger.py`` the standard library and ``cryptography``, nothing of keybroker, written from
+docs/ledger.md alone.
+
+    python -m scripts.soak_parts.checker LEDGER.sqlite --uses FILE --replies FILE...
+
+``--uses``: what the module wrote of each C_Sign ("asked DIGEST" before it used a key, "made DIGEST SIGNATURE" or
+"failed DIGEST VALUE" after), from the record ``--since`` on. ``--replies``: what each client held, a line of JSON for
+each signature. The last line printed is one of JSON; exit status 1 where anything was found.
+
+    lost        a signature that a client holds and the ledger does not have, at the place that its receipt names
+    unrecorded  a use of a key that no durable intent stands for
+    doubled     one-time evidence, or a name of a request, that was used for two signatures
+    exceeded    an intent beyond its Anomaly Detection Threshold
+    broken      any other record, hash, order or signature that is not as it must be
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from scripts.soak_parts.checker_ledger import Findings, Intent, Ledger, read_ledger, verifies
+
+TOLD = 20
+"""Findings of a kind that are told in words; all are counted."""
+
+
+# ---- one-time evidence
+
+
+def check_evidence(ledger: Ledger, findings: Findings) -> None:
+    """An intent that failed used no key, and its own request alone may take the same again."""
+    used: dict[str, Intent] = {}
+    for index, intent in sorted(ledger.intents.items()):
+        for identity in intent.evidence:
+            before = used.setdefault(identity, intent)
+            if before is intent:
+                continue
+            same = (before.name, before.request) == (intent.name, intent.request)
+            if before.state != "failed" or not same:
+                findings.add("doubled", f"record {index} uses once more what was used before: {identity}")
+            used[identity] = intent
+
+
+# ---- the module's account
+
+
+def read_uses(file: Path, findings: Findings) -> tuple[Counter[str], dict[str, set[str]], int]:
+    """How often each digest was asked for, the signatures that were made of it, and how many calls came back."""
+    asked: Counter[str] = Counter()
+    made: dict[str, set[str]] = defaultdict(set)
+    returned = 0
+    for number, line in enumerate(file.read_text().splitlines(), 1):
+        match line.split(" "):
+            case ["asked", digest]:
+                asked[digest] += 1
+            case ["made", digest, signature]:
+                made[digest].add(signature)
+                returned += 1
+            case ["failed", _, _]:
+                returned += 1
+            case _:
+                findings.add("broken", f"line {number} of the module's account is not one of its lines")
+    return asked, made, returned
+
+
+def check_uses(
+    ledger: Ledger, asked: Counter[str], made: Mapping[str, set[str]], *, since: int, findings: Findings
+) -> None:
+    """Of each digest no more uses than intents that may have used the key, and every recorded signature among them.
+
+    An intent that is unknown, closed or open may have come to the module or not: its process died, or the answer was
+    lost. One that is signed came there once, one that failed never: the ledger says so, and is held to it.
+    """
+    states: dict[str, Counter[str]] = defaultdict(Counter)
+    for index, intent in ledger.intents.items():
+        if intent.signs and index >= since:
+            states[intent.digest][intent.state] += 1
+            if intent.state == "signed" and intent.signature not in made.get(intent.digest, set()):
+                findings.add("broken", f"the module did not make the signature of intent {index}")
+    for digest, times in asked.items():
+        ended = states[digest]
+        may_have = sum(ended.values()) - ended["failed"]
+        for _ in range(times - may_have):
+            findings.add(
+                "unrecorded", f"the module was asked {times} times for {digest}, and {may_have} intents say so"
+            )
+    for digest, ended in states.items():
+        if ended["signed"] > asked[digest]:
+            findings.add("broken", f"{ended['signed']} signatures of {digest}, and {asked[digest]} uses")
+
+
+# ---- what clients hold
+
+
+def read_replies(files: Iterable[Path], findings: Findings) -> Iterator[dict[str, Any]]:
+    for file in files:
+        lines = file.read_bytes().split(b"\n")
+        # A client that was killed while it wrote holds nothing of its last line.
+        for number, line in enumerate(lines[:-1], 1):
+            try:
+                reply: dict[str, Any] = json.loads(line)
+            except ValueError:
+                findings.add("broken", f"{file.name}: line {number} is not a reply")
+            else:
+                yield reply
+
+
+def check_replies(ledger: Ledger, replies: Iterable[Mapping[str, Any]], findings: Findings) -> int:
+    """Each is at its receipt's place, of the very octets that were sent. Answers how many there were."""
+    by_name: dict[tuple[str, str], str] = {}
+    by_checked: dict[tuple[str, str], str] = {}
+    count = 0
+    for reply in replies:
+        count += 1
+        why = why_lost(ledger, reply)
+        if why:
+            findings.add("lost", f"{reply['key']} {reply['request_id']}, receipt {reply['leaf_index']}: {why}")
+        names = [(by_name, (reply["key"], reply["request_id"]))]
+        names += [(by_checked, (reply["key"], reply["octets"]))] if reply["checked"] else []
+        for seen, name in names:
+            if seen.setdefault(name, reply["signature"]) != reply["signature"]:
+                findings.add("doubled", f"{reply['key']} {reply['request_id']}: a second signature for the same")
+    return count
+
+
+def why_lost(ledger: Ledger, reply: Mapping[str, Any]) -> str:
+    index = reply["leaf_index"]
+    if reply["origin"] != ledger.origin:
+        return "of another ledger"
+    if index >= len(ledger.leaves) or ledger.leaves[index] != reply["leaf_hash"]:
+        return "the ledger has no such record there"
+    intent, signature = ledger.given.get(index, (None, ""))
+    if intent is None or signature != reply["signature"]:
+        return "the record there does not hold this signature"
+    octets = bytes.fromhex(reply["octets"])
+    if intent.octets != hashlib.sha256(octets).hexdigest() or intent.public_key != reply["public_key"]:
+        return "the intent is of other octets, or of another key"
+    # GBCS: from the second octet to the end of the content.
+    if not verifies(reply["public_key"], signature, hashlib.sha256(octets[1:]).hexdigest()):
+        return "it does not verify over what was sent"
+    return ""
+
+
+# ---- all of it
+
+
+def check(file: Path, uses: Path, replies: Sequence[Path], *, since: int) -> tuple[Findings, dict[str, int]]:
+    """What was found, and how much there was to look at; the module's account begins with the record ``since``."""
+    findings = Findings()
+    ledger = read_ledger(file, findings)
+    asked, made, returned = read_uses(uses, findings)
+    check_evidence(ledger, findings)
+    check_uses(ledger, asked, made, since=since, findings=findings)
+    count = check_replies(ledger, read_replies(replies, findings), findings)
+    states = Counter(intent.state for intent in ledger.intents.values())
+    return findings, {
+        "records": len(ledger.leaves),
+        "intents": len(ledger.intents),
+        "signed": states["signed"],
+        "failed": states["failed"],
+        "unknown": states["unknown"],
+        "open": states["open"],
+        "replies": count,
+        "uses": asked.total(),
+        "uses_cut_short": asked.total() - returned,
+    }
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("ledger", type=Path)
+    parser.add_argument("--uses", type=Path, required=True)
+    parser.add_argument("--since", type=int, default=0, help="the first record that the module's account is of")
+    parser.add_argument("--replies", type=Path, nargs="+", required=True)
+    given = parser.parse_args(arguments)
+    findings, figures = check(given.ledger, given.uses, given.replies, since=given.since)
+    for kind, found in findings.by_kind.items():
+        for sentence in found[:TOLD]:
+            print(f"{kind}: {sentence}")
+    print(json.dumps(figures | findings.counts))
+    return int(any(findings.counts.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
