@@ -11,6 +11,7 @@ from keybroker.cli import ledger_proofs
 from keybroker.cli.exit_status import ExitStatus
 from keybroker.cli.ledger_backup import backup, backups, open_backup
 from keybroker.cli.ledger_export import export
+from keybroker.cli.ledger_rejudge import rejudge as rejudge_package
 from keybroker.cli.ledger_rejudge import rejudged, told
 from keybroker.cli.ledger_rejudge import show as show_rejudged
 from keybroker.cli.ledger_restore import restore
@@ -34,6 +35,7 @@ def register(app: typer.Typer) -> None:
     group.command("show")(show)
     group.command("tail")(tail)
     group.command("export")(export)
+    group.command("rejudge")(rejudge_package)
     group.command("restore")(restore)
     group.command("backup")(backup)
     group.command("backups")(backups)

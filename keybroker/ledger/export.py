@@ -109,7 +109,9 @@ def make_package(ledger: Reader, directory: Path, selection: Selection, making: 
 def _chosen(connection: Connection, selection: Selection, size: int) -> Choosing:
     choosing = Choosing(selection=selection)
     for row in _rows(connection, size):
-        choosing.see(row.leaf_index, json.loads(row.octets))
+        # Of what was aged out there is the leaf hash alone, as of what was not selected.
+        if row.octets:
+            choosing.see(row.leaf_index, json.loads(row.octets))
     if not selection.is_whole:
         for row in _rows(connection, size):
             if row.leaf_index in choosing.chosen:

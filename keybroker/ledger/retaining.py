@@ -23,7 +23,7 @@ from keybroker.ledger.turn import Turn
 from keybroker.ledger.upkeep_form import MOST_RANGES, Aged
 from keybroker.ledger.verify_counters import use_of
 from keybroker.ledger.verify_form import moment_of
-from keybroker.terms import KeyState
+from keybroker.terms import ContentKind, KeyState
 
 _ENDS = (RecordKind.OUTCOME, RecordKind.CLOSED)
 _READS = (RecordKind.READ, RecordKind.START, RecordKind.STOP)
@@ -161,6 +161,10 @@ def _look_at_use(connection: Connection, end: Any, batch: _Batch, cutoff: dateti
 def _goes(connection: Connection, intent: int, begun: Body, cutoff: datetime | None) -> bool:
     """May the intent go: old, nothing spent, its name forgotten, and the life of its key over?"""
     if not begun or not _is_before(moment_of(intent, begun), cutoff) or any(name in begun for name in _SPENDS):
+        return False
+    content = begun["content"]
+    if isinstance(content, dict) and content.get("kind") == ContentKind.AUDIT_CHECKPOINT:
+        # Whoever holds a checkpoint can ask for ever what the ledger was.
         return False
     named = select(tables.request.c.intent_index).where(tables.request.c.intent_index == intent)
     if connection.execute(named).first() is not None:
