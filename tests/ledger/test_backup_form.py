@@ -54,10 +54,11 @@ def test_refuses_any_octet_that_was_changed(at: int, by: int) -> None:
         opened(bytes(changed))
 
 
-@pytest.mark.parametrize("length", range(len(SMALL)))
-def test_refuses_a_file_that_was_cut(length: int) -> None:
-    with pytest.raises(LedgerBroken):
-        opened(SMALL[:length])
+def test_refuses_a_file_that_was_cut() -> None:
+    """At each length."""
+    for length in range(len(SMALL)):
+        with pytest.raises(LedgerBroken):
+            opened(SMALL[:length])
 
 
 @given(st.binary(min_size=1))
