@@ -26,6 +26,7 @@ from keybroker.cli.dev import broker as dev_broker
 from keybroker.cli.dev.deployment import DEFAULT_KEYS, Deployment, DevKey, create_deployment
 from keybroker.client import AsyncBroker, Broker
 from keybroker.terms import KeyPurpose
+from tests.ledger.record_fields import unlisted
 
 
 @dataclass(slots=True, kw_only=True)
@@ -122,6 +123,8 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDepl
         yield running
     finally:
         running.close()
+    # Whatever tests had it write: every field is one that docs/ledger.md lists.
+    assert unlisted(made.directory / "data" / "ledger.sqlite") == {}
 
 
 @pytest.fixture

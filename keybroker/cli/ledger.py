@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 
 from keybroker.cli import ledger_proofs
+from keybroker.cli.exit_status import ExitStatus
+from keybroker.cli.ledger_backup import backup, backups, open_backup
 from keybroker.cli.ledger_export import export
+from keybroker.cli.ledger_rejudge import rejudge as rejudge_package
+from keybroker.cli.ledger_rejudge import rejudged, told
+from keybroker.cli.ledger_rejudge import show as show_rejudged
 from keybroker.cli.ledger_restore import restore
+from keybroker.cli.ledger_retain import retain
 from keybroker.cli.ledger_review import review
 from keybroker.cli.options import Config, Json
-from keybroker.cli.output import Jsonable, console, is_fancy, show_facts, show_json, show_table
+from keybroker.cli.output import Jsonable, console, show_facts, show_json, show_table
+from keybroker.cli.progress import progress_of
 from keybroker.cli.token import opened_token
 from keybroker.config import Configuration, read_configuration, reading, witness_places
 from keybroker.errors import LedgerBroken
-from keybroker.ledger.audit import Progress, read_records, verify
+from keybroker.ledger.audit import read_records, verify
 from keybroker.ledger.cosignatures import check_cosignatures
 from keybroker.ledger.model import Head, StoredRecord
+
+_AGED = "aged out: its leaf hash alone is kept"
 
 
 def register(app: typer.Typer) -> None:
@@ -29,7 +36,12 @@ def register(app: typer.Typer) -> None:
     group.command("show")(show)
     group.command("tail")(tail)
     group.command("export")(export)
+    group.command("rejudge")(rejudge_package)
     group.command("restore")(restore)
+    group.command("backup")(backup)
+    group.command("backups")(backups)
+    group.command("open-backup")(open_backup)
+    group.command("retain")(retain)
     group.command("review")(review)
     ledger_proofs.register(group)
     app.add_typer(group, name="ledger")
@@ -40,27 +52,39 @@ def verify_all(
     with_token: Annotated[
         bool, typer.Option("--with-token", help="Compare with the head kept in the token too; asks for the PIN.")
     ] = False,
+    rejudge: Annotated[
+        bool,
+        typer.Option(
+            "--rejudge", help="Judge every use again by today's decoder and rules, and list what they refuse."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Recompute every record, signature, the tree and the tables, and name the first thing wrong. Writes nothing.
 
     Cosignatures are verified under the keys of the witnesses that are configured.
 
-    Exit status 0 when the ledger is whole, 3 when it is broken. Without --with-token an older database file put back
-    whole is not noticed.
+    Exit status 0 when the ledger is whole, 3 when it is broken, 1 when --rejudge finds a use that would be refused.
+    Without --with-token an older database file put back whole is not noticed.
     """
     configuration = read_configuration(config)
     anchor = _kept_in_token(configuration) if with_token else None
-    with reading(configuration) as ledger, _progress("recomputing the ledger") as progress:
+    with reading(configuration) as ledger, progress_of("recomputing the ledger", "records") as progress:
         verified = verify(ledger, configuration.clock.now(), anchor=anchor, progress=progress)
         cosigned = check_cosignatures(ledger, [place.key for place in witness_places(configuration)])
+        again = rejudged(configuration, ledger, progress) if rejudge else None
     facts = {**_facts(verified), "cosignatures": cosigned}
     if as_json:
-        show_json({"whole": True, "compared_with_token": anchor is not None, **facts})
-        return
-    console().print("whole and consistent", style="bold green")
-    compared = "yes" if anchor is not None else "no (--with-token)"
-    show_facts({**facts, "compared with token": compared})
+        more = {} if again is None else {"rejudged": told(again)}
+        show_json({"whole": True, "compared_with_token": anchor is not None, **facts, **more})
+    else:
+        console().print("whole and consistent", style="bold green")
+        compared = "yes" if anchor is not None else "no (--with-token)"
+        show_facts({**facts, "compared with token": compared})
+        if again is not None:
+            show_rejudged(again)
+    if again is not None and again.refused:
+        raise typer.Exit(ExitStatus.REFUSED)
 
 
 def show(
@@ -79,7 +103,8 @@ def show(
         show_json(_shown(stored))
         return
     show_facts({"record": stored.leaf_index, "kind": stored.kind, "party": stored.party, "leaf hash": stored.leaf_hash})
-    console().print(json.dumps(json.loads(stored.octets), indent=2, ensure_ascii=False))
+    told = json.dumps(json.loads(stored.octets), indent=2, ensure_ascii=False) if stored.octets else _AGED
+    console().print(told)
 
 
 def tail(
@@ -107,40 +132,24 @@ def _kept_in_token(configuration: Configuration) -> Head:
     return anchor
 
 
-@contextmanager
-def _progress(what: str) -> Iterator[Progress]:
-    """Somebody who waits at a terminal sees how many records are done, of how many."""
-    if not is_fancy(stderr=True):
-        yield _nobody_looks
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar  # see output.console()
-
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn("records"), TimeRemainingColumn())
-    with Bar(*columns, console=console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _nobody_looks(_done: int, _total: int) -> None:
-    """Standard error is no terminal, or somebody likes no colour."""
-
-
 def _facts(verified: object) -> dict[str, object]:
-    names = ("origin", "deployment", "tree_size", "root_hash", "kinds", "signatures", "open_intents")
+    names = ("origin", "deployment", "tree_size", "root_hash", "kinds", "signatures", "open_intents", "aged")
     return {name: getattr(verified, name) for name in names}
 
 
 def _shown(stored: StoredRecord) -> dict[str, object]:
-    return {"leaf_index": stored.leaf_index, "leaf_hash": stored.leaf_hash, "record": json.loads(stored.octets)}
+    record = json.loads(stored.octets) if stored.octets else None
+    return {"leaf_index": stored.leaf_index, "leaf_hash": stored.leaf_hash, "record": record}
 
 
 def _moment(stored: StoredRecord) -> Jsonable:
-    at: Jsonable = json.loads(stored.octets).get("at")
+    at: Jsonable = json.loads(stored.octets).get("at") if stored.octets else None
     return at
 
 
 def _gist(stored: StoredRecord) -> str:
+    if not stored.octets:
+        return _AGED
     record = json.loads(stored.octets)
     body = record.get("body", record)
     words = [body.get(name) for name in ("operation", "act", "key", "reason", "state", "from", "to")]

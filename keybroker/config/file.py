@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, Field, ValidationError, field_validator, mod
 from keybroker.config.anomalies_table import SAFE_TABLE, AnomaliesTable
 from keybroker.config.checkpoints_table import CheckpointsTable, WitnessesTable
 from keybroker.config.table import Count, Name, Seconds, Table, Text
+from keybroker.config.upkeep import BackUpTable, RetentionTable
 from keybroker.errors import ConfigurationInvalid
 from keybroker.policy.strict_toml import read_toml
 from keybroker.terms import (
@@ -231,6 +232,8 @@ class ConfigurationFile(Table):
     time: TimeTable | None = None
     anomalies: AnomaliesTable | None = None
     """Absent: safe figures in a live deployment, and no watch in a test deployment."""
+    backup: BackUpTable | None = None
+    retention: RetentionTable | None = None
     checkpoints: CheckpointsTable | None = None
     """Absent: none are signed, and nobody outside can hold the broker to what it has shown."""
     witnesses: WitnessesTable | None = None

@@ -33,5 +33,13 @@ def find_text(data_directory: Path, digest: str) -> bytes | None:
     return text if sha256(text).hexdigest() == digest else None
 
 
+def every_text(data_directory: Path) -> Iterator[bytes]:
+    """Each text that is kept, and is what its name says."""
+    directory = data_directory / DIRECTORY
+    for file in sorted(directory.iterdir()) if directory.is_dir() else ():
+        if (text := find_text(data_directory, file.name)) is not None:
+            yield text
+
+
 def _file(data_directory: Path, digest: str) -> Path:
     return data_directory / DIRECTORY / digest

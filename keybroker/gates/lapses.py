@@ -62,7 +62,7 @@ def warning_due(days: int) -> int | None:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lapse:
     """``what`` is a kind of statement, or environment-certificate, clearance-review, standard, historical, attester,
-    policy, certificate, cryptoperiod or revocation-list. ``days`` as ``days_left`` counts them.
+    policy, certificate, cryptoperiod, revocation-list or back-up. ``days`` as ``days_left`` counts them.
 
     ``early`` is a revocation list that has time. Lists are made anew every few days or hours, so that few days left are
     no news: one is warned of when another should have followed it, with less than a quarter of its time and less than
@@ -122,6 +122,18 @@ def lapses(
             early=each.early,
         )
         for each in sorted(found, key=lambda each: (each.until, each.what, each.subject))
+    )
+
+
+def due_back_up(last: datetime | None, within: timedelta, at: datetime) -> Lapse:
+    """When the next back-up of the ledger is due (SEC G2.16): warned of when it is, not before. ``last``: when the last
+    one was made, None where none was.
+    """
+    # Where none was made it is due since this morning: told once a day.
+    until = at.replace(hour=0, minute=0, second=0, microsecond=0) if last is None else last + within
+    subject = "none was made" if last is None else f"the last is of {last.isoformat()}"
+    return Lapse(
+        what="back-up", subject=subject, clause="G2.16", until=until, days=days_left(until, at), early=at < until
     )
 
 

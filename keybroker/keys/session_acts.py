@@ -166,12 +166,15 @@ def _is_signed(body: Mapping[str, Json]) -> bool:
 
 
 def _record(turn: Turn, index: Json) -> dict[str, Json]:
-    """The body of a record, empty where there is none. Raises: LedgerBroken when it is not the one that was hashed."""
+    """The body of a record, empty where there is none or it was aged out.
+
+    Raises: LedgerBroken when it is not the one that was hashed.
+    """
     if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < 2**53:
         return {}
     table = tables.record
     row = turn.connection.execute(select(table).where(table.c.leaf_index == index)).one_or_none()
-    if row is None:
+    if row is None or not row.octets:
         return {}
     if leaf_hash(row.octets) != row.leaf_hash:
         raise LedgerBroken(f"record {index} is not the one that was hashed; run: keybroker ledger verify")

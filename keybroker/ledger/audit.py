@@ -26,6 +26,7 @@ from keybroker.ledger.store import Ledger
 from keybroker.ledger.verify import RequestRow, Verified, verify_ledger
 from keybroker.ledger.verify_claims import ListRow
 from keybroker.ledger.verify_counts import CheckRow, QuarantineRow
+from keybroker.ledger.verify_upkeep import UpkeepRow
 from keybroker.terms import PartyName
 
 _PAGE = 2000
@@ -47,7 +48,7 @@ def verify(
             raise LedgerBroken("the ledger has no head")
         head = Head(origin=ledger.origin, tree_size=row.tree_size, root_hash=row.root_hash, at=at)
         verified = verify_ledger(
-            _told(_records(connection), head.tree_size, progress),
+            told(records_of(connection), head.tree_size, progress),
             head,
             find=lambda index: _find(connection, index),
             deployment=ledger.deployment,
@@ -62,6 +63,7 @@ def verify(
             evidence=evidence_rows(connection),
             life=life_rows(connection),
             ceremonies=ceremony_rows(connection),
+            upkeep=_upkeep(connection),
             watch=watch_rows(connection),
             transparency=transparency_rows(connection),
             anchor=anchor,
@@ -97,11 +99,14 @@ def find_octets(ledger: Reader, leaf_index: int) -> bytes | None:
 
     Raises: LedgerUnavailable, LedgerBroken.
     """
-    table = tables.octets
     with ledger.read() as connection:
-        found: bytes | None = connection.execute(
-            select(table.c.octets).where(table.c.leaf_index == leaf_index)
-        ).scalar()
+        return find_octets_in(connection, leaf_index)
+
+
+def find_octets_in(connection: Connection, leaf_index: int) -> bytes | None:
+    """As ``find_octets``, at the moment that the connection sees."""
+    table = tables.octets
+    found: bytes | None = connection.execute(select(table.c.octets).where(table.c.leaf_index == leaf_index)).scalar()
     return found
 
 
@@ -125,7 +130,7 @@ def _pages(connection: Connection, table: Table) -> Iterator[Any]:
         last = page[-1][0]
 
 
-def _told(records: Iterator[StoredRecord], total: int, progress: Progress) -> Iterator[StoredRecord]:
+def told(records: Iterator[StoredRecord], total: int, progress: Progress) -> Iterator[StoredRecord]:
     for done, stored in enumerate(records):
         if done % _TOLD_EVERY == 0:
             progress(done, total)
@@ -133,15 +138,14 @@ def _told(records: Iterator[StoredRecord], total: int, progress: Progress) -> It
     progress(total, total)
 
 
-def _records(connection: Connection) -> Iterator[StoredRecord]:
+def records_of(connection: Connection) -> Iterator[StoredRecord]:
     return map(_stored, _pages(connection, tables.record))
 
 
 def _find(connection: Connection, index: int) -> bytes:
-    found: bytes = connection.execute(
-        select(tables.record.c.octets).where(tables.record.c.leaf_index == index)
-    ).scalar_one()
-    return found
+    """Nothing where there is no such record, or it was aged out."""
+    octets = select(tables.record.c.octets).where(tables.record.c.leaf_index == index)
+    return connection.execute(octets).scalar() or b""
 
 
 def _stored(row: Any) -> StoredRecord:
@@ -199,6 +203,11 @@ def _quarantine(connection: Connection) -> Iterator[QuarantineRow]:
             state=row.state,
             kept=None if row.octets is None else sha256(row.octets).hexdigest(),
         )
+
+
+def _upkeep(connection: Connection) -> Iterator[UpkeepRow]:
+    for row in connection.execute(select(tables.upkeep).order_by(tables.upkeep.c.leaf_index)):
+        yield UpkeepRow(leaf_index=row.leaf_index, act=row.act, at=row.at)
 
 
 def _checks(connection: Connection) -> Iterator[CheckRow]:

@@ -98,7 +98,7 @@ def _trailing(connection: Connection, is_such: Callable[[str, Mapping[str, Any]]
     rows = select(tables.record.c.kind, tables.record.c.octets).order_by(tables.record.c.leaf_index.desc())
     with connection.execute(rows, execution_options={"yield_per": 64}) as found:
         for kind, octets in found:
-            if not is_such(kind, decode(octets)):
+            if not is_such(kind, decode(octets) if octets else {}):
                 break
             count += 1
     return count

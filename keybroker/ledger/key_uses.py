@@ -34,7 +34,7 @@ def requests_signed(ledger: Reader, label: KeyLabel) -> frozenset[int]:
     named = f'"key":{text(label)},"kind":"intent"'.encode()
     signs = f'"operation":{text(Operation.SIGN_CERTIFICATE_SIGNING_REQUEST.value)}'.encode()
     rows = select(_record.leaf_index, _record.octets).where(_record.kind == "intent")
-    outcomes = select(_record.octets).where(_record.kind == "outcome")
+    outcomes = select(_record.octets).where(_record.kind == "outcome", _record.octets != b"")
     with ledger.read() as connection:
         intents = {row.leaf_index for row in connection.execute(rows) if named in row.octets and signs in row.octets}
         read = (read_record(row.octets) for row in connection.execute(outcomes)) if intents else ()

@@ -209,7 +209,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredRecord:
-    """A record as the ledger holds it: canonical JSON, its leaf hash, and whose it is (for authorising a read)."""
+    """A record as the ledger holds it: canonical JSON, its leaf hash, and whose it is (for authorising a read).
+
+    ``octets`` are empty where it was aged out (``retaining.py``): its leaf hash alone is there.
+    """
 
     leaf_index: int
     octets: bytes

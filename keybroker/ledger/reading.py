@@ -87,7 +87,7 @@ class Reader:
             ).one_or_none()
         if row is None:
             return None
-        if merkle.leaf_hash(row.octets) != row.leaf_hash:
+        if row.octets and merkle.leaf_hash(row.octets) != row.leaf_hash:
             raise LedgerBroken(f"record {leaf_index} is not the one that was hashed; run: keybroker ledger verify")
         return StoredRecord(
             leaf_index=row.leaf_index,

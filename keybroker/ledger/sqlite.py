@@ -106,6 +106,17 @@ def make_durable(engine: Engine) -> None:
         raise sqlite3.OperationalError("the write-ahead log could not be checkpointed")
 
 
+def empty_log(engine: Engine) -> None:
+    """Write the log into the database file, and cut it to nothing. Raises: as ``make_durable``."""
+    connection = engine.raw_connection()
+    try:
+        busy, *_ = connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    finally:
+        connection.close()
+    if busy:
+        raise sqlite3.OperationalError("the write-ahead log could not be emptied while somebody reads")
+
+
 def fault(error: DBAPIError | sqlite3.Error | OSError) -> LedgerFault:
     """What an error of the database means to the broker. Nothing was committed."""
     cause = error.orig if isinstance(error, DBAPIError) else error

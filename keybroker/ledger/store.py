@@ -106,6 +106,17 @@ class Ledger(Reader):
         if not there:
             raise LedgerUnavailable("the ledger cannot be written now (its commit failed); nothing was written")
 
+    def write_through(self) -> None:
+        """Everything that was committed stands in the database file, and no copy of what was there before in its log.
+
+        Raises: LedgerUnavailable while somebody reads; LedgerBroken.
+        """
+        with self._turns.take():
+            try:
+                sqlite.empty_log(self._engine)
+            except (DBAPIError, sqlite3.Error) as error:
+                raise sqlite.fault(error) from error
+
     def _sync(self) -> None:
         """Make everything in the file durable. Raises: LedgerUnavailable, LedgerBroken."""
         try:

@@ -1,16 +1,16 @@
 """The ledger's tables, as SQLAlchemy Core sees them. ``migrations/`` makes them; a test holds the two together.
 
-``record`` is evidence and never changes. The rest can be made again from it, or is an erasable copy (``octets``).
+``record`` is evidence and never changes, but that what was aged out loses its octets. The rest can be made again from
+it, or is an erasable copy (``octets``).
 """
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text, text
+from sqlalchemy import Column, Index, Integer, LargeBinary, String, Table, Text, text
 
-metadata = MetaData()
-
-LEAF = BigInteger().with_variant(Integer(), "sqlite")
-"""A leaf index. SQLite's Integer has 64 bits, and as a primary key costs no second B-tree."""
+from keybroker.ledger.table_base import LEAF
+from keybroker.ledger.table_base import metadata as metadata
+from keybroker.ledger.tables_upkeep import upkeep as upkeep  # one of them, in a file of its own
 
 record = Table(
     "record",

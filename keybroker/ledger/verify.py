@@ -8,7 +8,8 @@ that every signature given again is the one recorded for that request, that noth
 ceremony step by step (``verify_ceremonies``), that session keys were
 made and used as they may be (``verify_sessions``), that every statement verifies and was used once
 (``verify_evidence``), that Anomalous Events and reviews are as they may be (``verify_anomalies``), that every
-checkpoint that was signed is of this tree (``verify_checkpoints``), and that the tables beside the records (requests,
+checkpoint that was signed is of this tree (``verify_checkpoints``), that acts on the ledger itself tell the truth
+(``verify_upkeep``), and that the tables beside the records (requests,
 counters, octets, what was taken, revocation lists, counts, quarantine, notifications of thresholds, evidence, keys with
 their history and copies, checkpoints) say what the records say.
 ``ledger.audit`` reads it all in.
@@ -40,18 +41,9 @@ from keybroker.ledger.verify_life_rows import LifeRows
 from keybroker.ledger.verify_restores import check_restore
 from keybroker.ledger.verify_rows import EvidenceRows
 from keybroker.ledger.verify_sessions import SessionActs
-from keybroker.terms import ContentKind, DeploymentKind
-
-_WHOLE = frozenset(
-    {
-        ContentKind.AUDIT_CHECKPOINT,
-        ContentKind.CERTIFICATE,
-        ContentKind.ROOT_CERTIFICATE,
-        ContentKind.CERTIFICATE_REVOCATION_LIST,
-        ContentKind.CERTIFICATE_SIGNING_REQUEST,
-    }
-)
-"""The kinds whose signature covers the octets as they came."""
+from keybroker.ledger.verify_upkeep import Upkeep, UpkeepRow
+from keybroker.ledger.verify_uses import digests_of
+from keybroker.terms import DeploymentKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +63,8 @@ class RequestRow:
 class Verified:
     """What a whole and consistent ledger holds. ``open_intents`` are those without an outcome (of workers at work).
 
-    ``signatures`` counts the outcomes that hold one, each of which verified.
+    ``signatures`` counts the outcomes that hold one, each of which verified; ``aged`` the records that were aged out,
+    by kind, of which the leaf hash alone is there.
     """
 
     origin: str
@@ -81,6 +74,7 @@ class Verified:
     kinds: Mapping[str, int]
     signatures: int
     open_intents: tuple[int, ...]
+    aged: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +105,7 @@ class _Seen:
     counts: Counts = field(init=False)
     evidence: Evidence = field(init=False)
     sessions: SessionActs = field(init=False)
+    upkeep: Upkeep = field(init=False)
     lives: Lives = field(default_factory=Lives)
     ceremonies: Ceremonies = field(default_factory=Ceremonies)
     watched: Watched = field(init=False)
@@ -122,6 +117,7 @@ class _Seen:
         self.counts = Counts(find=lambda index, earlier: _before(self, index, earlier))
         self.evidence = Evidence(origin=self.origin, find=lambda index, earlier: _before(self, index, earlier))
         self.sessions = SessionActs(find=lambda index, earlier: _before(self, index, earlier))
+        self.upkeep = Upkeep(find=self.find)
         self.watched = Watched(find=lambda index, earlier: _before(self, index, earlier))
 
 
@@ -142,13 +138,15 @@ def verify_ledger(
     evidence: EvidenceRows | None = None,
     life: LifeRows | None = None,
     ceremonies: CeremonyRows | None = None,
+    upkeep: Iterable[UpkeepRow] | None = None,
     watch: WatchRows | None = None,
     transparency: TransparencyRows | None = None,
     anchor: Head | None = None,
 ) -> Verified:
     """Recompute everything. Tables that are not given are not looked at.
 
-    ``find`` gives the octets of a record once more, by its leaf index; it is asked for records that came already.
+    ``find`` gives the octets of a record once more, by its leaf index; it is asked for records that came already, and
+    for those that ``upkeep`` names: without it no record may have been aged out.
     ``requests`` stand in the order of their intents, ``octets`` (leaf index of the intent, SHA-256, octets) too;
     ``counters`` are (originator || recipient || counter, uses); ``taken`` are (row name, value, intent): without them
     nobody is told whether two intents took one name that knew nothing of each other.
@@ -156,25 +154,32 @@ def verify_ledger(
     """
     seen = _Seen(find=find, origin=head.origin)
     rows, kept = _Merged(requests), _Merged(octets)
+    seen.upkeep.look_ahead(upkeep)
+    seen.counts.known_after = seen.upkeep.until
     for stored in records:
         index = seen.frontier.size
         expect(stored.leaf_index == index, index, f"leaf index {index}", str(stored.leaf_index))
-        # 1. The record by itself.
-        body = read_body(stored, deployment, head.origin)
-        # 2. The record after those before it, and beside the tables.
-        _follow(seen, index, body, rows.at(index), kept.at(index))
+        if stored.octets:
+            # 1. The record by itself.
+            body = read_body(stored, deployment, head.origin)
+            # 2. The record after those before it, and beside the tables.
+            _follow(seen, index, body, rows.at(index), kept.at(index))
+        else:
+            _pass_over(seen, stored, rows.at(index), kept.at(index))
         # 3. The tree.
         seen.frontier.append(stored.leaf_hash)
         seen.checkpoints.append(stored.leaf_hash)
         seen.kinds[stored.kind] = seen.kinds.get(stored.kind, 0) + 1
         _check_root(seen.frontier, anchor, "the head kept outside")
+        seen.upkeep.check_root(seen.frontier)
     _check_left_over(rows, kept)
-    check_counters(seen.uses, counters)
+    check_counters(seen.uses + seen.upkeep.uses, counters)
     seen.claims.check_tables(taken, lists)
     seen.counts.check_tables(counts, quarantine, checks)
     seen.evidence.check_tables(evidence)
     seen.lives.check_tables(life)
     seen.ceremonies.check_tables(ceremonies)
+    seen.upkeep.check_end()
     seen.watched.check_tables(watch, seen.frontier.size)
     seen.checkpoints.check_tables(transparency)
     _check_end(seen, head, anchor)
@@ -186,6 +191,7 @@ def verify_ledger(
         kinds=seen.kinds,
         signatures=seen.signatures,
         open_intents=tuple(seen.open),
+        aged=dict(seen.upkeep.aged),
     )
 
 
@@ -206,8 +212,16 @@ class _Merged:
         return row
 
 
+def _pass_over(seen: _Seen, stored: StoredRecord, row: RequestRow | None, kept: Any) -> None:
+    """A record that was aged out: nothing but its leaf hash is there, and nothing stands beside it."""
+    index = stored.leaf_index
+    expect(row is None and kept is None, index, "nothing beside a record that was aged out", "a request or octets")
+    seen.upkeep.pass_over(stored)
+
+
 def _follow(seen: _Seen, index: int, body: dict[str, Json], row: RequestRow | None, kept: Any) -> None:
     kind = body["kind"]
+    seen.upkeep.check_there(index)
     expect(row is None or kind == RecordKind.INTENT, index, "an intent, which the table of requests names", str(kind))
     expect(kept is None or kind == RecordKind.INTENT, index, "an intent, whose octets are kept", str(kind))
     if kind == RecordKind.INTENT:
@@ -218,6 +232,7 @@ def _follow(seen: _Seen, index: int, body: dict[str, Json], row: RequestRow | No
         _release(seen, index, body)
     elif kind == RecordKind.ADMINISTRATIVE:
         check_restore(index, body)
+        seen.upkeep.administer(index, body)
         seen.claims.administer(index, body)
         seen.sessions.administer(index, body)
         seen.counts.administer(index, body)
@@ -246,9 +261,10 @@ def _result(body: Mapping[str, Json]) -> dict[str, Json]:
 
 
 def _before(seen: _Seen, index: int, earlier: Json) -> dict[str, Json]:
-    """The body of an earlier record, empty where the index names none."""
+    """The body of an earlier record, empty where the index names none or it was aged out."""
     there = isinstance(earlier, int) and not isinstance(earlier, bool) and 0 <= earlier < index
-    return record.decode(seen.find(int(str(earlier)))) if there else {}
+    octets = seen.find(int(str(earlier))) if there else b""
+    return record.decode(octets) if octets else {}
 
 
 def _begin(seen: _Seen, index: int, body: dict[str, Json], row: RequestRow | None, kept: Any) -> None:
@@ -266,7 +282,7 @@ def _begin(seen: _Seen, index: int, body: dict[str, Json], row: RequestRow | Non
         _, digest, message = kept
         expect(digest.hex() == body["octets"], index, f"octets {body['octets']}", digest.hex())
         expect(sha256(message).digest() == digest, index, f"octets {digest.hex()}", sha256(message).hexdigest())
-        digests = _digests(message, body["content"])
+        digests = digests_of(message, body["content"])
         expect(
             not digests or body["digest"] in digests,
             index,
@@ -290,20 +306,6 @@ def _begin(seen: _Seen, index: int, body: dict[str, Json], row: RequestRow | Non
     if concerns_statements(body):
         seen.evidence.begin(index, body)
     seen.sessions.use(index, body)
-
-
-def _digests(message: bytes, content: Json) -> tuple[str, ...]:
-    """What a signature over these octets may cover: a GBCS message from its second octet, without a null signature.
-
-    Empty where it takes the decoder to say (XML, TLS) and where the use is no signature.
-    """
-    kind = content.get("kind") if isinstance(content, dict) else None
-    if kind in _WHOLE:
-        return (sha256(message).hexdigest(),)
-    if kind not in (ContentKind.PRE_COMMAND, ContentKind.COMMAND):
-        return ()
-    whole = sha256(message[1:]).hexdigest()
-    return (whole, sha256(message[1:-1]).hexdigest()) if message.endswith(b"\x00") else (whole,)
 
 
 def _end(seen: _Seen, index: int, body: dict[str, Json]) -> None:

@@ -47,6 +47,10 @@ class Lives:
             self._keys[successor] = replace(self._keys[successor], renews=label)
         self._copy(index, name, label, act)
 
+    def key(self, label: str) -> KeyRow | None:
+        """The register's row of a key as the records so far tell it, None where they tell of no such key."""
+        return self._keys.get(label)
+
     def check_tables(self, rows: LifeRows | None) -> None:
         """The tables say what the records do. Raises: LedgerBroken."""
         if rows is None:

@@ -22,10 +22,17 @@ class LapseWarnings:
         self._log = log
         self._told: set[tuple[str, str, datetime, int]] = set()
 
-    def look(self, register: KeyRegister, policies: Mapping[KeyPurpose, Policy], at: datetime) -> None:
-        """The soonest of each sort to the metric; what is due to the log."""
+    def look(
+        self,
+        register: KeyRegister,
+        policies: Mapping[KeyPurpose, Policy],
+        at: datetime,
+        back_up: Lapse | None = None,
+    ) -> None:
+        """The soonest of each sort to the metric; what is due to the log. ``back_up``: when the next one is due."""
         keys, lists = register.keys.values(), register.lists.values()
         found = lapses(register.standing, policies, at, keys=keys, lists=lists)
+        found += () if back_up is None else (back_up,)
         soonest: dict[str, int] = {}
         for each in found:
             soonest[each.what] = min(each.days, soonest.get(each.what, each.days))

@@ -123,10 +123,16 @@ class RecordService(records_pb2_grpc.RecordServiceServicer):
 
 
 def _get(standing: Standing, caller: Caller, leaf_index: int) -> pb.GetRecordResponse:
-    """Raises: NotPermitted, the same for a record of another party and for one that is not there."""
+    """Raises: NotPermitted, the same for a record of another party and for one that is not there; one that was
+    aged out says so."""
     record = standing.line.journal.find(leaf_index)
     if record is None or not may_see(caller, record.party):
         raise NotPermitted("this caller may not see a record at that index")
+    if not record.octets:
+        raise NotPermitted(
+            "the record was aged out by order of a person (SEC G2.18, G3.10): its leaf hash"
+            f" {record.leaf_hash.hex()} alone is kept"
+        )
     return pb.GetRecordResponse(record=record.octets, leaf_hash=record.leaf_hash)
 
 

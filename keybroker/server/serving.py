@@ -14,6 +14,8 @@ from prometheus_client import CollectorRegistry
 
 from keybroker.config import Configuration, Works, read_accepted_configuration
 from keybroker.errors import KeybrokerError, LedgerFault, ModuleFault
+from keybroker.gates.lapses import due_back_up
+from keybroker.keys.upkeep import last_back_up
 from keybroker.ledger.model import Entry, Json, RecordKind
 from keybroker.server.anchoring import Anchoring
 from keybroker.server.baton import Baton
@@ -205,11 +207,15 @@ class Serving:
     def _warn(self) -> None:
         """On the signer thread: what lapses soon."""
         standing = self._current.standing
+        at, table = standing.clock.now(), self._configuration.file.backup
         try:
             held = standing.line.register.refresh()
+            with self._works.ledger.read() as connection:
+                last = last_back_up(connection)
         except LedgerFault:
             return  # told elsewhere, every second
-        self._lapses.look(held, standing.line.policies, standing.clock.now())
+        due = None if table is None else due_back_up(last, timedelta(days=table.warn_after_days), at)
+        self._lapses.look(held, standing.line.policies, at, due)
 
     async def _look_at_watch(self) -> None:
         ready = await self._coalescer.run_unbounded(self._watch_state)

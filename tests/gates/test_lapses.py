@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from keybroker.gates.lapses import Lapse, days_left, lapses, warning_due
+from keybroker.gates.lapses import Lapse, days_left, due_back_up, lapses, warning_due
 from keybroker.policy.settings import LifeSettings
 from keybroker.policy.trust import RevocationList
 from keybroker.statement.attester import Attester
@@ -179,3 +179,18 @@ def test_tells_of_an_approval_until_its_time_is_over_for_nothing_takes_its_place
     (told,) = (each for each in lapses(held, {}, AT) if each.what == "approval")
     assert (told.subject, told.clause) == (f"combine, PMA-combine, {soon.sha256.hex()[:16]}", "G2.22I, G2.44B")
     assert (told.days, told.warned_days) == (1, 7)
+
+
+@pytest.mark.parametrize(
+    ("last", "left", "warned"),
+    [
+        (AT - timedelta(days=3), -1, 7),
+        (AT - timedelta(days=2), 0, 7),
+        (AT - timedelta(days=2, seconds=-1), 0, None),
+        (AT, 2, None),
+        (None, -1, 7),
+    ],
+)
+def test_warns_of_a_back_up_that_is_due_and_not_before(last: datetime | None, left: int, warned: int | None) -> None:
+    due = due_back_up(last, timedelta(days=2), AT)
+    assert (due.what, due.clause, due.days, due.warned_days) == ("back-up", "G2.16", left, warned)

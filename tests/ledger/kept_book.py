@@ -16,6 +16,7 @@ from tests.ledger import books, claims
 from tests.ledger.books import a_permit, a_request, intend, intends, sign
 from tests.ledger.kept_ceremony import hold_ceremony, live
 from tests.ledger.kept_evidence import Kept
+from tests.ledger.kept_upkeep import keep_up
 from tests.ledger.kept_watch import watch_and_review
 from tests.policy import chains
 from tests.situations import AT
@@ -32,7 +33,9 @@ ROOTS: dict[str, str] = {
     # Checkpoints.
     "v8.sql": "9c36fdcc764c4555e88a117ae5872335be7eea7424957052289422030db10e04",
     # Anomalous Events and reviews of the audit log.
-    "v9.sql": "b46288655595b12b6a6068fc70ad82d354c197543c93639aa69a7bc37bf2ff07",
+    "v9.sql": "2ac3da79a29ba22f40dbb71ea4d56d25e5eab134731f45029c7a8d6eb64bfccd",
+    # Acts on the ledger itself: back-ups, and what was aged out.
+    "v10.sql": "ca5b4f973f985db79fb35d3caacf74d2ad14b8069c4c552fc1488382b65336c9",
 }
 """The root hash of each kept ledger, kept apart from it."""
 
@@ -68,6 +71,8 @@ def make(directory: Path) -> None:
         # Since v9: an Anomalous Event and a review of the audit log.
         watch_and_review(journal, kept)
         # Since v5: a check that is spent, a quarantine and a restore.
+        # Since v10: acts on the ledger itself, before a restore voids what is stated of people.
+        keep_up(journal, kept)
         kept.check()
         kept.quarantine()
         kept.restore()
