@@ -33,7 +33,7 @@ ROOTS: dict[str, str] = {
     # Checkpoints.
     "v8.sql": "9c36fdcc764c4555e88a117ae5872335be7eea7424957052289422030db10e04",
     # Anomalous Events and reviews of the audit log.
-    "v9.sql": "2ac3da79a29ba22f40dbb71ea4d56d25e5eab134731f45029c7a8d6eb64bfccd",
+    "v9.sql": "b46288655595b12b6a6068fc70ad82d354c197543c93639aa69a7bc37bf2ff07",
     # Acts on the ledger itself: back-ups, and what was aged out.
     "v10.sql": "ca5b4f973f985db79fb35d3caacf74d2ad14b8069c4c552fc1488382b65336c9",
 }
