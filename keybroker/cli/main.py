@@ -18,6 +18,7 @@ import typer
 from keybroker.cli import output
 from keybroker.cli.exit_status import ExitStatus, exit_status
 from keybroker.errors import KeybrokerError
+from keybroker.hsm.dumps import forbid_dumps
 
 COMMANDS: Mapping[str, str] = {
     "serve": "keybroker.cli.serve",
@@ -94,6 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The entry point. Ends the process."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in given
+    # Whatever is asked, a PIN may come to stand in this process.
+    forbid_dumps()
     if _called(given) != "serve":
         # What the transport would print, the command says in its own words.
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")

@@ -9,7 +9,6 @@ A PIN that was refused once is never tried again by the same ``Officer``: tokens
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -18,6 +17,7 @@ from typing import Annotated, Literal, final
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from keybroker.errors import ConfigurationInvalid, ModuleDisagrees, ModuleFault, ModuleUnavailable
+from keybroker.hsm.dumps import forbid_dumps
 from keybroker.hsm.pin import Pin, PinWrong
 from keybroker.hsm.profile import read_profile
 from keybroker.hsm.return_values import CallFailed, fault
@@ -144,8 +144,7 @@ def child_process(pin: Pin, environment: Mapping[str, str]) -> Run:
 
 def main() -> None:
     """File descriptor of the PIN as the one argument; request on standard input, answer on standard output."""
-    # No memory of the process, in which the PIN stood, is ever written to disk.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    forbid_dumps()
     with os.fdopen(int(sys.argv[1]), "rb") as stream:
         answer = answer_to(sys.stdin.buffer.read(), lambda: stream.read(_LONGEST_PIN + 1).decode())
     sys.stdout.write(encode_json(answer.model_dump(exclude_none=True)))

@@ -11,9 +11,9 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from keybroker.ceremony.guarded_memory import forbid_dumps
 from keybroker.config import Configuration
 from keybroker.errors import ConfigurationInvalid
+from keybroker.hsm.dumps import forbid_dumps
 from keybroker.terms import DeploymentKind
 
 UMASK = 0o077

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from hashlib import sha256
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -81,6 +82,8 @@ INSTRUCTION_REFUSALS = [
     ("a long length for a short string", with_value(0x09, 0x81, 3, 1, 2, 3), 14, "fewest octets"),
     ("a string longer than its octets", with_value(0x09, 4, 1, 2, 3), 18, "4 octets"),
     ("a visible-string of control octets", with_value(0x0A, 1, 0x0A), 15, "printable"),
+    ("a visible-string of the last that is not printed", with_value(0x0A, 1, 0x1F), 15, "printable"),
+    ("a visible-string of the first after those", with_value(0x0A, 1, 0x7F), 15, "printable"),
     ("a utf8-string that is none", with_value(0x0C, 2, 0x41, 0xFF), 16, "UTF-8"),
     ("a bit-string without bits", with_value(0x04), 14, "bit-string"),
     ("a bit-string of a long length", with_value(0x04, 0x81, 0x80), 14, "bit-string"),
@@ -173,6 +176,15 @@ def test_reads_an_instruction_and_tells_what_it_does(apdu: bytes, facts: dict[st
     content = instruction(apdu)
     assert facts_of(content) == facts | {"kind": "smets1-instruction", "device": str(DEVICE)}
     assert encode_request(content.request) == content.apdu == apdu
+
+
+def test_reads_the_first_and_the_last_octet_that_is_printed() -> None:
+    assert facts_of(instruction(with_value(0x0A, 2, 0x20, 0x7E)))["value"] == "0a02207e"
+
+
+def test_a_content_has_the_digest_of_the_very_octets_that_came() -> None:
+    for content in (instruction(SET), response(APDU)):
+        assert content.sha256 == sha256(content.octets).digest()
 
 
 def test_reads_a_response_in_both_frames_and_tells_who_and_when() -> None:

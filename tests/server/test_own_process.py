@@ -34,7 +34,7 @@ def test_a_live_deployment_runs_as_a_user_of_its_own_and_a_test_deployment_as_an
 def test_a_live_broker_that_root_starts_ends_with_78_and_touches_nothing(tmp_path: Path) -> None:
     file = write(tmp_path, *LIVE)
     command = [sys.executable, "-m", "keybroker.server", str(file)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == ExitStatus.CONFIGURATION_INVALID
     assert "does not run as root" in done.stderr
     assert {path.name for path in tmp_path.iterdir()} == {"anchor.pem", "keybroker.toml"}

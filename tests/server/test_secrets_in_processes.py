@@ -200,7 +200,7 @@ def test_supervisor_and_worker_leave_no_core(tmp_path: Path, command: list[str])
     ours, theirs = socket.socketpair()
     with ours, theirs:
         process = subprocess.Popen([sys.executable, "-m", *command, str(configuration)], stdin=theirs.fileno())
-        wait_until(lambda: no_core_is_allowed(process.pid), seconds=20)
+        wait_until(lambda: no_core_is_allowed(process.pid), seconds=60)
         assert not left_a_core(process)
     assert process.returncode == -signal.SIGABRT
 
