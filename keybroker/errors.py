@@ -18,6 +18,8 @@ not; nothing was decided against the caller.
     │   ├── NotPermitted             the rules refused; carries every finding (also: a key unknown to this caller)
     │   ├── StatementRefused         a statement that was given cannot be relied on, or was used before
     │   ├── CmsUnfit                 a signed or sealed document is not exact, not by or not for whom it should be
+    │   ├── NoteUnfit                a signed note that no trusted key verifies
+    │   ├── ProofUnfit               a proof that a tree holds a leaf, or extends another, that does not verify
     │   ├── ShareUnfit               a share of a split key that is not the one it should be, or not a share
     │   ├── PersonMayNotAct          an excluded, lapsed or absent person, or an act without an order
     │   └── GateShut                 what must have happened outside has not
@@ -40,7 +42,8 @@ not; nothing was decided against the caller.
         ├── LedgerFault
         │   ├── LedgerUnavailable      nothing was written; nothing was signed or nothing is released
         │   ├── OutcomeUnknown         the key may have been used and we cannot say how it ended
-        │   └── LedgerBroken           the ledger contradicts itself, or what is remembered outside it
+        │   ├── LedgerBroken           the ledger contradicts itself, or what is remembered outside it
+        │   └── LedgerForked           a ledger shows one thing now, and showed another before, or to somebody else
         ├── BrokerStopping             draining; ask another worker or later
         └── ConfigurationInvalid       never on the wire: the broker does not start (exit 78)
 
@@ -175,6 +178,20 @@ class CmsUnfit(Refusal):
 
     reason = "CMS_UNFIT"
     clause = "RFC 5652"
+
+
+class NoteUnfit(Refusal):
+    """A checkpoint, or a witness's cosignature of one, that the key it should be by does not verify."""
+
+    reason = "NOTE_UNFIT"
+    clause = "C2SP signed-note"
+
+
+class ProofUnfit(Refusal):
+    """An inclusion or consistency proof that does not lead to the root it should (``keybroker.ledger.proofs``)."""
+
+    reason = "PROOF_UNFIT"
+    clause = "RFC 9162 section 2.1"
 
 
 class ShareUnfit(Refusal):
@@ -312,6 +329,15 @@ class OutcomeUnknown(LedgerFault):
 
 class LedgerBroken(LedgerFault):
     reason = "LEDGER_BROKEN"
+
+
+class LedgerForked(LedgerFault):
+    """What a broker shows of its ledger is not what it has shown: forked, cut short, or without what it gave receipts
+    for. Raised by whoever remembers (``keybroker.client``); asking again mends nothing.
+    """
+
+    reason = "LEDGER_FORKED"
+    clause = "G2.27"
 
 
 class BrokerStopping(Fault):

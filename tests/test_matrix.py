@@ -30,6 +30,8 @@ from tests.situations import packaged_policies
 MATRIX = Path(__file__).parent.parent / "docs" / "matrix.md"
 USE_NO_KEY = {
     *(Operation.EXPLAIN, Operation.LIST_KEYS, Operation.GET_PUBLIC_KEY, Operation.GET_RECORD),
+    *(Operation.GET_CHECKPOINT, Operation.GET_INCLUSION_PROOF, Operation.GET_CONSISTENCY_PROOF),
+    Operation.TAIL_RECORDS,
     *(Operation.BEGIN_SMETS1_SESSION, Operation.END_SMETS1_SESSION),
 }
 CERTIFICATION = {ContentKind.CERTIFICATE, ContentKind.CERTIFICATE_REVOCATION_LIST}

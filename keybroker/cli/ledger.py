@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from keybroker.cli import ledger_proofs
 from keybroker.cli.ledger_restore import restore
 from keybroker.cli.options import Config, Json
 from keybroker.cli.output import Jsonable, console, is_fancy, show_facts, show_json, show_table
@@ -25,6 +26,7 @@ def register(app: typer.Typer) -> None:
     group.command("show")(show)
     group.command("tail")(tail)
     group.command("restore")(restore)
+    ledger_proofs.register(group)
     app.add_typer(group, name="ledger")
 
 

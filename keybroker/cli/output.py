@@ -44,6 +44,8 @@ _NEXT: Mapping[str, str] = {
     "KEY_NOT_SERVED": "keybroker module check --config FILE shows what the token can do",
     "PERSON_PIN_WRONG": "start the command again; a token that is locked gets a new PIN from its security officer",
     "CMS_UNFIT": "was it changed on its way, or meant for or signed by somebody else? Ask who gave it to you",
+    "NOTE_UNFIT": "is the verifier key that of this ledger, or of this witness? Ask who keeps it; else keep the"
+    " note: it may show a fork",
     "PIN_WRONG": "correct the PIN, then: keybroker module unlatch --config FILE",
     "MODULE_BUSY": "ask again in a moment",
     "MODULE_UNAVAILABLE": "keybroker module check --config FILE shows what the token can do",

@@ -161,5 +161,14 @@ class Record:
     leaf_hash: bytes
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InclusionProof:
+    """That a record is in a tree: ``hashes`` as ``keybroker.ledger.proofs.check_inclusion`` takes them."""
+
+    leaf_index: int
+    leaf_hash: bytes
+    hashes: tuple[bytes, ...]
+
+
 Answer = SignedMessage | Processed
 """What becomes of a request of the line."""

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from os import PathLike
 from types import TracebackType
 from typing import Any, Self, TypeVar, final
 
 from keybroker.client.answers import Answer as SigningAnswer
-from keybroker.client.answers import Explanation, Key, PublicKey, Receipt, Record, Smets1Session
+from keybroker.client.answers import Explanation, InclusionProof, Key, PublicKey, Receipt, Record, Smets1Session
 from keybroker.client.blocking_operations import BlockingOperations
 from keybroker.client.broker import AsyncBroker
 from keybroker.client.channels import Pem
@@ -31,9 +32,19 @@ class Broker(BlockingOperations):
     """
 
     def __init__(
-        self, target: str, *, certificate: Pem, private_key: Pem, anchors: Pem, channels: int = 8, timeout: float = 30.0
+        self,
+        target: str,
+        *,
+        certificate: Pem,
+        private_key: Pem,
+        anchors: Pem,
+        channels: int = 8,
+        timeout: float = 30.0,
+        verify_receipts: bool = False,
+        ledger_key: str | None = None,
+        ledger_state: str | PathLike[str] | None = None,
     ) -> None:
-        """Opens nothing yet. Raises: OSError when a file cannot be read."""
+        """Opens nothing yet. Raises: as AsyncBroker's."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="keybroker-client", daemon=True)
         self._thread.start()
@@ -46,6 +57,9 @@ class Broker(BlockingOperations):
                 anchors=anchors,
                 channels=channels,
                 timeout=timeout,
+                verify_receipts=verify_receipts,
+                ledger_key=ledger_key,
+                ledger_state=ledger_state,
             )
 
         try:
@@ -60,7 +74,11 @@ class Broker(BlockingOperations):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        try:
+            if error is None and not self._loop.is_closed():
+                self.settle_receipts()
+        finally:
+            self.close()
 
     def close(self) -> None:
         """End streams, connections and the background thread. A second time nothing happens."""
@@ -97,6 +115,41 @@ class Broker(BlockingOperations):
         """Raises: NotPermitted, also for a record that does not exist."""
         return self._run(self._broker.get_record(leaf_index))
 
+    def get_checkpoint(self, tree_size: int = 0) -> bytes:
+        """The last checkpoint that was signed, or the one of so many records. Raises: NotPermitted without one."""
+        return self._run(self._broker.get_checkpoint(tree_size))
+
+    def get_inclusion_proof(self, leaf_index: int, tree_size: int) -> InclusionProof:
+        """That a record is in the tree of so many. Raises: RequestMalformed for what is not there."""
+        return self._run(self._broker.get_inclusion_proof(leaf_index, tree_size))
+
+    def get_inclusion_proofs(self, leaf_indexes: Sequence[int], tree_size: int) -> list[InclusionProof]:
+        """The same for 1 to 1,024 records."""
+        return self._run(self._broker.get_inclusion_proofs(leaf_indexes, tree_size))
+
+    def get_consistency_proof(self, first_size: int, second_size: int) -> list[bytes]:
+        """That the tree of one size extends the other. Raises: RequestMalformed for a size that is not there."""
+        return self._run(self._broker.get_consistency_proof(first_size, second_size))
+
+    def tail_records(self, first_index: int, *, most: int, follow: bool = False) -> Iterator[Record]:
+        """Records from an index on, for auditors; ``follow`` waits for those to come. Raises: its error."""
+        records = self._broker.tail_records(first_index, most=most, follow=follow)
+        while (record := self._run(_next(records))) is not None:
+            yield record
+
+    def settle_receipts(self, timeout: float = 60.0) -> None:
+        """Wait until a checkpoint covers every receipt that came so far. Raises: LedgerForked, TimeoutError."""
+        self._run(self._broker.settle_receipts(timeout))
+
+    def compare_checkpoint(self, note: bytes) -> None:
+        """Is a checkpoint that another client was shown of the same ledger? Raises: LedgerForked."""
+        self._run(self._broker.compare_checkpoint(note))
+
+    @property
+    def ledger_checkpoint(self) -> bytes | None:
+        """The last checkpoint that was verified; None before the first."""
+        return self._broker.ledger_checkpoint
+
     def begin_smets1_session(
         self, *, key: str, device: EntityIdentifier, handshake_record: int, request_id: str | None = None
     ) -> Smets1Session:
@@ -123,3 +176,7 @@ class Broker(BlockingOperations):
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+async def _next(records: AsyncIterator[Record]) -> Record | None:
+    return await anext(records, None)

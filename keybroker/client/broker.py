@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
+from os import PathLike
 from types import TracebackType
-from typing import Protocol, Self, TypeVar, final
+from typing import Self, final
 
 import grpc
 
-from keybroker.client.answers import Answer, Explanation, Key, PublicKey, Receipt, Record, Smets1Session
+from keybroker.client.answers import Answer, Explanation, Key, PublicKey, Receipt, Smets1Session
 from keybroker.client.carrier import Carrier
 from keybroker.client.channels import Peer, Pem, open_channels
 from keybroker.client.operations import AsyncOperations
 from keybroker.client.patience import Patience, unknown_outcome
+from keybroker.client.records import Answered, Asked, AsyncRecords, Call, watch_of
 from keybroker.client.refusals import BrokerFailed, BrokerUnreachable, error_from
 from keybroker.client.replies import (
     explanation_from,
@@ -22,7 +24,6 @@ from keybroker.client.replies import (
     outcome_from,
     public_key_from,
     receipt_from,
-    record_from,
     session_from,
 )
 from keybroker.client.requests import Request, SigningRequest
@@ -31,8 +32,6 @@ from keybroker.errors import KeybrokerError
 from keybroker.pb import (
     keys_pb2,
     keys_pb2_grpc,
-    records_pb2,
-    records_pb2_grpc,
     sessions_pb2,
     sessions_pb2_grpc,
     signing_pb2,
@@ -40,29 +39,36 @@ from keybroker.pb import (
 )
 from keybroker.terms import ContentKind, EntityIdentifier
 
-Asked = TypeVar("Asked", contravariant=True)
-Answered = TypeVar("Answered", covariant=True)
-
-
-class _Call(Protocol[Asked, Answered]):
-    """A unary call of a generated stub."""
-
-    def __call__(self, request: Asked, /, *, timeout: float) -> Awaitable[Answered]: ...
-
 
 @final
-class AsyncBroker(AsyncOperations):
+class AsyncBroker(AsyncOperations, AsyncRecords):
     """A broker, seen from one calling system. Use it inside one event loop, and close it (``async with`` does).
 
     ``timeout`` is in seconds, for a whole call with its repetitions. ``channels``: how many connections, so that all
     workers of a broker serve one client. Every signing call has a ``request_id``: pass your own to be able to ask again
     after a crash; the same id with the same request gives the recorded signature again and never signs twice.
+
+    ``verify_receipts``: hold the broker's ledger to what it shows. ``ledger_key`` is its verifier key, ``ledger_state``
+    a file in which the last checkpoint is kept; without one it is kept as long as this object. Calls then raise also
+    LedgerForked, and leaving the block waits until a checkpoint covers every receipt.
     """
 
     def __init__(
-        self, target: str, *, certificate: Pem, private_key: Pem, anchors: Pem, channels: int = 8, timeout: float = 30.0
+        self,
+        target: str,
+        *,
+        certificate: Pem,
+        private_key: Pem,
+        anchors: Pem,
+        channels: int = 8,
+        timeout: float = 30.0,
+        verify_receipts: bool = False,
+        ledger_key: str | None = None,
+        ledger_state: str | PathLike[str] | None = None,
     ) -> None:
-        """Opens nothing yet. Raises: OSError when a file cannot be read."""
+        """Opens nothing yet. Raises: OSError when a file cannot be read; ValueError, ContentMalformed for a key or a
+        state that is none."""
+        super().__init__(watch_of(verify_receipts, ledger_key, ledger_state))
         peer = Peer(target=target, certificate=certificate, private_key=private_key, anchors=anchors)
         self._channels = open_channels(peer, channels)
         self._timeout = timeout
@@ -75,20 +81,28 @@ class AsyncBroker(AsyncOperations):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.close()
+        try:
+            if error is None:
+                await self.settle_receipts()
+        finally:
+            await self.close()
 
     async def close(self) -> None:
-        """End streams and connections. Calls under way end with an error."""
+        """End streams and connections. Calls under way end with an error; open receipts stay unverified."""
+        await self._end_looking()
         if self._carrier is not None:
             await self._carrier.close()
         await asyncio.gather(*(channel.close() for channel in self._channels))
 
     async def send(self, request: Request) -> Answer:
         """Any request of the line. Raises: its error."""
+        self._check_ledger()
         name = request.request_id if request.request_id is not None else new_request_id()
         if self._carrier is None:
             self._carrier = Carrier(self._channels)
-        return await self._carrier.carry(request.item(name), name, self._timeout)
+        answer = await self._carrier.carry(request.item(name), name, self._timeout)
+        self._took([answer])
+        return answer
 
     async def sign_batch(self, requests: Sequence[Request]) -> list[Answer | KeybrokerError]:
         """Many at once, each with its own outcome in order: an item's error is returned, not raised.
@@ -96,11 +110,14 @@ class AsyncBroker(AsyncOperations):
         Asked again as a whole where the broker answered nothing; items are not asked again one by one.
         Raises: what befell the whole call.
         """
+        self._check_ledger()
         named = [(item, item.request_id or new_request_id()) for item in requests]
         request = signing_pb2.SignBatchRequest(items=[item.item(name) for item, name in named])
         call = signing_pb2_grpc.SigningServiceStub(self._channel()).SignBatch
         response = await self._ask(call, request, signs=f"{named[0][1]} and the batch's others" if named else "")
-        return [outcome_from(outcome) for outcome in response.outcomes]
+        outcomes = [outcome_from(outcome) for outcome in response.outcomes]
+        self._took(outcomes)
+        return outcomes
 
     async def explain(self, *, kind: ContentKind, key: str, octets: bytes) -> Explanation:
         """As ``explain_request``, for octets with nothing beside them."""
@@ -128,11 +145,6 @@ class AsyncBroker(AsyncOperations):
         call = keys_pb2_grpc.KeyServiceStub(self._channel()).GetPublicKey
         return public_key_from(await self._ask(call, keys_pb2.GetPublicKeyRequest(key=key)))
 
-    async def get_record(self, leaf_index: int) -> Record:
-        """Raises: NotPermitted, also for a record that does not exist."""
-        call = records_pb2_grpc.RecordServiceStub(self._channel()).GetRecord
-        return record_from(await self._ask(call, records_pb2.GetRecordRequest(leaf_index=leaf_index)))
-
     async def begin_smets1_session(
         self, *, key: str, device: EntityIdentifier, handshake_record: int, request_id: str | None = None
     ) -> Smets1Session:
@@ -145,15 +157,19 @@ class AsyncBroker(AsyncOperations):
             request_id=name, key=key, device=device.octets, handshake_record=handshake_record
         )
         call = sessions_pb2_grpc.SessionServiceStub(self._channel()).BeginSmets1Session
-        return session_from(name, await self._ask(call, asked))
+        session = session_from(name, await self._ask(call, asked))
+        self._took_receipts([session.receipt])
+        return session
 
     async def end_smets1_session(self, *, key: str, request_id: str | None = None) -> Receipt:
         """End a session, by its key's label; the record says that the key was destroyed. May be asked again."""
         asked = sessions_pb2.EndSmets1SessionRequest(request_id=request_id or new_request_id(), key=key)
         call = sessions_pb2_grpc.SessionServiceStub(self._channel()).EndSmets1Session
-        return receipt_from((await self._ask(call, asked)).receipt)
+        receipt = receipt_from((await self._ask(call, asked)).receipt)
+        self._took_receipts([receipt])
+        return receipt
 
-    async def _ask(self, call: _Call[Asked, Answered], request: Asked, *, signs: str = "") -> Answered:
+    async def _ask(self, call: Call[Asked, Answered], request: Asked, *, signs: str = "") -> Answered:
         """A unary call, repeated where that is safe. ``signs`` names the signing requests in it, if there are any."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._timeout

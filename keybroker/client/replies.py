@@ -10,6 +10,7 @@ from keybroker.client.answers import (
     Answer,
     ContentFacts,
     Explanation,
+    InclusionProof,
     Key,
     PrepaymentToken,
     Processed,
@@ -135,6 +136,10 @@ def session_from(request_id: str, response: sessions_pb2.BeginSmets1SessionRespo
 
 def record_from(response: records_pb2.GetRecordResponse) -> Record:
     return Record(octets=response.record, leaf_hash=response.leaf_hash)
+
+
+def proof_from(proof: records_pb2.InclusionProof) -> InclusionProof:
+    return InclusionProof(leaf_index=proof.leaf_index, leaf_hash=proof.leaf_hash, hashes=tuple(proof.hashes))
 
 
 def _facts_from(facts: signing_pb2.ContentFacts) -> ContentFacts:

@@ -125,6 +125,12 @@ class Configuration:
         return f"sqlite:///{self.data_directory / path}"
 
     @property
+    def tiles(self) -> Path | None:
+        """Where tiles and checkpoint are published; None: nowhere."""
+        table = self.file.checkpoints
+        return None if table is None or table.tiles is None else self.beside(table.tiles)
+
+    @property
     def pin(self) -> Pin:
         """Where the PIN is; calling it asks."""
         return pin_from(self.file.module.pin)

@@ -140,6 +140,27 @@ class LedgerTable(_Table):
     anchor_seconds: Count
 
 
+class CheckpointsTable(_Table):
+    """Signed checkpoints of the ledger (SEC G2.27): by which key, how often, and where they are published, if at all.
+
+    ``publish_entries``: the records themselves beside the hashes. They hold parties' data: whoever reaches the port or
+    the directory reads all of them.
+    """
+
+    key: Name
+    every_records: Annotated[int, Field(ge=16)]
+    every_seconds: Annotated[Seconds, Field(ge=1, le=86400)]
+    tiles: Text | None = None
+    listen: Annotated[str, Field(pattern=r"^.+:[0-9]{1,5}$")] | None = None
+    publish_entries: bool = False
+
+    @model_validator(mode="after")
+    def _publishes_from_a_directory(self) -> Self:
+        if self.tiles is None and (self.listen is not None or self.publish_entries):
+            raise ValueError("checkpoints.listen and checkpoints.publish_entries need checkpoints.tiles, a directory")
+        return self
+
+
 class AnchorsTable(_Table):
     certificates: list[Text]
     test_certificates: list[Text]
@@ -238,6 +259,8 @@ class ConfigurationFile(_Table):
     anchors: AnchorsTable
     policies: PoliciesTable | None = None
     time: TimeTable | None = None
+    checkpoints: CheckpointsTable | None = None
+    """Absent: none are signed, and nobody outside can hold the broker to what it has shown."""
     caller: list[CallerTable]
 
     @model_validator(mode="after")
@@ -246,6 +269,15 @@ class ConfigurationFile(_Table):
             raise ValueError("anchors.test_certificates: a live deployment takes no test anchor")
         if self.deployment.kind is DeploymentKind.TEST and self.anchors.certificates:
             raise ValueError("anchors.certificates: a test deployment signs only under anchors listed as test")
+        return self
+
+    @model_validator(mode="after")
+    def _origin_can_name_a_key(self) -> Self:
+        if self.checkpoints is not None and "+" in self.deployment.ledger_origin:
+            raise ValueError(
+                "checkpoints: the key that signs them is named after deployment.ledger_origin, and a key's name holds"
+                ' no "+" (C2SP signed-note): such a ledger has no checkpoints'
+            )
         return self
 
     @model_validator(mode="after")

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Table, delete, select, update
 from keybroker.errors import LedgerBroken
 from keybroker.ledger import tables
 from keybroker.ledger.audit_ceremonies import ceremony_rows
+from keybroker.ledger.audit_checkpoints import transparency_rows
 from keybroker.ledger.audit_evidence import evidence_rows
 from keybroker.ledger.audit_life import life_rows
 from keybroker.ledger.merkle import Frontier
@@ -56,6 +57,7 @@ def verify(
             evidence=evidence_rows(connection),
             life=life_rows(connection),
             ceremonies=ceremony_rows(connection),
+            transparency=transparency_rows(connection),
             anchor=anchor,
         )
         _check_frontier(row)

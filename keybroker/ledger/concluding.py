@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
 from sqlalchemy import select
 
+from keybroker.content.model import AuditCheckpoint
 from keybroker.errors import KeybrokerError, OutcomeUnknown
 from keybroker.ledger import record, tables
+from keybroker.ledger.checkpoint_form import checkpoint_note
 from keybroker.ledger.intending import OPEN
 from keybroker.ledger.merkle import leaf_hash
 from keybroker.ledger.model import Concluded, Failure, Product, Receipt, Signature
 from keybroker.ledger.model import Result as Made
-from keybroker.ledger.statements import Lookup, Update
+from keybroker.ledger.statements import Insert, Lookup, Update
 from keybroker.ledger.turn import Turn
 
 _BY_INTENT = Lookup(
@@ -23,6 +25,7 @@ _BY_INTENT = Lookup(
     tables.request.c.intent_index,
 )
 _END = Update(tables.request, "intent_index", "state", "outcome_index")
+_CHECKPOINT = Insert(tables.checkpoint, "intent_index", "tree_size", "note", "at")
 _IS_OPEN = tables.request.c.state == OPEN
 
 
@@ -34,16 +37,17 @@ class Result:
     state: str
     record: bytes
     leaf_hash: bytes
+    at: datetime
 
     @property
     def intent_index(self) -> int:
         return self.result.intent.receipt.leaf_index
 
 
-def draft(writer: record.Writer, result: Made | Failure, at: str) -> Result:
-    """Write down one result, outside the turn."""
-    octets = record.encode(writer.outcome(result, at))
-    return Result(result=result, state=_state(result), record=octets, leaf_hash=leaf_hash(octets))
+def draft(writer: record.Writer, result: Made | Failure, at: datetime, moment: str) -> Result:
+    """Write down one result, outside the turn; ``moment`` is ``at`` as records have it."""
+    octets = record.encode(writer.outcome(result, moment))
+    return Result(result=result, state=_state(result), record=octets, leaf_hash=leaf_hash(octets), at=at)
 
 
 def _state(result: Made | Failure) -> str:
@@ -64,6 +68,7 @@ def conclude(turn: Turn, results: Sequence[Result]) -> list[Concluded | Keybroke
     known: dict[int, tuple[str, int | None]] = {index: (state, outcome) for index, state, outcome in rows}
     answers: list[Concluded | KeybrokerError] = []
     ended: list[tuple[int, str, int]] = []
+    checkpoints: list[tuple[int, int, bytes, int]] = []
     for item in results:
         state, outcome = known.get(item.intent_index, (None, None))
         if state != OPEN:
@@ -72,10 +77,27 @@ def conclude(turn: Turn, results: Sequence[Result]) -> list[Concluded | Keybroke
         party = item.result.intent.identity.caller.party
         receipt = turn.append(kind="outcome", party=party, octets=item.record, leaf_hash=item.leaf_hash)
         ended.append((item.intent_index, item.state, receipt.leaf_index))
+        checkpoints += _checkpoint(item)
         answers.append(_conclusion(item.result, receipt))
     if ended:
         _END.run(turn.connection, ended)
+    if checkpoints:
+        _CHECKPOINT.run(turn.connection, checkpoints)
     return answers
+
+
+def _checkpoint(item: Result) -> Iterator[tuple[int, int, bytes, int]]:
+    """The row of a checkpoint that was signed: with its outcome, so that neither is ever there alone."""
+    decision = item.result.intent.permit.decision
+    if isinstance(item.result, Signature) and isinstance(content := decision.content, AuditCheckpoint):
+        note = checkpoint_note(
+            content.origin,
+            content.tree_size,
+            content.root_hash,
+            public_key=decision.key.public_key,
+            signature=item.result.octets,
+        )
+        yield item.intent_index, content.tree_size, note, int(item.at.timestamp())
 
 
 def close(

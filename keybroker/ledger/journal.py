@@ -87,7 +87,7 @@ class Journal:
         ``conclude``, which finds what was written of them after all.
         """
         moment = record.moment(at)
-        ready = [concluding.draft(self.writer, result, moment) for result in results]
+        ready = [concluding.draft(self.writer, result, at, moment) for result in results]
         drafts = [it if isinstance(it, Refused) else drafting.draft(self._forms, *it, moment) for it in judged]
         taken: list[int] = []
 
@@ -121,7 +121,7 @@ class Journal:
         Raises: OutcomeUnknown: keys may have been used, and no outcome could be written. LedgerBroken.
         """
         moment = record.moment(at)
-        ready = [concluding.draft(self.writer, result, moment) for result in results]
+        ready = [concluding.draft(self.writer, result, at, moment) for result in results]
         indexes = [item.intent_index for item in ready]
         try:
             try:

@@ -67,6 +67,12 @@ class Reader:
             row = connection.execute(select(tables.head.c.tree_size, tables.head.c.root_hash)).one()
         return Head(origin=self.origin, tree_size=row.tree_size, root_hash=row.root_hash, at=at)
 
+    def size(self) -> int:
+        """How many records there are. Raises: LedgerUnavailable, LedgerBroken."""
+        with self.read() as connection:
+            size: int = connection.execute(select(tables.head.c.tree_size)).scalar_one()
+        return size
+
     def find(self, leaf_index: int) -> StoredRecord | None:
         """The record at a leaf index, None where the tree does not reach.
 

@@ -45,6 +45,11 @@ class Ledger(Reader):
         self._unsynced = False
         self._stand: Stand | None = None
 
+    @property
+    def known_size(self) -> int:
+        """How many records there are at least: those that this process wrote last, and all before them."""
+        return 0 if self._stand is None else self._stand.tree_size
+
     def transact(self, work: Callable[[Turn], T]) -> T:
         """Do ``work`` in one transaction and answer what it answered, once its records are durable.
 
@@ -121,6 +126,17 @@ class Ledger(Reader):
     def is_alive(self, worker: str) -> bool:
         """Does a living process hold this worker's lock file?"""
         return sqlite.is_held(self._life(worker))
+
+    def hold_checkpoints(self) -> sqlite.Hold | None:
+        """Be the one who has a checkpoint signed, until the answer is closed (or this process ends); None while another
+        process is. Raises: LedgerUnavailable.
+        """
+        try:
+            return sqlite.Hold(sqlite.beside(self.file, "checkpoint"))
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            raise sqlite.fault(error) from error
 
     def hold_ceremony(self, name: str) -> sqlite.Hold:
         """Be the one who conducts it, as long as the answer (or this process) lives.

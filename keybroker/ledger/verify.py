@@ -7,9 +7,10 @@ that every signature given again is the one recorded for that request, that noth
 (``verify_restores``), that every key went through its life as it may (``verify_life``) and every
 ceremony step by step (``verify_ceremonies``), that session keys were
 made and used as they may be (``verify_sessions``), that every statement verifies and was used once
-(``verify_evidence``), and that what the tables beside the records say (requests, counters,
+(``verify_evidence``), that every checkpoint that was signed
+is of this tree (``verify_checkpoints``), and that what the tables beside the records say (requests, counters,
 octets, what was taken, revocation lists, counts, quarantine, notifications of thresholds, evidence, keys with their
-history and copies) is what the records say.
+history and copies, checkpoints) is what the records say.
 ``ledger.audit`` reads it all in.
 """
 
@@ -27,7 +28,9 @@ from keybroker.ledger.merkle import Frontier
 from keybroker.ledger.model import Head, Json, RecordKind, StoredRecord
 from keybroker.ledger.signatures import is_signature, verifies
 from keybroker.ledger.verify_ceremonies import Ceremonies, CeremonyRows
+from keybroker.ledger.verify_checkpoints import Checkpoints, TransparencyRows
 from keybroker.ledger.verify_claims import SAME_REQUEST, Claims, ListRow, takes_something
+from keybroker.ledger.verify_counters import check_counters, use_of
 from keybroker.ledger.verify_counts import CheckRow, Counts, QuarantineRow, counts_something
 from keybroker.ledger.verify_evidence import Evidence, concerns_statements
 from keybroker.ledger.verify_form import expect, read_body
@@ -48,9 +51,6 @@ _WHOLE = frozenset(
     }
 )
 """The kinds whose signature covers the octets as they came."""
-
-_WITHOUT_RELATION = frozenset(ContentKind) - {ContentKind.PRE_COMMAND, ContentKind.COMMAND}
-"""The kinds of which a counter is a fact among others (``record.relation``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,8 +112,10 @@ class _Seen:
     sessions: SessionActs = field(init=False)
     lives: Lives = field(default_factory=Lives)
     ceremonies: Ceremonies = field(default_factory=Ceremonies)
+    checkpoints: Checkpoints = field(init=False)
 
     def __post_init__(self) -> None:
+        self.checkpoints = Checkpoints(origin=self.origin, find=self.find)
         self.claims = Claims(find=lambda index, earlier: _before(self, index, earlier))
         self.counts = Counts(find=lambda index, earlier: _before(self, index, earlier))
         self.evidence = Evidence(origin=self.origin, find=lambda index, earlier: _before(self, index, earlier))
@@ -137,6 +139,7 @@ def verify_ledger(
     evidence: EvidenceRows | None = None,
     life: LifeRows | None = None,
     ceremonies: CeremonyRows | None = None,
+    transparency: TransparencyRows | None = None,
     anchor: Head | None = None,
 ) -> Verified:
     """Recompute everything. Tables that are not given are not looked at.
@@ -158,15 +161,17 @@ def verify_ledger(
         _follow(seen, index, body, rows.at(index), kept.at(index))
         # 3. The tree.
         seen.frontier.append(stored.leaf_hash)
+        seen.checkpoints.append(stored.leaf_hash)
         seen.kinds[stored.kind] = seen.kinds.get(stored.kind, 0) + 1
         _check_root(seen.frontier, anchor, "the head kept outside")
     _check_left_over(rows, kept)
-    _check_counters(seen, counters)
+    check_counters(seen.uses, counters)
     seen.claims.check_tables(taken, lists)
     seen.counts.check_tables(counts, quarantine, checks)
     seen.evidence.check_tables(evidence)
     seen.lives.check_tables(life)
     seen.ceremonies.check_tables(ceremonies)
+    seen.checkpoints.check_tables(transparency)
     _check_end(seen, head, anchor)
     return Verified(
         origin=head.origin,
@@ -274,7 +279,8 @@ def _begin(seen: _Seen, index: int, body: dict[str, Json], row: RequestRow | Non
         use=body.get("use", UseKind.SIGNATURE.value),
         takes=takes_something(body),
     )
-    seen.uses += _use(index, body)
+    seen.uses += use_of(index, body)
+    seen.checkpoints.begin(index, body)
     if takes_something(body):
         seen.claims.begin(index, body)
     if counts_something(body):
@@ -296,25 +302,6 @@ def _digests(message: bytes, content: Json) -> tuple[str, ...]:
         return ()
     whole = sha256(message[1:]).hexdigest()
     return (whole, sha256(message[1:-1]).hexdigest()) if message.endswith(b"\x00") else (whole,)
-
-
-def _use(index: int, body: dict[str, Json]) -> int:
-    """A number for this use of a counter; sums of them agree when the uses do (see ``_check_counters``)."""
-    content, reused = body["content"], body["reused"]
-    if not isinstance(content, dict) or not isinstance(reused, int):
-        raise LedgerBroken(f"record {index}: expected content facts and a number of earlier uses, found neither")
-    if "counter" not in content or content.get("kind") in _WITHOUT_RELATION:
-        return 0
-    try:
-        relation = bytes.fromhex(f"{content['originator']}{content['recipient']}".replace("-", ""))
-        relation += int(str(content["counter"])).to_bytes(8, "big")
-    except (KeyError, ValueError, OverflowError) as error:
-        raise LedgerBroken(f"record {index}: expected originator, recipient and counter, found {content}") from error
-    return _weight(relation, reused)
-
-
-def _weight(relation: bytes, reused: int) -> int:
-    return int.from_bytes(sha256(relation + reused.to_bytes(8, "big", signed=True)).digest(), "big")
 
 
 def _end(seen: _Seen, index: int, body: dict[str, Json]) -> None:
@@ -340,6 +327,7 @@ def _end(seen: _Seen, index: int, body: dict[str, Json]) -> None:
         whose = f"a signature by {begun.public_key} over {begun.digest}, as intent {intent} says"
         expect(verified, index, whose, f"one that does not verify: {signature}")
         seen.signatures += 1
+    seen.checkpoints.end(index, int(str(intent)), body)
     if state in record.MAY_TAKE_AGAIN and begun.takes:
         seen.claims.may_be_taken_again(int(str(intent)), served=state == record.DONE)
     row = begun.row
@@ -364,16 +352,6 @@ def _check_left_over(rows: _Merged, kept: _Merged) -> None:
         raise LedgerBroken(f"the table of requests names intent {rows.next.intent_index}, which is no record")
     if kept.next is not None:
         raise LedgerBroken(f"octets are kept for intent {kept.next[0]}, which is no record")
-
-
-def _check_counters(seen: _Seen, counters: Iterable[tuple[bytes, int]] | None) -> None:
-    # Each intent tells how many came before it with the same counter: 0, 1, 2 … as often as the table says. Two equal
-    # sums of hashes stand for two equal sets, and need no memory.
-    if counters is None:
-        return
-    told = sum(_weight(relation, reused) for relation, uses in counters for reused in range(uses))
-    if told != seen.uses:
-        raise LedgerBroken("the table of counters does not tell the same uses as the intents")
 
 
 def _check_end(seen: _Seen, head: Head, anchor: Head | None) -> None:

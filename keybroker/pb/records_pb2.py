@@ -24,17 +24,35 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1akeybroker/v1/records.proto\x12\x0ckeybroker.v1\"&\n\x10GetRecordRequest\x12\x12\n\nleaf_index\x18\x01 \x01(\x04\"6\n\x11GetRecordResponse\x12\x0e\n\x06record\x18\x01 \x01(\x0c\x12\x11\n\tleaf_hash\x18\x02 \x01(\x0c\x32]\n\rRecordService\x12L\n\tGetRecord\x12\x1e.keybroker.v1.GetRecordRequest\x1a\x1f.keybroker.v1.GetRecordResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1akeybroker/v1/records.proto\x12\x0ckeybroker.v1\")\n\x14GetCheckpointRequest\x12\x11\n\ttree_size\x18\x01 \x01(\x04\"%\n\x15GetCheckpointResponse\x12\x0c\n\x04note\x18\x01 \x01(\x0c\"C\n\x18GetInclusionProofRequest\x12\x14\n\x0cleaf_indexes\x18\x01 \x03(\x04\x12\x11\n\ttree_size\x18\x02 \x01(\x04\"I\n\x19GetInclusionProofResponse\x12,\n\x06proofs\x18\x01 \x03(\x0b\x32\x1c.keybroker.v1.InclusionProof\"G\n\x0eInclusionProof\x12\x12\n\nleaf_index\x18\x01 \x01(\x04\x12\x11\n\tleaf_hash\x18\x02 \x01(\x0c\x12\x0e\n\x06hashes\x18\x03 \x03(\x0c\"E\n\x1aGetConsistencyProofRequest\x12\x12\n\nfirst_size\x18\x01 \x01(\x04\x12\x13\n\x0bsecond_size\x18\x02 \x01(\x04\"-\n\x1bGetConsistencyProofResponse\x12\x0e\n\x06hashes\x18\x01 \x03(\x0c\"G\n\x12TailRecordsRequest\x12\x13\n\x0b\x66irst_index\x18\x01 \x01(\x04\x12\x0c\n\x04most\x18\x02 \x01(\r\x12\x0e\n\x06\x66ollow\x18\x03 \x01(\x08\"\\\n\x13TailRecordsResponse\x12\x13\n\x0b\x66irst_index\x18\x01 \x01(\x04\x12\x30\n\x07records\x18\x02 \x03(\x0b\x32\x1f.keybroker.v1.GetRecordResponse\"&\n\x10GetRecordRequest\x12\x12\n\nleaf_index\x18\x01 \x01(\x04\"6\n\x11GetRecordResponse\x12\x0e\n\x06record\x18\x01 \x01(\x0c\x12\x11\n\tleaf_hash\x18\x02 \x01(\x0c\x32\xdf\x03\n\rRecordService\x12L\n\tGetRecord\x12\x1e.keybroker.v1.GetRecordRequest\x1a\x1f.keybroker.v1.GetRecordResponse\x12X\n\rGetCheckpoint\x12\".keybroker.v1.GetCheckpointRequest\x1a#.keybroker.v1.GetCheckpointResponse\x12\x64\n\x11GetInclusionProof\x12&.keybroker.v1.GetInclusionProofRequest\x1a\'.keybroker.v1.GetInclusionProofResponse\x12j\n\x13GetConsistencyProof\x12(.keybroker.v1.GetConsistencyProofRequest\x1a).keybroker.v1.GetConsistencyProofResponse\x12T\n\x0bTailRecords\x12 .keybroker.v1.TailRecordsRequest\x1a!.keybroker.v1.TailRecordsResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'keybroker.pb.records_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GETRECORDREQUEST']._serialized_start=44
-  _globals['_GETRECORDREQUEST']._serialized_end=82
-  _globals['_GETRECORDRESPONSE']._serialized_start=84
-  _globals['_GETRECORDRESPONSE']._serialized_end=138
-  _globals['_RECORDSERVICE']._serialized_start=140
-  _globals['_RECORDSERVICE']._serialized_end=233
+  _globals['_GETCHECKPOINTREQUEST']._serialized_start=44
+  _globals['_GETCHECKPOINTREQUEST']._serialized_end=85
+  _globals['_GETCHECKPOINTRESPONSE']._serialized_start=87
+  _globals['_GETCHECKPOINTRESPONSE']._serialized_end=124
+  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_start=126
+  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_end=193
+  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_start=195
+  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_end=268
+  _globals['_INCLUSIONPROOF']._serialized_start=270
+  _globals['_INCLUSIONPROOF']._serialized_end=341
+  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_start=343
+  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_end=412
+  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_start=414
+  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_end=459
+  _globals['_TAILRECORDSREQUEST']._serialized_start=461
+  _globals['_TAILRECORDSREQUEST']._serialized_end=532
+  _globals['_TAILRECORDSRESPONSE']._serialized_start=534
+  _globals['_TAILRECORDSRESPONSE']._serialized_end=626
+  _globals['_GETRECORDREQUEST']._serialized_start=628
+  _globals['_GETRECORDREQUEST']._serialized_end=666
+  _globals['_GETRECORDRESPONSE']._serialized_start=668
+  _globals['_GETRECORDRESPONSE']._serialized_end=722
+  _globals['_RECORDSERVICE']._serialized_start=725
+  _globals['_RECORDSERVICE']._serialized_end=1204
 # @@protoc_insertion_point(module_scope)

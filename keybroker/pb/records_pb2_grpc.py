@@ -27,6 +27,9 @@ if _version_not_supported:
 
 class RecordServiceStub:
     """The ledger's records: a party reads its own, auditors read all. Every read is recorded.
+
+    Proofs hold hashes alone: every caller that may ask for one at all may have any, and hold the ledger to what it has
+    shown (RFC 9162 sections 2.1.3 and 2.1.4).
     """
 
     def __init__(self, channel):
@@ -40,14 +43,65 @@ class RecordServiceStub:
                 request_serializer=keybroker_dot_v1_dot_records__pb2.GetRecordRequest.SerializeToString,
                 response_deserializer=keybroker_dot_v1_dot_records__pb2.GetRecordResponse.FromString,
                 _registered_method=True)
+        self.GetCheckpoint = channel.unary_unary(
+                '/keybroker.v1.RecordService/GetCheckpoint',
+                request_serializer=keybroker_dot_v1_dot_records__pb2.GetCheckpointRequest.SerializeToString,
+                response_deserializer=keybroker_dot_v1_dot_records__pb2.GetCheckpointResponse.FromString,
+                _registered_method=True)
+        self.GetInclusionProof = channel.unary_unary(
+                '/keybroker.v1.RecordService/GetInclusionProof',
+                request_serializer=keybroker_dot_v1_dot_records__pb2.GetInclusionProofRequest.SerializeToString,
+                response_deserializer=keybroker_dot_v1_dot_records__pb2.GetInclusionProofResponse.FromString,
+                _registered_method=True)
+        self.GetConsistencyProof = channel.unary_unary(
+                '/keybroker.v1.RecordService/GetConsistencyProof',
+                request_serializer=keybroker_dot_v1_dot_records__pb2.GetConsistencyProofRequest.SerializeToString,
+                response_deserializer=keybroker_dot_v1_dot_records__pb2.GetConsistencyProofResponse.FromString,
+                _registered_method=True)
+        self.TailRecords = channel.unary_stream(
+                '/keybroker.v1.RecordService/TailRecords',
+                request_serializer=keybroker_dot_v1_dot_records__pb2.TailRecordsRequest.SerializeToString,
+                response_deserializer=keybroker_dot_v1_dot_records__pb2.TailRecordsResponse.FromString,
+                _registered_method=True)
 
 
 class RecordServiceServicer:
     """The ledger's records: a party reads its own, auditors read all. Every read is recorded.
+
+    Proofs hold hashes alone: every caller that may ask for one at all may have any, and hold the ledger to what it has
+    shown (RFC 9162 sections 2.1.3 and 2.1.4).
     """
 
     def GetRecord(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCheckpoint(self, request, context):
+        """The last checkpoint that was signed, or the one of a tree size.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetInclusionProof(self, request, context):
+        """That records are in the tree of a size.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetConsistencyProof(self, request, context):
+        """That the tree of one size extends that of another.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TailRecords(self, request, context):
+        """Records in their order, from one on; for auditors. The call is recorded once, before its first record is sent.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -60,6 +114,26 @@ def add_RecordServiceServicer_to_server(servicer, server):
                     request_deserializer=keybroker_dot_v1_dot_records__pb2.GetRecordRequest.FromString,
                     response_serializer=keybroker_dot_v1_dot_records__pb2.GetRecordResponse.SerializeToString,
             ),
+            'GetCheckpoint': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCheckpoint,
+                    request_deserializer=keybroker_dot_v1_dot_records__pb2.GetCheckpointRequest.FromString,
+                    response_serializer=keybroker_dot_v1_dot_records__pb2.GetCheckpointResponse.SerializeToString,
+            ),
+            'GetInclusionProof': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetInclusionProof,
+                    request_deserializer=keybroker_dot_v1_dot_records__pb2.GetInclusionProofRequest.FromString,
+                    response_serializer=keybroker_dot_v1_dot_records__pb2.GetInclusionProofResponse.SerializeToString,
+            ),
+            'GetConsistencyProof': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetConsistencyProof,
+                    request_deserializer=keybroker_dot_v1_dot_records__pb2.GetConsistencyProofRequest.FromString,
+                    response_serializer=keybroker_dot_v1_dot_records__pb2.GetConsistencyProofResponse.SerializeToString,
+            ),
+            'TailRecords': grpc.unary_stream_rpc_method_handler(
+                    servicer.TailRecords,
+                    request_deserializer=keybroker_dot_v1_dot_records__pb2.TailRecordsRequest.FromString,
+                    response_serializer=keybroker_dot_v1_dot_records__pb2.TailRecordsResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'keybroker.v1.RecordService', rpc_method_handlers)
@@ -70,6 +144,9 @@ def add_RecordServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class RecordService:
     """The ledger's records: a party reads its own, auditors read all. Every read is recorded.
+
+    Proofs hold hashes alone: every caller that may ask for one at all may have any, and hold the ledger to what it has
+    shown (RFC 9162 sections 2.1.3 and 2.1.4).
     """
 
     @staticmethod
@@ -89,6 +166,114 @@ class RecordService:
             '/keybroker.v1.RecordService/GetRecord',
             keybroker_dot_v1_dot_records__pb2.GetRecordRequest.SerializeToString,
             keybroker_dot_v1_dot_records__pb2.GetRecordResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCheckpoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/keybroker.v1.RecordService/GetCheckpoint',
+            keybroker_dot_v1_dot_records__pb2.GetCheckpointRequest.SerializeToString,
+            keybroker_dot_v1_dot_records__pb2.GetCheckpointResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetInclusionProof(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/keybroker.v1.RecordService/GetInclusionProof',
+            keybroker_dot_v1_dot_records__pb2.GetInclusionProofRequest.SerializeToString,
+            keybroker_dot_v1_dot_records__pb2.GetInclusionProofResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetConsistencyProof(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/keybroker.v1.RecordService/GetConsistencyProof',
+            keybroker_dot_v1_dot_records__pb2.GetConsistencyProofRequest.SerializeToString,
+            keybroker_dot_v1_dot_records__pb2.GetConsistencyProofResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TailRecords(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/keybroker.v1.RecordService/TailRecords',
+            keybroker_dot_v1_dot_records__pb2.TailRecordsRequest.SerializeToString,
+            keybroker_dot_v1_dot_records__pb2.TailRecordsResponse.FromString,
             options,
             channel_credentials,
             insecure,

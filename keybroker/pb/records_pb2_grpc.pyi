@@ -27,23 +27,51 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class RecordServiceStub:
-    """The ledger's records: a party reads its own, auditors read all. Every read is recorded."""
+    """The ledger's records: a party reads its own, auditors read all. Every read is recorded.
+
+    Proofs hold hashes alone: every caller that may ask for one at all may have any, and hold the ledger to what it has
+    shown (RFC 9162 sections 2.1.3 and 2.1.4).
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RecordServiceAsyncStub: ...
     GetRecord: _grpc.UnaryUnaryMultiCallable[_records_pb2.GetRecordRequest, _records_pb2.GetRecordResponse]
+    GetCheckpoint: _grpc.UnaryUnaryMultiCallable[_records_pb2.GetCheckpointRequest, _records_pb2.GetCheckpointResponse]
+    """The last checkpoint that was signed, or the one of a tree size."""
+    GetInclusionProof: _grpc.UnaryUnaryMultiCallable[_records_pb2.GetInclusionProofRequest, _records_pb2.GetInclusionProofResponse]
+    """That records are in the tree of a size."""
+    GetConsistencyProof: _grpc.UnaryUnaryMultiCallable[_records_pb2.GetConsistencyProofRequest, _records_pb2.GetConsistencyProofResponse]
+    """That the tree of one size extends that of another."""
+    TailRecords: _grpc.UnaryStreamMultiCallable[_records_pb2.TailRecordsRequest, _records_pb2.TailRecordsResponse]
+    """Records in their order, from one on; for auditors. The call is recorded once, before its first record is sent."""
 
 @_typing.type_check_only
 class RecordServiceAsyncStub(RecordServiceStub):
-    """The ledger's records: a party reads its own, auditors read all. Every read is recorded."""
+    """The ledger's records: a party reads its own, auditors read all. Every read is recorded.
+
+    Proofs hold hashes alone: every caller that may ask for one at all may have any, and hold the ledger to what it has
+    shown (RFC 9162 sections 2.1.3 and 2.1.4).
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetRecord: _aio.UnaryUnaryMultiCallable[_records_pb2.GetRecordRequest, _records_pb2.GetRecordResponse]  # type: ignore[assignment]
+    GetCheckpoint: _aio.UnaryUnaryMultiCallable[_records_pb2.GetCheckpointRequest, _records_pb2.GetCheckpointResponse]  # type: ignore[assignment]
+    """The last checkpoint that was signed, or the one of a tree size."""
+    GetInclusionProof: _aio.UnaryUnaryMultiCallable[_records_pb2.GetInclusionProofRequest, _records_pb2.GetInclusionProofResponse]  # type: ignore[assignment]
+    """That records are in the tree of a size."""
+    GetConsistencyProof: _aio.UnaryUnaryMultiCallable[_records_pb2.GetConsistencyProofRequest, _records_pb2.GetConsistencyProofResponse]  # type: ignore[assignment]
+    """That the tree of one size extends that of another."""
+    TailRecords: _aio.UnaryStreamMultiCallable[_records_pb2.TailRecordsRequest, _records_pb2.TailRecordsResponse]  # type: ignore[assignment]
+    """Records in their order, from one on; for auditors. The call is recorded once, before its first record is sent."""
 
 class RecordServiceServicer(metaclass=_abc_1.ABCMeta):
-    """The ledger's records: a party reads its own, auditors read all. Every read is recorded."""
+    """The ledger's records: a party reads its own, auditors read all. Every read is recorded.
+
+    Proofs hold hashes alone: every caller that may ask for one at all may have any, and hold the ledger to what it has
+    shown (RFC 9162 sections 2.1.3 and 2.1.4).
+    """
 
     @_abc_1.abstractmethod
     def GetRecord(
@@ -51,5 +79,37 @@ class RecordServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _records_pb2.GetRecordRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_records_pb2.GetRecordResponse, _abc.Awaitable[_records_pb2.GetRecordResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def GetCheckpoint(
+        self,
+        request: _records_pb2.GetCheckpointRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_records_pb2.GetCheckpointResponse, _abc.Awaitable[_records_pb2.GetCheckpointResponse]]:
+        """The last checkpoint that was signed, or the one of a tree size."""
+
+    @_abc_1.abstractmethod
+    def GetInclusionProof(
+        self,
+        request: _records_pb2.GetInclusionProofRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_records_pb2.GetInclusionProofResponse, _abc.Awaitable[_records_pb2.GetInclusionProofResponse]]:
+        """That records are in the tree of a size."""
+
+    @_abc_1.abstractmethod
+    def GetConsistencyProof(
+        self,
+        request: _records_pb2.GetConsistencyProofRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_records_pb2.GetConsistencyProofResponse, _abc.Awaitable[_records_pb2.GetConsistencyProofResponse]]:
+        """That the tree of one size extends that of another."""
+
+    @_abc_1.abstractmethod
+    def TailRecords(
+        self,
+        request: _records_pb2.TailRecordsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_records_pb2.TailRecordsResponse], _abc.AsyncIterator[_records_pb2.TailRecordsResponse]]:
+        """Records in their order, from one on; for auditors. The call is recorded once, before its first record is sent."""
 
 def add_RecordServiceServicer_to_server(servicer: RecordServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

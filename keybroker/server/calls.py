@@ -103,6 +103,10 @@ class Calls:
         """One caller's read on the signer thread, within its share. Raises: what ``Coalescer.run`` raises."""
         return await self._within_share(who, 1, lambda: self.coalescer.run(call))
 
+    async def aside(self, who: str, call: Callable[[], T]) -> T:
+        """One caller's read that may take long, in a thread of its own, within its share. Raises: what it raises."""
+        return await self._within_share(who, 1, lambda: asyncio.to_thread(call))
+
     async def _within_share(self, who: str, items: int, work: Callable[[], Awaitable[T]]) -> T:
         self._shares.take(who, items)
         cancelled = False

@@ -78,6 +78,12 @@ class Metrics:
             "keybroker_key_ready", "1 where every worker would use the key.", ("key",), multiprocess_mode="livemin"
         )
         self._records = gauge("keybroker_ledger_records", "Records in the ledger.", multiprocess_mode="livemax")
+        self._covered = gauge(
+            "keybroker_checkpoint_records", "Records that the last checkpoint covers.", multiprocess_mode="livemax"
+        )
+        self._uncovered = gauge(
+            "keybroker_checkpoint_uncovered_records", "Records that no checkpoint covers.", multiprocess_mode="livemin"
+        )
         self._clock_offset = gauge(
             "keybroker_clock_offset_seconds",
             "What must be added to the broker's clock to agree with a time source, by the last reading.",
@@ -145,6 +151,11 @@ class Metrics:
         self._records.set(records)
         for label, usable in keys.items():
             self._key_ready.labels(label).set(usable)
+
+    def checkpoint(self, covered: int, *, uncovered: int) -> None:
+        """In records; a checkpoint's own two are not uncovered."""
+        self._covered.set(covered)
+        self._uncovered.set(uncovered)
 
     def clock(self, *, reliable: bool, offsets: Mapping[str, float]) -> None:
         """``offsets`` in seconds, by the name of what was read; what was never read is not in it."""

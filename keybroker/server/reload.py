@@ -19,7 +19,18 @@ from keybroker.terms import CallerKind, PartyName
 
 SUPERVISOR = "supervisor"
 """By whose pen a refusal is recorded: no worker was asked."""
-_NEEDS_RESTART = ("deployment", "node", "people", "time", "server", "limits", "module", "ledger", "anchors")
+_NEEDS_RESTART = (
+    "deployment",
+    "node",
+    "people",
+    "time",
+    "server",
+    "limits",
+    "module",
+    "ledger",
+    "anchors",
+    "checkpoints",
+)
 
 
 def check_reloadable(old: Configuration, new: Configuration) -> None:

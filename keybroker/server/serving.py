@@ -18,6 +18,7 @@ from keybroker.ledger.model import Entry, Json, RecordKind
 from keybroker.server.anchoring import Anchoring
 from keybroker.server.baton import Baton
 from keybroker.server.calls import Calls
+from keybroker.server.checkpointing import TICK_SECONDS, Checkpointing
 from keybroker.server.clock_reading import ClockReading
 from keybroker.server.coalescer import Coalescer
 from keybroker.server.control import Control
@@ -101,6 +102,7 @@ class Serving:
         self._every(_FORGET_SECONDS, self._forget_now)
         self._every(_SWEEP_SECONDS, self._sweep_now)
         self._every(_LAPSES_SECONDS, self._warn_now)
+        self._sign_checkpoints()
         if (seconds := self._clock.every_seconds) is not None:
             self._every(seconds, self._clock.read)
         self._control.say("ready")
@@ -178,6 +180,13 @@ class Serving:
         if not task.cancelled() and task.exception() is not None:
             self._log.error("background task failed", exc_info=task.exception())
             self._leave(ExitStatus.PIN_WRONG if self._works.token.pin_refused else ExitStatus.NOT_NOW)
+
+    def _sign_checkpoints(self) -> None:
+        table = self._configuration.file.checkpoints
+        if table is None:
+            self._log.info("no checkpoints are signed: [checkpoints] is not configured")
+            return
+        self._every(TICK_SECONDS, Checkpointing(table, self._current, self._coalescer, self._metrics, self._log))
 
     async def _anchor_now(self) -> None:
         await self._coalescer.run_unbounded(self._anchor)

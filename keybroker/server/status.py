@@ -50,6 +50,8 @@ CODES: dict[type[KeybrokerError], grpc.StatusCode] = {
     errors.StatementRefused: grpc.StatusCode.PERMISSION_DENIED,
     # Of ceremonies, which no request asks for.
     errors.CmsUnfit: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.NoteUnfit: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.ProofUnfit: grpc.StatusCode.INVALID_ARGUMENT,
     errors.ShareUnfit: grpc.StatusCode.FAILED_PRECONDITION,
     errors.PersonMayNotAct: grpc.StatusCode.PERMISSION_DENIED,
     errors.GateShut: grpc.StatusCode.FAILED_PRECONDITION,
@@ -73,6 +75,8 @@ CODES: dict[type[KeybrokerError], grpc.StatusCode] = {
     errors.LedgerUnavailable: grpc.StatusCode.UNAVAILABLE,
     errors.OutcomeUnknown: grpc.StatusCode.UNKNOWN,
     errors.LedgerBroken: grpc.StatusCode.DATA_LOSS,
+    # A client's finding, of which a broker is never the one to tell.
+    errors.LedgerForked: grpc.StatusCode.DATA_LOSS,
     errors.BrokerStopping: grpc.StatusCode.UNAVAILABLE,
 }
 """Every error that may leave, and its gRPC code."""

@@ -28,6 +28,7 @@ from keybroker.server.hold import hold_directory
 from keybroker.server.logging import Logger, configure_logging
 from keybroker.server.port import reserve
 from keybroker.server.process import WorkerProcess
+from keybroker.server.publisher_process import PublisherProcess
 from keybroker.server.reload import check_ordered, check_reloadable
 from keybroker.server.supervisor_metrics import SupervisorMetrics
 
@@ -89,6 +90,8 @@ class Supervisor:
         self._log = log
         self._metrics = metrics
         self._pin = configuration.pin
+        self._hidden = frozenset(filter(None, [configuration.file.module.pin.environment]))
+        self._publisher = _publisher(configuration, self._hidden, log)
         self._slots = [_Slot(number) for number in range(workers)]
         self._selector = selectors.DefaultSelector()
         self._stop = False
@@ -123,6 +126,8 @@ class Supervisor:
         self._look_at_latch()
         self._look_for_silence()
         self._start_next()
+        if self._publisher is not None and self._was_ready:
+            self._publisher.keep_running()
         self._metrics.workers(sum(slot.process is not None and slot.process.ready for slot in self._slots))
 
     def _start_next(self) -> None:
@@ -153,7 +158,7 @@ class Supervisor:
             broker=self._broker,
             metrics_directory=self._metrics.directory,
             pin=pin,
-            hidden=frozenset(filter(None, [self._configuration.file.module.pin.environment])),
+            hidden=self._hidden,
             handshake_failed=self._handshake_failed,
         )
         self._selector.register(slot.process.control, selectors.EVENT_READ, slot)
@@ -307,8 +312,16 @@ class Supervisor:
                 self._log.error("worker did not drain in time", number=process.number)
                 process.kill()
             process.close()
+        if self._publisher is not None:
+            self._publisher.end()
         self._selector.close()
         self._waker.close()
+
+
+def _publisher(configuration: Configuration, hidden: frozenset[str], log: Logger) -> PublisherProcess | None:
+    if configuration.tiles is None:
+        return None
+    return PublisherProcess(configuration.accepted, hidden=hidden, log=log)
 
 
 def main(arguments: Sequence[str]) -> int:

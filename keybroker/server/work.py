@@ -17,6 +17,7 @@ from keybroker.server.metrics import Metrics
 from keybroker.server.quarantine_notices import QuarantineNotices
 from keybroker.server.standing import Current, Standing
 from keybroker.signing import Ask, Begun, Item, Outcome, conclude, turn_over, use
+from keybroker.terms import CallerKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,8 @@ def _as_known_now(standing: Standing, item: Item) -> Item:
     if isinstance(item, Refused):
         return item
     was = item.identity.caller
+    if was.kind is CallerKind.BROKER:
+        return item  # the broker itself stands in no table, and no table can name one
     now = standing.callers.get(was.identity)
     if now is was:
         return item

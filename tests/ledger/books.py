@@ -16,13 +16,15 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_ds
 from cryptography.hazmat.primitives.hashes import SHA256
 from sqlalchemy import select
 
+from keybroker.content import decode
+from keybroker.content.checkpoint import encode_checkpoint
 from keybroker.errors import KeybrokerError
 from keybroker.gates.model import Permit
 from keybroker.ledger import tables
 from keybroker.ledger.journal import Journal
 from keybroker.ledger.model import Concluded, GivenAgain, InForce, Intent, Refused, RequestIdentity, Signature
 from keybroker.ledger.store import Ledger, open_ledger
-from keybroker.terms import DeploymentKind, KeyPurpose, RequestId
+from keybroker.terms import ContentKind, DeploymentKind, KeyPurpose, RequestId
 from tests import situations
 from tests.situations import AT, ORIGIN
 
@@ -55,6 +57,14 @@ def a_book(directory: Path, worker: str = "worker-0", **changes: Any) -> Iterato
     finally:
         journal.close()
         ledger.close()
+
+
+def a_checkpoint(journal: Journal, **changes: Any) -> Permit:
+    """To sign the head of the ledger as it is; ``changes`` are of what the checkpoint says."""
+    head = journal.head(AT)
+    told = {"origin": head.origin, "tree_size": head.tree_size, "root_hash": head.root_hash, **changes}
+    content = decode(ContentKind.AUDIT_CHECKPOINT, encode_checkpoint(**told))
+    return situations.a_permit(KeyPurpose.AUDIT_CHECKPOINT, content=content)
 
 
 @cache

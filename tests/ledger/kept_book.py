@@ -28,6 +28,8 @@ ROOTS: dict[str, str] = {
     "v5.sql": "3c274108e1d74e3ea17f7593184e88e0831127580c781c3db39692cb5c90c168",
     # The life of keys and ceremonies: two more versions of the tables at once.
     "v7.sql": "880a80a84150d869ec8f828a86be871a8c4b3ddda07c6c0d9f65ef5ce447060d",
+    # Checkpoints.
+    "v8.sql": "9c36fdcc764c4555e88a117ae5872335be7eea7424957052289422030db10e04",
 }
 """The root hash of each kept ledger, kept apart from it."""
 
@@ -38,6 +40,8 @@ def make(directory: Path) -> None:
     """Every kind of record, by this version's code."""
     with books.a_book(directory, "worker-0", incarnation="1") as journal:
         journal.write([Entry(kind=RecordKind.START, party=PartyName(""), body={"version": "0.1.0"})], at=AT)
+        # Since v8: a checkpoint, of records that no policy or rule changes.
+        sign(journal, a_request("checkpoint", books.a_checkpoint(journal)))
         sign(journal, a_request("first"))
         intend(journal, a_request("first"), books.a_refused("refused", NotPermitted("the rules refused")))
         (failed,) = intends(journal, a_request("failed", a_permit(2)))

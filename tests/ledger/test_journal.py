@@ -16,7 +16,6 @@ from keybroker.ledger.journal import Journal, RegisterMoved
 from keybroker.ledger.merkle import leaf_hash
 from keybroker.ledger.model import Concluded, Entry, Failure, GivenAgain, Intent, RecordKind, Refused
 from keybroker.terms import KeyPurpose, PartyName
-from tests import situations
 from tests.ledger import books
 from tests.ledger.books import a_permit, a_request, intend, intends, sign, signature_for
 from tests.situations import AT, a_caller
@@ -198,7 +197,7 @@ def test_keeps_no_octets_of_a_contingency_command(journal: Journal) -> None:
 
 
 def test_signs_a_checkpoint_which_uses_no_counter(journal: Journal) -> None:
-    permit = situations.a_permit(KeyPurpose.AUDIT_CHECKPOINT)
+    permit = books.a_checkpoint(journal)
     (concluded,) = sign(journal, a_request("r", permit))
     assert concluded.reused == 0
     assert concluded.intent.digest == sha256(permit.decision.content.octets).digest()

@@ -35,6 +35,7 @@ class Settings:
     limits: Mapping[str, int]
     anchor_seconds: int
     origin: str = LEDGER_ORIGIN
+    checkpoints: Mapping[str, str | int | bool] | None = None
 
 
 def configuration_text(settings: Settings, token: SoftToken, callers: Sequence[DevCaller]) -> str:
@@ -90,12 +91,18 @@ anchor_seconds = {settings.anchor_seconds}
 certificates = []
 test_certificates = ["pki/root.pem"]
 device_certificates = ["pki/device-root.pem"]
-
+{_checkpoints(settings.checkpoints)}
 {"".join(map(_caller, callers))}"""
 
 
 def _environment(token: SoftToken) -> str:
     return "\n".join(f"{name} = {_text(value)}" for name, value in token.environment.items())
+
+
+def _checkpoints(table: Mapping[str, str | int | bool] | None) -> str:
+    if table is None:
+        return ""
+    return "\n[checkpoints]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in table.items())
 
 
 def _limits(limits: Mapping[str, int]) -> str:

@@ -134,10 +134,13 @@ def create_deployment(
     limits: Mapping[str, int] | None = None,
     anchor_seconds: int = 10,
     origin: str = LEDGER_ORIGIN,
+    checkpoints: Mapping[str, str | int | bool] | None = None,
     make_token: Callable[[Path, str], SoftToken] = create_token,
 ) -> Deployment:
     """Make a development deployment in ``directory`` (made where it is missing); port 0 picks a free one. Two that meet
     in one ceremony have ledgers of different ``origin``.
+
+    ``checkpoints`` is the table of that name, absent where it is None.
 
     ``make_token`` makes another token than SoftHSM's, in the directory and under the label that it is given.
 
@@ -175,6 +178,7 @@ def create_deployment(
         limits=limits or {},
         anchor_seconds=anchor_seconds,
         origin=origin,
+        checkpoints=checkpoints,
     )
     (directory / "keybroker.toml").write_text(configuration_text(settings, token, callers))
     # 5. The keys, in the token and in the register.

@@ -124,7 +124,14 @@ DEVICES: Mapping[str, EntityIdentifier] = {
 }
 """Devices that tests can play: ``pki/<name>-ka.pem`` and ``-ds.pem``, each with its ``.key``."""
 
-_READS = (Operation.LIST_KEYS, Operation.GET_PUBLIC_KEY, Operation.GET_RECORD)
+_READS = (
+    Operation.LIST_KEYS,
+    Operation.GET_PUBLIC_KEY,
+    Operation.GET_RECORD,
+    Operation.GET_CHECKPOINT,
+    Operation.GET_INCLUSION_PROOF,
+    Operation.GET_CONSISTENCY_PROOF,
+)
 _SUPPLIER = (UserRole.IMPORT_SUPPLIER, UserRole.EXPORT_SUPPLIER, UserRole.GAS_SUPPLIER)
 _USER_ROLES = {
     RemotePartyRole.SUPPLIER: _SUPPLIER,
@@ -174,4 +181,5 @@ def _sessions_of(keys: Sequence[DevKey]) -> tuple[Operation, ...]:
 
 
 def _reader(name: str, kind: CallerKind) -> DevCaller:
-    return DevCaller(name=name, party=PartyName(name), system=SystemName("console"), kind=kind, operations=_READS)
+    operations = (*_READS, Operation.TAIL_RECORDS) if kind is CallerKind.AUDITOR else _READS
+    return DevCaller(name=name, party=PartyName(name), system=SystemName("console"), kind=kind, operations=operations)
