@@ -32,6 +32,7 @@ not; nothing was decided against the caller.
     │       ├── QuorumNotPresent       a split key without its quorum in the room
     │       ├── ClockUnreliable        the clock differs from its source, or was not compared with it
     │       ├── LedgerNotRemembered    the ledger does not extend what is remembered outside it
+    │       ├── WitnessSilent            no witness has cosigned the ledger lately, and one is demanded
     │       ├── EvidenceSpent          what may be used once was used before (serial, RequestID, counter)
     │       └── ThresholdExceeded      a limit on use is reached
     └── Fault
@@ -281,6 +282,12 @@ class LedgerNotRemembered(GateShut):
     """What was spent may have been forgotten: nothing that spends or counts is done."""
 
     reason = "LEDGER_NOT_REMEMBERED"
+
+
+class WitnessSilent(GateShut):
+    """Nobody outside remembers what the ledger holds by now: nothing that spends or counts is done."""
+
+    reason = "WITNESS_SILENT"
 
 
 class EvidenceSpent(GateShut):

@@ -40,6 +40,7 @@ COMMANDS: Mapping[str, str] = {
     "custodian": "keybroker.cli.custodian",
     "policy": "keybroker.cli.policy",
     "config": "keybroker.cli.config",
+    "witness": "keybroker.cli.witness",
     "dev": "keybroker.cli.dev.commands",
 }
 """Command to the module that registers it, in the order of the help."""

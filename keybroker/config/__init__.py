@@ -33,6 +33,8 @@ from keybroker.config.one_party import (
 from keybroker.config.packaged import packaged_policies, packaged_profile
 from keybroker.config.pin import Pin, pin_from
 from keybroker.config.sources import Sources, accepted_in, keep_accepted, read_accepted, read_sources
+from keybroker.config.witness_places import Told, check_remembered, places_of
+from keybroker.config.witnessed import Witnessed
 from keybroker.errors import ConfigurationInvalid
 from keybroker.gates.model import Node
 from keybroker.gates.people import PeopleSettings
@@ -53,6 +55,7 @@ from keybroker.policy.model import KeyRegister, Policy
 from keybroker.policy.trust import Anchor
 from keybroker.signing import Line
 from keybroker.terms import Caller, DeploymentKind, KeyPurpose
+from keybroker.witness.asking import WitnessPlace
 
 __all__ = [
     "Clock",
@@ -65,11 +68,13 @@ __all__ = [
     "build_token",
     "check_head_is_kept",
     "check_one_party",
+    "check_witnesses",
     "packaged_policies",
     "packaged_profile",
     "read_accepted_configuration",
     "read_configuration",
     "reading",
+    "witness_places",
 ]
 
 
@@ -218,6 +223,7 @@ def _configuration(sources: Sources, file: ConfigurationFile) -> Configuration:
     )
     check_one_party(configuration, None)
     check_another_source(file.time, disciplining_files())
+    witness_places(configuration)  # read for what is wrong in them
     return configuration
 
 
@@ -254,6 +260,27 @@ def check_head_is_kept(configuration: Configuration) -> None:
             " outside the ledger; in a live deployment it must be",
             where="module.profile",
         )
+
+
+def witness_places(configuration: Configuration) -> tuple[WitnessPlace, ...]:
+    """Where each configured witness is asked. Raises: ConfigurationInvalid."""
+    return places_of(configuration.file.witnesses, lambda name: configuration.sources.anchors[name])
+
+
+def check_witnesses(configuration: Configuration, told: Told) -> None:
+    """Before anything is served: does the ledger extend what its witnesses remember (invariant 5)?
+
+    Raises: LedgerBroken where it does not; LedgerUnavailable, ConfigurationInvalid.
+    """
+    places = witness_places(configuration)
+    if not places:
+        return
+    ledger, register, journal = build_ledger(configuration, worker="supervisor")
+    try:
+        check_remembered(ledger, register, places, told)
+    finally:
+        journal.close()
+        ledger.close()
 
 
 def build_ledger(configuration: Configuration, *, worker: str) -> tuple[Ledger, Register, Journal]:
@@ -326,20 +353,24 @@ def build_officer(configuration: Configuration, pin: Callable[[], str]) -> Offic
 
 
 def build_surroundings(
-    configuration: Configuration, watch: ClockWatch | None = None, remembered: Remembered | None = None
+    configuration: Configuration,
+    watch: ClockWatch | None = None,
+    remembered: Remembered | None = None,
+    witnessed: Witnessed | None = None,
 ) -> Around:
-    """What the line sees around itself: node, clock, the head that is remembered.
+    """What the line sees around itself: node, clock, the head that is remembered, and the witnesses.
 
     Without a ``watch`` the clock is compared with nothing: for acts that no gate judges. Without ``remembered`` neither
     is the ledger: for them, and where the token keeps no head.
     """
     clock = None if watch is None else watch.stand
     part = configuration.file.deployment.part
-    return Around(node=configuration.node, part=part, clock=clock, remembered=remembered)
+    return Around(node=configuration.node, part=part, clock=clock, remembered=remembered, witnessed=witnessed)
 
 
-def build_line(configuration: Configuration, pin: Callable[[], str], *, worker: str) -> Works:
-    """Open ledger and token, hold them against each other, and join them.
+def build_line(configuration: Configuration, pin: Callable[[], str], *, worker: str, since: int = 0) -> Works:
+    """Open ledger and token, hold them against each other, and join them. ``since`` (POSIX seconds): when the broker
+    began, where it did; cosignatures that came before count for none of its workers.
 
     Raises: ConfigurationInvalid (PinWrong among them), ModuleFault, LedgerFault: LedgerBroken where the ledger does not
     extend the head kept in the token.
@@ -355,6 +386,8 @@ def build_line(configuration: Configuration, pin: Callable[[], str], *, worker: 
     watch = watch_of(configuration.file, configuration.clock.now)
     module, pause = AnchoredModule(token), configuration.file.ledger.anchor_seconds
     remembered = Remembered(module, journal, pause_seconds=pause) if token.keeps_anchor else None
+    table = configuration.file.witnesses
+    witnessed = None if table is None else Witnessed(table, ledger, since=since)
     line = Line(
         deployment=configuration.deployment,
         ledger_origin=configuration.ledger_origin,
@@ -364,7 +397,7 @@ def build_line(configuration: Configuration, pin: Callable[[], str], *, worker: 
         module=module,
         anchors=configuration.anchors,
         device_anchors=configuration.device_anchors,
-        surroundings=build_surroundings(configuration, watch, remembered),
+        surroundings=build_surroundings(configuration, watch, remembered, witnessed),
     )
     return Works(line=line, register=register, journal=journal, ledger=ledger, token=token, watch=watch)
 

@@ -1,4 +1,4 @@
-"""What does the broker see around itself? Its node, its clock, and the head that is remembered outside the ledger."""
+"""What does the broker see around itself? Its node, its clock, what is remembered outside the ledger, and by whom."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def machine_mark() -> str:
 
 @final
 class Around:
-    """``clock`` and ``remembered`` are asked once a batch; without them nothing is compared."""
+    """``clock``, ``remembered`` and ``witnessed`` are asked once a batch; without them nothing is compared."""
 
     def __init__(
         self,
@@ -40,11 +40,13 @@ class Around:
         part: str,
         clock: Callable[[datetime], ClockStand] | None = None,
         remembered: Callable[[datetime], str] | None = None,
+        witnessed: Callable[[datetime], str] | None = None,
     ) -> None:
         self._node = node
         self._part = part
         self._clock = clock
         self._remembered = remembered
+        self._witnessed = witnessed
 
     def seen(self, at: datetime) -> Surroundings:
         """As it is at this moment, by the broker's clock."""
@@ -52,5 +54,6 @@ class Around:
             node=self._node,
             clock=_UNWATCHED if self._clock is None else self._clock(at),
             rolled_back="" if self._remembered is None else self._remembered(at),
+            unwitnessed="" if self._witnessed is None else self._witnessed(at),
             part=self._part,
         )

@@ -11,7 +11,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from keybroker.errors import ConfigurationInvalid
+from keybroker.errors import ConfigurationInvalid, ContentMalformed
+from keybroker.ledger.note_keys import CosignatureKey, read_vkey
 from keybroker.terms import (
     Caller,
     CallerKind,
@@ -161,6 +162,63 @@ class CheckpointsTable(_Table):
         return self
 
 
+class WitnessTable(_Table):
+    """One witness: where it is asked, and the key that its cosignatures verify under (C2SP signed-note, vkey).
+
+    ``anchors``: a PEM file of the authorities behind its certificate, for https; the system's where there is none.
+    """
+
+    url: Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9._\[\]:-]+(/[A-Za-z0-9._~/-]*)?$")]
+    vkey: Text
+    anchors: Text | None = None
+
+    @field_validator("vkey")
+    @classmethod
+    def _is_a_witnesss(cls, vkey: str) -> str:
+        try:
+            key = read_vkey(vkey)
+        except ContentMalformed as error:
+            raise ValueError(error.sentence) from error
+        if not isinstance(key, CosignatureKey):
+            raise ValueError("the verifier key is of no witness: expected type 04")  # noqa: TRY004 - pydantic's
+        return vkey
+
+    @property
+    def key(self) -> CosignatureKey:
+        key = read_vkey(self.vkey)
+        assert isinstance(key, CosignatureKey)  # noqa: S101 - as validated
+        return key
+
+
+class WitnessesTable(_Table):
+    """Who else remembers the ledger (invariant 5), how many of them must, and how far behind they may be.
+
+    With ``demanded`` 0 witnesses are asked, and nothing waits for them. ``clock_seconds`` is by how much the time in a
+    cosignature may differ from the broker's clock: one that is further off does not count.
+    """
+
+    demanded: Annotated[int, Field(ge=0)]
+    at_most_behind_seconds: Annotated[Seconds, Field(ge=1, le=86400)]
+    at_most_behind_records: Annotated[int, Field(ge=16)]
+    clock_seconds: Annotated[Seconds, Field(le=60)]
+    timeout_seconds: Annotated[Seconds, Field(le=60)]
+    witness: Annotated[list[WitnessTable], Field(min_length=1, max_length=16)]
+
+    @model_validator(mode="after")
+    def _can_be_met(self) -> Self:
+        names = {each.key.name for each in self.witness}
+        if len(names) < len(self.witness):
+            raise ValueError("witnesses: two have one name; each witness has its own")
+        if self.demanded > len(self.witness):
+            raise ValueError(f"witnesses.demanded is {self.demanded}, and there are {len(self.witness)}")
+        if self.at_most_behind_seconds <= 2 * self.timeout_seconds:
+            raise ValueError(
+                "witnesses.at_most_behind_seconds is not longer than two of witnesses.timeout_seconds: one answer that"
+                " does not come would shut the gates"
+            )
+        return self
+
+
 class AnchorsTable(_Table):
     certificates: list[Text]
     test_certificates: list[Text]
@@ -261,6 +319,8 @@ class ConfigurationFile(_Table):
     time: TimeTable | None = None
     checkpoints: CheckpointsTable | None = None
     """Absent: none are signed, and nobody outside can hold the broker to what it has shown."""
+    witnesses: WitnessesTable | None = None
+    """Absent: nobody but the module remembers the ledger."""
     caller: list[CallerTable]
 
     @model_validator(mode="after")
@@ -277,6 +337,23 @@ class ConfigurationFile(_Table):
             raise ValueError(
                 "checkpoints: the key that signs them is named after deployment.ledger_origin, and a key's name holds"
                 ' no "+" (C2SP signed-note): such a ledger has no checkpoints'
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _witnesses_are_shown_checkpoints_in_time(self) -> Self:
+        witnesses, checkpoints = self.witnesses, self.checkpoints
+        if witnesses is None:
+            return self
+        if checkpoints is None:
+            raise ValueError("witnesses: they cosign checkpoints, and none are signed: name a key in [checkpoints]")
+        if self.deployment.fixed_clock is not None:
+            raise ValueError("witnesses and deployment.fixed_clock: a clock that stands still is compared with nothing")
+        behind, every = witnesses.at_most_behind_seconds, checkpoints.every_seconds
+        if behind <= every or witnesses.at_most_behind_records <= checkpoints.every_records:
+            raise ValueError(
+                "witnesses.at_most_behind_seconds and at_most_behind_records are not more than every_seconds and"
+                " every_records of [checkpoints]: the gates would shut between two checkpoints"
             )
         return self
 

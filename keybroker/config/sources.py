@@ -58,7 +58,7 @@ def read_sources(path: Path | str) -> tuple[Sources, ConfigurationFile]:
     file = read_file(octets, name=str(path))
     policies = packaged_policies() if file.policies is None else policy_files(path.parent / file.policies.directory)
     names = (*file.anchors.certificates, *file.anchors.test_certificates, *file.anchors.device_certificates)
-    anchors = {name: _octets(path.parent / name, where="anchors") for name in names}
+    anchors = {name: _octets(path.parent / name, where="anchors") for name in (*names, *_of_witnesses(file))}
     return Sources(path=path, octets=octets, policies=policies, anchors=anchors), file
 
 
@@ -98,6 +98,11 @@ def read_accepted(file: Path) -> tuple[Sources, ConfigurationFile]:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigurationInvalid(f"{file} is not as the supervisor wrote it", where="data_directory") from error
     return sources, read_file(sources.octets, name=str(sources.path))
+
+
+def _of_witnesses(file: ConfigurationFile) -> list[str]:
+    tables = () if file.witnesses is None else file.witnesses.witness
+    return [each.anchors for each in tables if each.anchors is not None]
 
 
 def _sha256(octets: bytes) -> str:

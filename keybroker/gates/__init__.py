@@ -20,6 +20,7 @@ from keybroker.errors import (
     ModuleNotShown,
     QuorumNotPresent,
     ThresholdNotSet,
+    WitnessSilent,
 )
 from keybroker.gates.anomaly_threshold import anomaly_threshold
 from keybroker.gates.classified_module import classified_module
@@ -29,7 +30,8 @@ from keybroker.gates.model import GateEvidence, Looked, Permit
 from keybroker.gates.outside import (
     CLOCK_UNRELIABLE,
     LEDGER_NOT_REMEMBERED,
-    ledger_not_remembered,
+    WITNESS_SILENT,
+    ledger_not_known,
     unreliable_clock,
 )
 from keybroker.gates.pma_approval import pma_approval
@@ -75,6 +77,7 @@ _TOO_LATE = frozenset({"CHECK_TOO_OLD", "STATEMENT_LAPSED"})
 _SHUT_BY_ANY: Mapping[str, type[GateShut]] = {
     CLOCK_UNRELIABLE: ClockUnreliable,
     LEDGER_NOT_REMEMBERED: LedgerNotRemembered,
+    WITNESS_SILENT: WitnessSilent,
 }
 
 
@@ -130,7 +133,7 @@ def _outside(look: Look, gate: Gate) -> Shortfall | None:
     around = look.evidence.surroundings
     clock = unreliable_clock(around) if gate.relies_on_time else None
     spends = gate.spends or bool(look.decision.claims)
-    return clock or (ledger_not_remembered(around) if spends else None)
+    return clock or (ledger_not_known(around) if spends else None)
 
 
 def _refusal(gate: GateRequirement, finding: Finding, findings: tuple[Finding, ...]) -> GateShut:

@@ -75,12 +75,14 @@ class ClockStand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What the broker sees around itself: the node, its clock, and whether what is remembered outside the ledger is
-    extended by it (``rolled_back`` is empty where it is)."""
+    """What the broker sees around itself: the node, its clock, whether what is remembered outside the ledger is
+    extended by it (``rolled_back`` is empty where it is), and whether the witnesses that are demanded have cosigned it
+    lately (``unwitnessed`` is empty where they have, or none is demanded)."""
 
     node: Node
     clock: ClockStand
     rolled_back: str = ""
+    unwitnessed: str = ""
     part: str = ""
     """The part of the DCC Live Systems, or the User System, that this deployment is."""
 

@@ -1,4 +1,4 @@
-"""What shuts a gate whatever it would find? A clock that may be wrong, a ledger that may have forgotten."""
+"""What shuts a gate whatever it would find? A clock that may be wrong, a ledger that may be forgetful or forked."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from keybroker.gates.model import Surroundings
 from keybroker.gates.shortfall import Shortfall
 
 CLOCK_UNRELIABLE, LEDGER_NOT_REMEMBERED = "CLOCK_UNRELIABLE", "LEDGER_NOT_REMEMBERED"
+WITNESS_SILENT = "WITNESS_SILENT"
 
 
 def unreliable_clock(around: Surroundings) -> Shortfall | None:
@@ -20,8 +21,12 @@ def unreliable_clock(around: Surroundings) -> Shortfall | None:
     )
 
 
-def ledger_not_remembered(around: Surroundings) -> Shortfall | None:
-    """For every gate that spends or counts."""
+def ledger_not_known(around: Surroundings) -> Shortfall | None:
+    """For every gate that spends or counts: is the ledger the one that is remembered outside it (invariant 5)?"""
+    return _not_remembered(around) or _not_witnessed(around)
+
+
+def _not_remembered(around: Surroundings) -> Shortfall | None:
     if not around.rolled_back:
         return None
     return Shortfall(
@@ -29,4 +34,15 @@ def ledger_not_remembered(around: Surroundings) -> Shortfall | None:
         found=around.rolled_back,
         reason=LEDGER_NOT_REMEMBERED,
         remedy="put the newest ledger back; or two people record a restore: keybroker ledger restore",
+    )
+
+
+def _not_witnessed(around: Surroundings) -> Shortfall | None:
+    if not around.unwitnessed:
+        return None
+    return Shortfall(
+        expected="a ledger that as many witnesses as are demanded have cosigned lately",
+        found=around.unwitnessed,
+        reason=WITNESS_SILENT,
+        remedy="look at the log and at the witnesses; the gate opens with the next cosignature",
     )

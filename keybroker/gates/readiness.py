@@ -15,7 +15,7 @@ from keybroker.gates import EXISTING_GATES
 from keybroker.gates.located import Whereabouts
 from keybroker.gates.model import ModuleIdentity, Surroundings
 from keybroker.gates.module_agreement import agreeing_evidence
-from keybroker.gates.outside import ledger_not_remembered, unreliable_clock
+from keybroker.gates.outside import ledger_not_known, unreliable_clock
 from keybroker.gates.pma_approval import how_it_came, why_no_use
 from keybroker.gates.shortfall import Shortfall
 from keybroker.gates.split_key import IN_PARTS, no_quorum
@@ -64,7 +64,7 @@ def _look(gate: str, key: RegisteredKey, policy: Policy, outlook: Outlook) -> Sh
     existing = EXISTING_GATES[gate]
     around = outlook.surroundings
     clock = unreliable_clock(around) if existing.relies_on_time else None
-    outside = clock or (ledger_not_remembered(around) if existing.spends else None)
+    outside = clock or (ledger_not_known(around) if existing.spends else None)
     looks = _LOOKS.get(gate)
     return outside or (looks(key, policy, outlook) if looks is not None else None)
 

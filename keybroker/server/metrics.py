@@ -95,12 +95,20 @@ class Metrics:
             "1 where no worker's gates are shut for the clock.",
             multiprocess_mode="livemin",
         )
+        self._witnessed = gauge(
+            "keybroker_witnessed",
+            "1 where as many witnesses as are demanded have cosigned the ledger lately.",
+            multiprocess_mode="livemin",
+        )
         self._lapse_days = gauge(
             "keybroker_evidence_lapse_days",
             "Days until the first of its sort lapses that keys depend on; negative where it has.",
             ("what",),
             multiprocess_mode="livemin",
         )
+
+    def witnessed(self, *, enough: bool) -> None:
+        self._witnessed.set(enough)
 
     def warned(self, thresholds: int) -> None:
         self._warned.inc(thresholds)

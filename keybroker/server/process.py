@@ -34,13 +34,15 @@ class WorkerProcess:
         accepted: Path,
         listen: str,
         broker: str,
+        since: int,
         metrics_directory: Path,
         pin: str,
         hidden: frozenset[str],
         handshake_failed: Callable[[str], None],
     ) -> None:
         """``accepted``: the file in which the supervisor keeps the configuration that it accepted. ``broker``: this
-        run of the supervisor. ``hidden``: names that must not stand in the worker's environment (the PIN's).
+        run of the supervisor, ``since``: when it began (POSIX seconds). ``hidden``: names that must not stand in the
+        worker's environment (the PIN's).
         """
         self.number = number
         self.ready = False
@@ -52,7 +54,7 @@ class WorkerProcess:
         ours, theirs = socket.socketpair()
         command = [sys.executable, "-m", "keybroker.server.worker", str(accepted)]
         command += ["--name", f"worker-{number}", "--listen", listen, "--control", str(theirs.fileno())]
-        command += ["--broker", broker]
+        command += ["--broker", broker, "--since", str(since)]
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603  # our own module, arguments as a list
                 command,

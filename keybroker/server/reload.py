@@ -30,6 +30,7 @@ _NEEDS_RESTART = (
     "ledger",
     "anchors",
     "checkpoints",
+    "witnesses",
 )
 
 

@@ -250,6 +250,7 @@ class Serving:
         # A session's key comes and goes: what watches keys by their labels is told of those that stay.
         kept = {label: key for label, key in register.keys.items() if key.session is None}
         line, outlook = standing.line, outlook_of(standing.line, register, at)
+        self._metrics.witnessed(enough=not outlook.surroundings.unwitnessed)
         usable = {
             label: not why_unusable(key, served, register.lists, line.policies.get(key.purpose), outlook)
             for label, key in kept.items()

@@ -65,6 +65,7 @@ CODES: dict[type[KeybrokerError], grpc.StatusCode] = {
     # Neither is tried again by itself: an operator mends the clock, or puts the newest ledger back.
     errors.ClockUnreliable: grpc.StatusCode.FAILED_PRECONDITION,
     errors.LedgerNotRemembered: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.WitnessSilent: grpc.StatusCode.FAILED_PRECONDITION,
     errors.EvidenceSpent: grpc.StatusCode.FAILED_PRECONDITION,
     errors.ThresholdExceeded: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.ModuleFault: grpc.StatusCode.INTERNAL,

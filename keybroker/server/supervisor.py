@@ -19,16 +19,16 @@ from pathlib import Path
 from types import FrameType
 from typing import final
 
-from keybroker.config import Configuration, check_head_is_kept, read_configuration
+from keybroker.config import Configuration, check_head_is_kept, check_witnesses, read_configuration
 from keybroker.config.latch import find_latch, latch
 from keybroker.errors import ConfigurationInvalid, KeybrokerError
 from keybroker.ledger.store import hold_ledger
+from keybroker.server.beside_process import BesideProcess
 from keybroker.server.exit_status import ExitStatus, exit_status
 from keybroker.server.hold import hold_directory
 from keybroker.server.logging import Logger, configure_logging
 from keybroker.server.port import reserve
 from keybroker.server.process import WorkerProcess
-from keybroker.server.publisher_process import PublisherProcess
 from keybroker.server.reload import check_ordered, check_reloadable
 from keybroker.server.supervisor_metrics import SupervisorMetrics
 
@@ -55,6 +55,7 @@ def serve(config_path: Path | str, workers: int) -> int:
         with hold_directory(configuration.data_directory):
             configuration.accept()
             held = hold_ledger(configuration.ledger_url)
+            check_witnesses(configuration, lambda name, why: log.warning("witness not asked", witness=name, why=why))
             kept, listen = reserve(configuration.file.server.listen)
             with kept, SupervisorMetrics(configuration) as metrics:
                 status = Supervisor(configuration, listen, workers, log, metrics).run()
@@ -87,11 +88,12 @@ class Supervisor:
         self._taken = True
         self._listen = listen
         self._broker = secrets.token_hex(8)
+        self._since = int(configuration.clock.now().timestamp())
         self._log = log
         self._metrics = metrics
         self._pin = configuration.pin
         self._hidden = frozenset(filter(None, [configuration.file.module.pin.environment]))
-        self._publisher = _publisher(configuration, self._hidden, log)
+        self._beside = _beside(configuration, self._hidden, log)
         self._slots = [_Slot(number) for number in range(workers)]
         self._selector = selectors.DefaultSelector()
         self._stop = False
@@ -126,8 +128,8 @@ class Supervisor:
         self._look_at_latch()
         self._look_for_silence()
         self._start_next()
-        if self._publisher is not None and self._was_ready:
-            self._publisher.keep_running()
+        for process in self._beside if self._was_ready else ():
+            process.keep_running()
         self._metrics.workers(sum(slot.process is not None and slot.process.ready for slot in self._slots))
 
     def _start_next(self) -> None:
@@ -156,6 +158,7 @@ class Supervisor:
             accepted=self._configuration.accepted,
             listen=self._listen,
             broker=self._broker,
+            since=self._since,
             metrics_directory=self._metrics.directory,
             pin=pin,
             hidden=self._hidden,
@@ -312,16 +315,20 @@ class Supervisor:
                 self._log.error("worker did not drain in time", number=process.number)
                 process.kill()
             process.close()
-        if self._publisher is not None:
-            self._publisher.end()
+        for beside in self._beside:
+            beside.end()
         self._selector.close()
         self._waker.close()
 
 
-def _publisher(configuration: Configuration, hidden: frozenset[str], log: Logger) -> PublisherProcess | None:
-    if configuration.tiles is None:
-        return None
-    return PublisherProcess(configuration.accepted, hidden=hidden, log=log)
+def _beside(configuration: Configuration, hidden: frozenset[str], log: Logger) -> list[BesideProcess]:
+    """The processes beside the workers, those that the configuration asks for."""
+    asked = {"publisher": configuration.tiles is not None, "witnessing": configuration.file.witnesses is not None}
+    return [
+        BesideProcess(name, configuration.accepted, hidden=hidden, log=log)
+        for name, is_asked in asked.items()
+        if is_asked
+    ]
 
 
 def main(arguments: Sequence[str]) -> int:

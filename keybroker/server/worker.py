@@ -39,30 +39,31 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--listen", required=True)
     parser.add_argument("--control", type=int, required=True)
     parser.add_argument("--broker", required=True, help="this run of the supervisor")
+    parser.add_argument("--since", type=int, required=True, help="when it began, POSIX seconds")
     asked = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's, which stops us in order.
     sys.setswitchinterval(SWITCH_SECONDS)
     control = Control(socket.socket(fileno=asked.control))
     try:
-        return _run(control, asked.accepted, asked.name, asked.listen, asked.broker)
+        return _run(control, asked)
     except KeybrokerError as error:
         control.say("failed", error.sentence)
         return exit_status(error)
 
 
-def _run(control: Control, accepted: Path, name: str, listen: str, broker: str) -> int:
-    configuration = read_accepted_configuration(accepted)
+def _run(control: Control, asked: argparse.Namespace) -> int:
+    configuration, name = read_accepted_configuration(asked.accepted), asked.name
     log = configure_logging(configuration.file.server.log, worker=name)
-    works = _open(configuration, _pin(control), name)
+    works = _open(configuration, _pin(control), name, asked.since)
     baton = Baton() if configuration.profile.sessions.in_process else None
     if baton is not None:
         _keep_to_one_processor(name)
-    serving = Serving(configuration, works, control, log, name, baton, broker)
+    serving = Serving(configuration, works, control, log, name, baton, asked.broker)
     # What stands now stands as long as the process: looking through it again and again cost a tenth of the line's time.
     gc.collect()
     gc.freeze()
     with asyncio.Runner(loop_factory=lambda: _loop(baton)) as runner:
-        return runner.run(serving.run(listen))
+        return runner.run(serving.run(asked.listen))
 
 
 def _keep_to_one_processor(name: str) -> None:
@@ -85,11 +86,11 @@ def _pin(control: Control) -> str:
     raise EOFError("the supervisor said no PIN")
 
 
-def _open(configuration: Configuration, pin: str, name: str) -> Works:
+def _open(configuration: Configuration, pin: str, name: str, since: int) -> Works:
     """Tokens that several processes initialise at the same instant fail now and then: one at a time."""
     configuration.data_directory.mkdir(parents=True, exist_ok=True)
     with _one_at_a_time(configuration.data_directory / "token-start.lock"):
-        return build_line(configuration, given(pin), worker=name)
+        return build_line(configuration, given(pin), worker=name, since=since)
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from tests.gates import test_module_gates as module_gates
 from tests.gates import test_supply_sensitive_check as checked
 from tests.gates.checks import CHECK, GATE, PARTY, a_check, a_pre_command
 from tests.gates.looks import ACB, DAY, SUPPLIER, a_classification, a_location, a_validation, named
-from tests.gates.test_gates import PUT_BACK, STRANGE_CLOCK, a_live_decision, gates_of
+from tests.gates.test_gates import PUT_BACK, STRANGE_CLOCK, UNWITNESSED, a_live_decision, gates_of
 from tests.situations import AT, USER_IDS, a_decision, a_key, a_situation, evidence_of
 from tests.statement.attested import decoded, encoded
 
@@ -246,6 +246,7 @@ def _of_any() -> Iterator[Case]:
             yield _case(name, "CLOCK_UNRELIABLE", strange.clock.why_not, surroundings=strange)
         if gate.spends:
             yield _case(name, "LEDGER_NOT_REMEMBERED", PUT_BACK.rolled_back, surroundings=PUT_BACK)
+            yield _case(name, "WITNESS_SILENT", UNWITNESSED.unwitnessed, surroundings=UNWITNESSED)
     for told, offered in (("a check beside a Command", a_check()), ("anything at all", b"a.b.c")):
         yield _case(ASKED_FOR, "STATEMENT_NOT_ASKED_FOR", told, clause="G3.25", purpose=ACB, offered=(offered,))
 

@@ -93,6 +93,11 @@ def demanded() -> frozenset[tuple[str, str]]:
         for flaw in (Flaw.BEFORE_RESTORE, Flaw.ATTESTER_WITHDRAWN)
     }
     timed = {(name, "CLOCK_UNRELIABLE") for name, gate in EXISTING_GATES.items() if gate.relies_on_time}
-    spending = {(name, "LEDGER_NOT_REMEMBERED") for name, gate in EXISTING_GATES.items() if gate.spends}
+    spending = {
+        (name, reason)
+        for name, gate in EXISTING_GATES.items()
+        if gate.spends
+        for reason in ("LEDGER_NOT_REMEMBERED", "WITNESS_SILENT")
+    }
     others = {(ASKED_FOR, "STATEMENT_NOT_ASKED_FOR")}
     return frozenset(own | offered | held | timed | spending | others)

@@ -22,6 +22,7 @@ from keybroker.errors import (
     LedgerNotRemembered,
     ModuleDisagrees,
     ThresholdExceeded,
+    WitnessSilent,
 )
 from keybroker.gates import EXISTING_GATES
 from keybroker.ledger.counting import EXCEEDED, OUT_OF_RANGE
@@ -66,7 +67,11 @@ from tests.ledger import books
 from tests.situations import AT, a_caller, a_private_key
 from tests.test_line import ARegister, a_line
 
-_OF_ANY = {"CLOCK_UNRELIABLE": ClockUnreliable, "LEDGER_NOT_REMEMBERED": LedgerNotRemembered}
+_OF_ANY = {
+    "CLOCK_UNRELIABLE": ClockUnreliable,
+    "LEDGER_NOT_REMEMBERED": LedgerNotRemembered,
+    "WITNESS_SILENT": WitnessSilent,
+}
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

@@ -14,6 +14,7 @@ from keybroker.errors import (
     GateShut,
     KeyNotServed,
     LedgerNotRemembered,
+    WitnessSilent,
 )
 from keybroker.gates import EXISTING_GATES, open_gates
 from keybroker.gates.model import ClockStand, GateMemory
@@ -41,6 +42,7 @@ SPENDING = (
     KeyPurpose.RECOVERY_COMMAND,
 )
 STRANGE_CLOCK = replace(evidence.SURROUNDINGS, clock=ClockStand(why_not="it is 7 s ahead, 2 s at most"))
+UNWITNESSED = replace(evidence.SURROUNDINGS, unwitnessed="0 of 1 witness cosigned within 60 s")
 PUT_BACK = replace(evidence.SURROUNDINGS, rolled_back="the ledger has 5 records, the module remembers 9")
 
 
@@ -100,6 +102,16 @@ def test_a_ledger_that_was_rolled_back_shuts_every_gate_that_spends_or_counts(pu
         open_gates(decision, evidence_of(decision.key, surroundings=PUT_BACK))
     shut = {finding.rule for finding in refusal.value.findings if not finding.passed}
     assert shut == {name for name in gates_of(purpose) if EXISTING_GATES[name].spends}
+
+
+@pytest.mark.parametrize("purpose", SPENDING)
+def test_a_ledger_that_no_witness_cosigned_lately_shuts_every_gate_that_spends_or_counts(purpose: KeyPurpose) -> None:
+    decision = a_decision(purpose)
+    with pytest.raises(WitnessSilent, match="0 of 1 witness") as refusal:
+        open_gates(decision, evidence_of(decision.key, surroundings=UNWITNESSED))
+    shut = {finding.rule for finding in refusal.value.findings if not finding.passed}
+    assert shut == {name for name in gates_of(purpose) if EXISTING_GATES[name].spends}
+    assert all(f.reason == "WITNESS_SILENT" for f in refusal.value.findings if not f.passed)
 
 
 def test_refuses_a_statement_that_no_gate_asks_for() -> None:

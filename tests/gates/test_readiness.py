@@ -22,7 +22,7 @@ from tests.content.test_smets1 import ADD_CREDIT, APDU, GET, instruction, respon
 from tests.gates.checks import a_pre_command
 from tests.gates.looks import a_classification, a_standing, a_validation
 from tests.gates.test_anomaly_threshold import SMETS1, with_mac
-from tests.gates.test_gates import PUT_BACK, STRANGE_CLOCK, gates_of
+from tests.gates.test_gates import PUT_BACK, STRANGE_CLOCK, UNWITNESSED, gates_of
 from tests.situations import (
     AT,
     COMMAND_PURPOSES,
@@ -115,7 +115,9 @@ def test_a_live_key_without_any_evidence_shows_exactly_the_gates_that_then_shut(
 
 
 @pytest.mark.parametrize("purpose", KeyPurpose)
-@pytest.mark.parametrize("around", [STRANGE_CLOCK, PUT_BACK], ids=["a strange clock", "an old ledger"])
+@pytest.mark.parametrize(
+    "around", [STRANGE_CLOCK, PUT_BACK, UNWITNESSED], ids=["a strange clock", "an old ledger", "silent witnesses"]
+)
 def test_what_shuts_a_gate_whatever_it_would_find_is_shown_of_the_gates_that_it_shuts(
     around: Surroundings, purpose: KeyPurpose
 ) -> None:

@@ -110,6 +110,7 @@ def test_every_reason_is_used_once() -> None:
         (errors.PersonMayNotAct, grpc.StatusCode.PERMISSION_DENIED),
         (errors.ClockUnreliable, grpc.StatusCode.FAILED_PRECONDITION),
         (errors.LedgerNotRemembered, grpc.StatusCode.FAILED_PRECONDITION),
+        (errors.WitnessSilent, grpc.StatusCode.FAILED_PRECONDITION),
         (errors.ProtectionInvalid, grpc.StatusCode.INVALID_ARGUMENT),
         (errors.ModuleBusy, grpc.StatusCode.RESOURCE_EXHAUSTED),
         (errors.ModuleUnavailable, grpc.StatusCode.UNAVAILABLE),

@@ -1,4 +1,4 @@
-"""Does the publisher run? As the supervisor sees it: a process without the PIN, started again when it ends."""
+"""Do publisher and witnessing run? Processes without the PIN, started again when they end."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ _END_SECONDS = 5.0
 
 
 @final
-class PublisherProcess:
+class BesideProcess:
     """Started by exec, like a worker. Whether it runs or not, requests are served."""
 
-    def __init__(self, accepted: Path, *, hidden: frozenset[str], log: Logger) -> None:
-        """``hidden``: names that must not stand in its environment (the PIN's)."""
-        self._command = [sys.executable, "-m", "keybroker.server.publisher", str(accepted)]
+    def __init__(self, name: str, accepted: Path, *, hidden: frozenset[str], log: Logger) -> None:
+        """``name``: of the module in ``keybroker.server``. ``hidden``: names that must not stand in its environment
+        (the PIN's)."""
+        self._command = [sys.executable, "-m", f"keybroker.server.{name}", str(accepted)]
         self._environment = {name: value for name, value in os.environ.items() if name not in hidden}
+        self._name = name
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
         self._started = self._not_before = 0.0
@@ -33,7 +35,7 @@ class PublisherProcess:
         """Every tick, once the ledger is there."""
         now = time.monotonic()
         if self._process is not None and (status := self._process.poll()) is not None:
-            self._log.error("publisher ended", status=status)
+            self._log.error("process beside the workers ended", process=self._name, status=status)
             self._process = None
             if now - self._started > _STEADY_SECONDS:
                 self._failures = 0
