@@ -17,6 +17,14 @@ from scripts.broker_parts.running import running_broker
 
 _SOURCE = Path(__file__).with_name("sign_loop.c")
 _CONCURRENT_CALLS = 256
+_TURNS = 2
+_CHECKPOINTS = """
+[checkpoints]
+key = "audit-checkpoint"
+every_records = 10000
+every_seconds = 5
+tiles = "tiles"
+"""
 
 Rates = dict[str, float]
 Say = Callable[[str, float], None]
@@ -42,6 +50,7 @@ def main() -> int:
         for workers in (1, 2):
             _measure_broker(bench, workers, say)
         _measure_checks(bench, rates, say)
+        _measure_checkpoints(bench, say)
     found = ratios(rates)
     if not arguments.json:
         for name, ratio in found.items():
@@ -101,6 +110,24 @@ def _measure_checks(bench: Bench, rates: Rates, say: Say) -> None:
                 say(f"{name}_{mode}{width}", rate)
 
 
+def _measure_checkpoints(bench: Bench, say: Say) -> None:
+    """The same load with checkpoints and tiles, as often as a deployment would have them, and without: in turns, and of
+    each the best, for the two differ by less than two runs of one."""
+    best: dict[str, float] = {}
+    plain = bench.deployment.config_path.read_text()
+    for _ in range(_TURNS):
+        for name, table in (("plain", ""), ("checkpointed", _CHECKPOINTS)):
+            bench.deployment.config_path.write_text(plain + table)
+            with running_broker(bench.deployment, workers=1):
+                for mode, width in (("unary", 16), ("batch", 256)):
+                    rate = bench.load(target=bench.deployment.target, mode=mode, width=width, processes=1)
+                    figure = f"{name}_{mode}{width}"
+                    best[figure] = max(rate, best.get(figure, 0.0))
+    bench.deployment.config_path.write_text(plain)
+    for figure, rate in best.items():
+        say(figure, rate)
+
+
 def ratios(rates: Rates) -> dict[str, float]:
     """The promises first; ``concurrent_over_unary`` compares with the best that separate unary calls reach."""
     best_unary = max("unary1_x1", "unary16_x1", "unary64_x1", key=rates.__getitem__)
@@ -111,6 +138,8 @@ def ratios(rates: Rates) -> dict[str, float]:
         "concurrent_over_unary": ("concurrent_x1", best_unary),
         "checked_over_unchecked_batch256": ("checked_batch256", "unchecked_batch256"),
         "checked_over_unchecked_unary16": ("checked_unary16", "unchecked_unary16"),
+        "checkpointed_over_plain_batch256": ("checkpointed_batch256", "plain_batch256"),
+        "checkpointed_over_plain_unary16": ("checkpointed_unary16", "plain_unary16"),
         "batch256_over_c_loop": ("batch256_x1", "c_loop_x1"),
         "batch256_over_verified_loop": ("batch256_x1", "verified_loop_x1"),
         "batch64_x2_over_c_loop_x2": ("batch64_x2", "c_loop_x2"),

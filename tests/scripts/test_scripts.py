@@ -96,6 +96,7 @@ def test_every_promised_ratio_is_among_those_of_the_bench() -> None:
         f"{name}_x{n}" for n in (1, 2) for name in ("c_loop", "verified_loop", "concurrent", "batch64", "batch256")
     ]
     names += [f"{kind}_{form}" for kind in ("checked", "unchecked") for form in ("unary16", "batch256")]
+    names += [f"{kind}_{form}" for kind in ("checkpointed", "plain") for form in ("unary16", "batch256")]
     names += [f"{kind}{width}{end}" for kind, end in (("bare_unary", ""), ("unary", "_x1")) for width in (1, 16, 64)]
     found = ratios(dict.fromkeys(names, 2.0))
     promised = (
@@ -105,8 +106,10 @@ def test_every_promised_ratio_is_among_those_of_the_bench() -> None:
         "concurrent_over_unary",
         "checked_over_unchecked_unary16",
         "checked_over_unchecked_batch256",
+        "checkpointed_over_plain_unary16",
+        "checkpointed_over_plain_batch256",
     )
-    assert [found[name] for name in promised] == [1.0] * 6
+    assert [found[name] for name in promised] == [1.0] * len(promised)
 
 
 def test_setup_has_nothing_to_do_a_second_time(tmp_path: Path) -> None:
