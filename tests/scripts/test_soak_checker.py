@@ -189,7 +189,7 @@ def use_twice_for_one_intent(left: Left) -> None:
 
 def say_that_a_used_key_was_not_used(left: Left) -> None:
     records = left.records()
-    outcome = max(n for n, each in enumerate(records) if each["kind"] == "outcome")
+    outcome = _reply(left, -1)["leaf_index"]
     records[outcome] = {**records[outcome], "state": "failed", "reason": "MODULE_BUSY", "sentence": "no room"}
     del records[outcome]["signature"]
     left.rewrite(records)
