@@ -26,11 +26,19 @@ class Guard:
     locked: bool
 
 
+def forbid_dumps() -> None:
+    """No core dump of this process, and its memory and environment in /proc are root's alone (prctl(2), proc(5)).
+
+    Until it executes another program: a child that does begins anew, and asks for it again.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
 def guard_memory() -> Guard:
     """For the whole life of this process; what the system does not permit is told, not raised."""
+    forbid_dumps()
     library = ctypes.CDLL(None, use_errno=True)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    library.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     return Guard(
         undumpable=library.prctl(_PR_GET_DUMPABLE, 0, 0, 0, 0) == 0,
         no_core=resource.getrlimit(resource.RLIMIT_CORE) == (0, 0),

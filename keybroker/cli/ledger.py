@@ -11,6 +11,7 @@ import typer
 
 from keybroker.cli import ledger_proofs
 from keybroker.cli.ledger_restore import restore
+from keybroker.cli.ledger_review import review
 from keybroker.cli.options import Config, Json
 from keybroker.cli.output import Jsonable, console, is_fancy, show_facts, show_json, show_table
 from keybroker.cli.token import opened_token
@@ -26,6 +27,7 @@ def register(app: typer.Typer) -> None:
     group.command("show")(show)
     group.command("tail")(tail)
     group.command("restore")(restore)
+    group.command("review")(review)
     ledger_proofs.register(group)
     app.add_typer(group, name="ledger")
 

@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, str] = {
     "keys": "keybroker.cli.keys",
     "module": "keybroker.cli.module",
     "ledger": "keybroker.cli.ledger",
+    "report": "keybroker.cli.report",
     "trust": "keybroker.cli.trust",
     "ssc": "keybroker.cli.ssc",
     "people": "keybroker.cli.people",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from keybroker.cli import module_list
+from keybroker.cli import module_list, module_uses
 from keybroker.cli.exit_status import ExitStatus
 from keybroker.cli.options import Config, Json
 from keybroker.cli.output import console, show_facts, show_findings, show_json, show_table
@@ -21,6 +21,7 @@ def register(app: typer.Typer) -> None:
     group.command("check")(check)
     group.command("unlatch")(unlatch_module)
     module_list.register(group)
+    module_uses.register(group)
     app.add_typer(group, name="module")
 
 

@@ -46,6 +46,7 @@ _NEXT: Mapping[str, str] = {
     "CMS_UNFIT": "was it changed on its way, or meant for or signed by somebody else? Ask who gave it to you",
     "NOTE_UNFIT": "is the verifier key that of this ledger, or of this witness? Ask who keeps it; else keep the"
     " note: it may show a fork",
+    "WITNESS_SILENT": "ask again in a moment; the broker's log says which witness gives no cosignature, and why",
     "PIN_WRONG": "correct the PIN, then: keybroker module unlatch --config FILE",
     "MODULE_BUSY": "ask again in a moment",
     "MODULE_UNAVAILABLE": "keybroker module check --config FILE shows what the token can do",

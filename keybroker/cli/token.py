@@ -50,6 +50,6 @@ def _one_try(configuration: Configuration) -> Iterator[None]:
     try:
         yield
     except PinWrong as error:
-        configuration.data_directory.mkdir(parents=True, exist_ok=True)
+        configuration.data_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         latch(configuration.data_directory, error.sentence)
         raise

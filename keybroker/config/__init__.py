@@ -286,7 +286,7 @@ def check_witnesses(configuration: Configuration, told: Told) -> None:
 def build_ledger(configuration: Configuration, *, worker: str) -> tuple[Ledger, Register, Journal]:
     """Open the ledger without the token: for reading, and for acts that need no key. Raises: LedgerFault."""
     at = configuration.clock.now()
-    configuration.data_directory.mkdir(parents=True, exist_ok=True)
+    configuration.data_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     ledger = open_ledger(
         configuration.ledger_url,
         origin=configuration.ledger_origin,

@@ -6,13 +6,15 @@ No key that guards has a default. Octets in, ``ConfigurationFile`` out; nothing 
 from __future__ import annotations
 
 import re
-import tomllib
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AwareDatetime, Field, ValidationError, field_validator, model_validator
 
-from keybroker.errors import ConfigurationInvalid, ContentMalformed
-from keybroker.ledger.note_keys import CosignatureKey, read_vkey
+from keybroker.config.anomalies_table import SAFE_TABLE, AnomaliesTable
+from keybroker.config.checkpoints_table import CheckpointsTable, WitnessesTable
+from keybroker.config.table import Count, Name, Seconds, Table, Text
+from keybroker.errors import ConfigurationInvalid
+from keybroker.policy.strict_toml import read_toml
 from keybroker.terms import (
     Caller,
     CallerKind,
@@ -26,23 +28,11 @@ from keybroker.terms import (
     UserRole,
 )
 
-Text = Annotated[str, Field(min_length=1)]
-Count = Annotated[int, Field(ge=1)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,63}$")]
-
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
 _IDENTITY = re.compile(r"uri:[^\s]+|sha256:[0-9a-f]{64}")
 _PLACE = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>[0-9]{1,5})")
 
 
-class _Table(BaseModel):
-    """Strict types, but TOML's strings for enums: unknown keys refuse, nothing is coerced from another type."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class DeploymentTable(_Table):
+class DeploymentTable(Table):
     kind: Annotated[DeploymentKind, Field(strict=False)]
     party: Name | None = None
     system: Annotated[RelevantSystem, Field(strict=False)]
@@ -67,20 +57,20 @@ class DeploymentTable(_Table):
         return self
 
 
-class NodeTable(_Table):
+class NodeTable(Table):
     """This machine, as location evidence names it (G3.23)."""
 
     name: Name
     site: Name
 
 
-class PeopleTable(_Table):
+class PeopleTable(Table):
     """What G2.24(b) and G3.13(b) leave to the party: its cooling-off period between the two kinds of system."""
 
     cooling_off_days: Annotated[int, Field(ge=0, le=3660)]
 
 
-class ServerTable(_Table):
+class ServerTable(Table):
     listen: Annotated[str, Field(pattern=r"^.+:[0-9]{1,5}$")]
     metrics: Annotated[str, Field(pattern=r"^.+:[0-9]{1,5}$")]
     certificate: Text
@@ -89,7 +79,7 @@ class ServerTable(_Table):
     log: Literal["json", "console"]
 
 
-class LimitsTable(_Table):
+class LimitsTable(Table):
     message_octets: Annotated[int, Field(ge=64, le=1 << 20)]
     batch_items: Annotated[int, Field(ge=1, le=4096)]
     queued_items: Count
@@ -108,7 +98,7 @@ class LimitsTable(_Table):
         return self
 
 
-class PinTable(_Table):
+class PinTable(Table):
     environment: Text | None = None
     file_descriptor: Annotated[int, Field(ge=0)] | None = None
     credential: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")] | None = None
@@ -124,7 +114,7 @@ class PinTable(_Table):
         return self
 
 
-class ModuleTable(_Table):
+class ModuleTable(Table):
     profile: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
     library: Text
     token_label: Text
@@ -132,105 +122,27 @@ class ModuleTable(_Table):
     site: Name
     sessions: Annotated[int, Field(ge=1, le=256)]
     pin: PinTable
-    environment: dict[str, str] = {}
+    environment: dict[str, str] = Field(default_factory=dict)
 
 
-class LedgerTable(_Table):
+class LedgerTable(Table):
     url: Text
     request_ids_kept_days: Count
     anchor_seconds: Count
 
 
-class CheckpointsTable(_Table):
-    """Signed checkpoints of the ledger (SEC G2.27): by which key, how often, and where they are published, if at all.
-
-    ``publish_entries``: the records themselves beside the hashes. They hold parties' data: whoever reaches the port or
-    the directory reads all of them.
-    """
-
-    key: Name
-    every_records: Annotated[int, Field(ge=16)]
-    every_seconds: Annotated[Seconds, Field(ge=1, le=86400)]
-    tiles: Text | None = None
-    listen: Annotated[str, Field(pattern=r"^.+:[0-9]{1,5}$")] | None = None
-    publish_entries: bool = False
-
-    @model_validator(mode="after")
-    def _publishes_from_a_directory(self) -> Self:
-        if self.tiles is None and (self.listen is not None or self.publish_entries):
-            raise ValueError("checkpoints.listen and checkpoints.publish_entries need checkpoints.tiles, a directory")
-        return self
-
-
-class WitnessTable(_Table):
-    """One witness: where it is asked, and the key that its cosignatures verify under (C2SP signed-note, vkey).
-
-    ``anchors``: a PEM file of the authorities behind its certificate, for https; the system's where there is none.
-    """
-
-    url: Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9._\[\]:-]+(/[A-Za-z0-9._~/-]*)?$")]
-    vkey: Text
-    anchors: Text | None = None
-
-    @field_validator("vkey")
-    @classmethod
-    def _is_a_witnesss(cls, vkey: str) -> str:
-        try:
-            key = read_vkey(vkey)
-        except ContentMalformed as error:
-            raise ValueError(error.sentence) from error
-        if not isinstance(key, CosignatureKey):
-            raise ValueError("the verifier key is of no witness: expected type 04")  # noqa: TRY004 - pydantic's
-        return vkey
-
-    @property
-    def key(self) -> CosignatureKey:
-        key = read_vkey(self.vkey)
-        assert isinstance(key, CosignatureKey)  # noqa: S101 - as validated
-        return key
-
-
-class WitnessesTable(_Table):
-    """Who else remembers the ledger (invariant 5), how many of them must, and how far behind they may be.
-
-    With ``demanded`` 0 witnesses are asked, and nothing waits for them. ``clock_seconds`` is by how much the time in a
-    cosignature may differ from the broker's clock: one that is further off does not count.
-    """
-
-    demanded: Annotated[int, Field(ge=0)]
-    at_most_behind_seconds: Annotated[Seconds, Field(ge=1, le=86400)]
-    at_most_behind_records: Annotated[int, Field(ge=16)]
-    clock_seconds: Annotated[Seconds, Field(le=60)]
-    timeout_seconds: Annotated[Seconds, Field(le=60)]
-    witness: Annotated[list[WitnessTable], Field(min_length=1, max_length=16)]
-
-    @model_validator(mode="after")
-    def _can_be_met(self) -> Self:
-        names = {each.key.name for each in self.witness}
-        if len(names) < len(self.witness):
-            raise ValueError("witnesses: two have one name; each witness has its own")
-        if self.demanded > len(self.witness):
-            raise ValueError(f"witnesses.demanded is {self.demanded}, and there are {len(self.witness)}")
-        if self.at_most_behind_seconds <= 2 * self.timeout_seconds:
-            raise ValueError(
-                "witnesses.at_most_behind_seconds is not longer than two of witnesses.timeout_seconds: one answer that"
-                " does not come would shut the gates"
-            )
-        return self
-
-
-class AnchorsTable(_Table):
+class AnchorsTable(Table):
     certificates: list[Text]
     test_certificates: list[Text]
-    device_certificates: list[Text] = []
+    device_certificates: list[Text] = Field(default_factory=list)
     """Behind Device Certificates; of the deployment's own kind. None: no Device Certificate is relied on."""
 
 
-class PoliciesTable(_Table):
+class PoliciesTable(Table):
     directory: Text
 
 
-class TimeTable(_Table):
+class TimeTable(Table):
     """SEC G2.46, G2.47. ``source`` is the Independent Time Source where ``network_time`` is compared with it."""
 
     source: Text
@@ -260,7 +172,7 @@ class TimeTable(_Table):
         return self
 
 
-class CallerTable(_Table):
+class CallerTable(Table):
     identity: str
     party: Name
     system: Name
@@ -304,7 +216,7 @@ class CallerTable(_Table):
         )
 
 
-class ConfigurationFile(_Table):
+class ConfigurationFile(Table):
     """keybroker.toml, whole."""
 
     deployment: DeploymentTable
@@ -317,11 +229,18 @@ class ConfigurationFile(_Table):
     anchors: AnchorsTable
     policies: PoliciesTable | None = None
     time: TimeTable | None = None
+    anomalies: AnomaliesTable | None = None
+    """Absent: safe figures in a live deployment, and no watch in a test deployment."""
     checkpoints: CheckpointsTable | None = None
     """Absent: none are signed, and nobody outside can hold the broker to what it has shown."""
     witnesses: WitnessesTable | None = None
     """Absent: nobody but the module remembers the ledger."""
     caller: list[CallerTable]
+
+    @property
+    def watch(self) -> AnomaliesTable | None:
+        """How the ledger is watched for Anomalous Events; None: it is not, in a test deployment without the table."""
+        return self.anomalies or (SAFE_TABLE if self.deployment.kind is DeploymentKind.LIVE else None)
 
     @model_validator(mode="after")
     def _anchors_fit_the_deployment(self) -> Self:
@@ -389,9 +308,11 @@ def port_of(place: str) -> int:
 def read_file(octets: bytes, *, name: str) -> ConfigurationFile:
     """Raises: ConfigurationInvalid that names the file and every key that is wrong."""
     try:
-        return ConfigurationFile.model_validate(tomllib.loads(octets.decode("utf-8")))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        read = read_toml(octets)
+    except ValueError as error:
         raise ConfigurationInvalid(f"is not TOML: {error}", where=name) from error
+    try:
+        return ConfigurationFile.model_validate(read)
     except ValidationError as error:
         raise ConfigurationInvalid(_complaints(error), where=name) from error
 

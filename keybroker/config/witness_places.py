@@ -10,7 +10,7 @@ import ssl
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from keybroker.config.file import WitnessesTable
+from keybroker.config.checkpoints_table import WitnessesTable
 from keybroker.content.checkpoint import decode_checkpoint
 from keybroker.errors import ConfigurationInvalid, LedgerBroken
 from keybroker.keys.register import Register

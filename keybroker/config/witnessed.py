@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import final
 
-from keybroker.config.file import WitnessesTable
+from keybroker.config.checkpoints_table import WitnessesTable
 from keybroker.errors import LedgerFault
 from keybroker.ledger.cosignatures import newest_cosigned
 from keybroker.ledger.reading import Reader

@@ -23,10 +23,10 @@ def unreliable_clock(around: Surroundings) -> Shortfall | None:
 
 def ledger_not_known(around: Surroundings) -> Shortfall | None:
     """For every gate that spends or counts: is the ledger the one that is remembered outside it (invariant 5)?"""
-    return _not_remembered(around) or _not_witnessed(around)
+    return ledger_not_remembered(around) or ledger_not_witnessed(around)
 
 
-def _not_remembered(around: Surroundings) -> Shortfall | None:
+def ledger_not_remembered(around: Surroundings) -> Shortfall | None:
     if not around.rolled_back:
         return None
     return Shortfall(
@@ -37,7 +37,7 @@ def _not_remembered(around: Surroundings) -> Shortfall | None:
     )
 
 
-def _not_witnessed(around: Surroundings) -> Shortfall | None:
+def ledger_not_witnessed(around: Surroundings) -> Shortfall | None:
     if not around.unwitnessed:
         return None
     return Shortfall(

@@ -118,8 +118,8 @@ class Wrapping(Protocol):
         """At most 64."""
         ...
 
-    def read(self, handle: int, attribute: KeyAttribute | ObjectAttribute) -> bytes:
-        """One attribute's octets as the token has them."""
+    def read(self, handle: int, attribute: KeyAttribute | ObjectAttribute | int) -> bytes:
+        """One attribute's octets as the token has them; a vendor's by its number."""
         ...
 
     def change(self, handle: int, changes: Template) -> None:

@@ -52,6 +52,8 @@ class Profile:
     validation: Validation
     keeping: TokenKeeping
     return_values: Mapping[str, Meaning]
+    use_counter: int | None
+    """The attribute under which it counts the uses of each key, None where it counts none."""
     tried: Mapping[str, bool]
     sha256: bytes
 
@@ -81,6 +83,7 @@ def read_profile(octets: bytes, *, name: str) -> Profile:
         validation=read.validation,
         keeping=_keeping(read.keys, where),
         return_values=_meanings(read.return_values, where),
+        use_counter=None if read.use_counter is None else read.use_counter.attribute,
         tried={section: getattr(read, section).tried for section in _SECTIONS},
         sha256=hashlib.sha256(octets).digest(),
     )

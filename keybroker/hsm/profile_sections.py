@@ -188,6 +188,12 @@ class ReturnValues(Section):
     meanings: dict[str, str]
 
 
+class UseCounter(Section):
+    """Where the device counts the uses of each key by itself: the vendor's attribute that holds a CK_ULONG."""
+
+    attribute: Annotated[int, Field(ge=0x80000000, lt=1 << 32)]
+
+
 class ProfileFile(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -204,3 +210,5 @@ class ProfileFile(BaseModel):
     quorum: QuorumFacts
     validation: Validation
     return_values: ReturnValues
+    use_counter: UseCounter | None = None
+    """Absent: it counts none."""

@@ -171,9 +171,10 @@ class Pkcs11Wrapping:
             self._find_final(self._session)
         return tuple(found[: count.value])
 
-    def read(self, handle: int, attribute: KeyAttribute | ObjectAttribute) -> bytes:
+    def read(self, handle: int, attribute: KeyAttribute | ObjectAttribute | int) -> bytes:
         room = ctypes.create_string_buffer(_ROOM)
-        asked = Attribute(_NUMBERS[attribute], ctypes.addressof(room), _ROOM)
+        number = attribute if isinstance(attribute, int) else _NUMBERS[attribute]
+        asked = Attribute(number, ctypes.addressof(room), _ROOM)
         self._get(self._session, handle, ctypes.addressof(asked), 1)
         return room.raw[: asked.length]
 

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Table, delete, select, update
 
 from keybroker.errors import LedgerBroken
 from keybroker.ledger import tables
+from keybroker.ledger.audit_anomalies import watch_rows
 from keybroker.ledger.audit_ceremonies import ceremony_rows
 from keybroker.ledger.audit_checkpoints import transparency_rows
 from keybroker.ledger.audit_evidence import evidence_rows
@@ -57,6 +58,7 @@ def verify(
             evidence=evidence_rows(connection),
             life=life_rows(connection),
             ceremonies=ceremony_rows(connection),
+            watch=watch_rows(connection),
             transparency=transparency_rows(connection),
             anchor=anchor,
         )

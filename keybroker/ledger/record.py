@@ -118,7 +118,10 @@ def decode(octets: bytes) -> dict[str, Json]:
 
     Raises: ValueError when the octets are not one JSON object in canonical form within the subset.
     """
-    body = json.loads(octets, parse_float=_no_float, parse_constant=_no_float)
+    try:
+        body = json.loads(octets, parse_float=_no_float, parse_constant=_no_float)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     if not isinstance(body, dict):
         raise ValueError("a record is a JSON object")  # noqa: TRY004 - one kind of error for whatever was read
     check_json(body)

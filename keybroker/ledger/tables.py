@@ -343,6 +343,36 @@ ceremony_step = Table(
 )
 """A step that was begun; ``entry``, ``signatures`` (JSON) and ``leaf_index`` once it is concluded."""
 
+anomaly_watch = Table(
+    "anomaly_watch",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("looked_to", LEAF, nullable=False),
+)
+"""One row: records before this leaf index were looked at for Anomalous Events (SEC G2.29, G3.15)."""
+
+webhook_delivery = Table(
+    "webhook_delivery",
+    metadata,
+    Column("leaf_index", LEAF, primary_key=True, autoincrement=False),
+    Column("tries", Integer, nullable=False),
+    Column("next_at", LEAF, nullable=False),
+    Column("delivered_at", LEAF),
+    Column("error", String(256), nullable=False),
+)
+"""Messages on Anomalous Events, by the leaf index of the record that tells of one: when the next try is due, when it
+was taken (both in seconds), and what the last try came to. None is ever given up.
+"""
+
+ledger_review = Table(
+    "ledger_review",
+    metadata,
+    Column("leaf_index", LEAF, primary_key=True, autoincrement=False),
+    Column("up_to", LEAF, nullable=False),
+    Column("person", String(128), nullable=False),
+    Column("at", LEAF, nullable=False),
+)
+"""Reviews of the audit log (SEC G2.26): up to which record, by whom, when (in seconds)."""
 checkpoint = Table(
     "checkpoint",
     metadata,

@@ -69,6 +69,11 @@ class Turn:
         self._register_moved = False
         self._rows: list[tuple[int, bytes, str, str, bytes]] = []
 
+    @property
+    def size(self) -> int:
+        """Records in the tree, with those of this turn."""
+        return self._frontier.size
+
     def append(self, *, kind: str, party: str, octets: bytes, leaf_hash: bytes) -> Receipt:
         """Put one record at the tree's end."""
         index = self._frontier.size

@@ -7,10 +7,10 @@ that every signature given again is the one recorded for that request, that noth
 (``verify_restores``), that every key went through its life as it may (``verify_life``) and every
 ceremony step by step (``verify_ceremonies``), that session keys were
 made and used as they may be (``verify_sessions``), that every statement verifies and was used once
-(``verify_evidence``), that every checkpoint that was signed
-is of this tree (``verify_checkpoints``), and that what the tables beside the records say (requests, counters,
-octets, what was taken, revocation lists, counts, quarantine, notifications of thresholds, evidence, keys with their
-history and copies, checkpoints) is what the records say.
+(``verify_evidence``), that Anomalous Events and reviews are as they may be (``verify_anomalies``), that every
+checkpoint that was signed is of this tree (``verify_checkpoints``), and that the tables beside the records (requests,
+counters, octets, what was taken, revocation lists, counts, quarantine, notifications of thresholds, evidence, keys with
+their history and copies, checkpoints) say what the records say.
 ``ledger.audit`` reads it all in.
 """
 
@@ -27,6 +27,7 @@ from keybroker.ledger import record
 from keybroker.ledger.merkle import Frontier
 from keybroker.ledger.model import Head, Json, RecordKind, StoredRecord
 from keybroker.ledger.signatures import is_signature, verifies
+from keybroker.ledger.verify_anomalies import Watched, WatchRows
 from keybroker.ledger.verify_ceremonies import Ceremonies, CeremonyRows
 from keybroker.ledger.verify_checkpoints import Checkpoints, TransparencyRows
 from keybroker.ledger.verify_claims import SAME_REQUEST, Claims, ListRow, takes_something
@@ -112,6 +113,7 @@ class _Seen:
     sessions: SessionActs = field(init=False)
     lives: Lives = field(default_factory=Lives)
     ceremonies: Ceremonies = field(default_factory=Ceremonies)
+    watched: Watched = field(init=False)
     checkpoints: Checkpoints = field(init=False)
 
     def __post_init__(self) -> None:
@@ -120,6 +122,7 @@ class _Seen:
         self.counts = Counts(find=lambda index, earlier: _before(self, index, earlier))
         self.evidence = Evidence(origin=self.origin, find=lambda index, earlier: _before(self, index, earlier))
         self.sessions = SessionActs(find=lambda index, earlier: _before(self, index, earlier))
+        self.watched = Watched(find=lambda index, earlier: _before(self, index, earlier))
 
 
 def verify_ledger(
@@ -139,6 +142,7 @@ def verify_ledger(
     evidence: EvidenceRows | None = None,
     life: LifeRows | None = None,
     ceremonies: CeremonyRows | None = None,
+    watch: WatchRows | None = None,
     transparency: TransparencyRows | None = None,
     anchor: Head | None = None,
 ) -> Verified:
@@ -171,6 +175,7 @@ def verify_ledger(
     seen.evidence.check_tables(evidence)
     seen.lives.check_tables(life)
     seen.ceremonies.check_tables(ceremonies)
+    seen.watched.check_tables(watch, seen.frontier.size)
     seen.checkpoints.check_tables(transparency)
     _check_end(seen, head, anchor)
     return Verified(
@@ -195,14 +200,10 @@ class _Merged:
     def at(self, index: int) -> Any:
         """The row of record ``index``, None where there is none."""
         row = self.next
-        if row is None or _index(row) != index:
+        if row is None or (row.intent_index if isinstance(row, RequestRow) else row[0]) != index:
             return None
         self.next = next(self._rows, None)
         return row
-
-
-def _index(row: RequestRow | tuple[int, bytes, bytes]) -> int:
-    return row.intent_index if isinstance(row, RequestRow) else row[0]
 
 
 def _follow(seen: _Seen, index: int, body: dict[str, Json], row: RequestRow | None, kept: Any) -> None:
@@ -223,6 +224,7 @@ def _follow(seen: _Seen, index: int, body: dict[str, Json], row: RequestRow | No
         seen.evidence.administer(index, body)
         seen.lives.administer(index, body)
         seen.ceremonies.administer(index, body)
+        seen.watched.administer(index, body)
     elif kind == RecordKind.REFUSAL:
         seen.counts.refuse(index, body)
 

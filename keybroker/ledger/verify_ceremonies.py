@@ -8,7 +8,6 @@ key, and by its last entry. Who signed an entry is told by the transcript (``key
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -34,6 +33,7 @@ from keybroker.ledger.model import Json
 from keybroker.ledger.record import decode, encode
 from keybroker.ledger.verify_form import expect
 from keybroker.ledger.verify_rows import check_rows
+from keybroker.policy.strict_toml import read_toml
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,7 +246,7 @@ def _canonical(told: Json) -> str:
 def _planned(row: CeremonyRow) -> list[str]:
     """The steps of this side, as the plan's text lists them; none where it cannot be read."""
     try:
-        listed = tomllib.loads(row.plan).get("steps", [])
+        listed = read_toml(row.plan.encode()).get("steps", [])
     except ValueError:
         return []
     told = [each.rpartition(":") for each in listed if isinstance(each, str)]

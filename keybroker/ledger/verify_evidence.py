@@ -17,6 +17,7 @@ from keybroker.errors import LedgerBroken
 from keybroker.ledger import restore_form
 from keybroker.ledger.model import Json
 from keybroker.ledger.restore_form import whole_second_after
+from keybroker.ledger.review_form import REVIEW
 from keybroker.ledger.verify_form import expect, moment_of
 from keybroker.ledger.verify_rows import EvidenceRows, ToldRows
 from keybroker.ledger.verify_statements import NOTIFIED, Attesters, check_names, check_notifies
@@ -107,6 +108,8 @@ class Evidence:
                 self._reload(index, act, at)
             case restore_form.RESTORE:
                 self._restore(index, act, at)
+            case name if name == REVIEW:
+                self._review(index, act, at)
             case _:
                 self._order(index, act, at, f"key:{act.get('key')}")
 
@@ -176,6 +179,13 @@ class Evidence:
             self._rows.release(index, name)
             self._rows.acted(index, _CONFIGURATION, order.attester, at)
             self._last_reload = index
+
+    def _review(self, index: int, act: Body, at: datetime) -> None:
+        """Whoever reviews the audit log runs nothing: no act of his is remembered (``PersonAct``)."""
+        if "order" in act:
+            statement = self._attesters.read(index, act["order"], StatementKind.ORDER, at)
+            check_names(index, statement, {name: act[name] for name in act.keys() - _NOT_ORDERED})
+            self._rows.spend(index, statement)
 
     def _restore(self, index: int, act: Body, at: datetime) -> None:
         """Two orders (``verify_restores``); what was issued until now is void."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, final
 
-from keybroker.config.file import CheckpointsTable
+from keybroker.config.checkpoints_table import CheckpointsTable
 from keybroker.content.checkpoint import encode_checkpoint
 from keybroker.errors import KeybrokerError
 from keybroker.ledger.checkpoints import CHECKPOINT_RECORDS, newest_checkpoint

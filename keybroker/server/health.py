@@ -43,6 +43,11 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # generated
         for label, usable in keys.items():
             await self._inner.set(_KEY + label, _status(signing and usable))
 
+    async def show_watch(self, ready: Mapping[str, bool]) -> None:
+        """By name of the service (``watch_readiness``)."""
+        for service, is_ready in ready.items():
+            await self._inner.set(service, _status(is_ready))
+
     async def stop(self) -> None:
         """NOT_SERVING for ever."""
         await self._inner.enter_graceful_shutdown()

@@ -15,7 +15,7 @@ from keybroker.errors import BrokerStopping, ConfigurationInvalid
 def hold_directory(directory: Path) -> Iterator[None]:
     """Make the directory where there is none, and hold it. Raises: BrokerStopping when another broker holds it."""
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(directory / "broker.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise ConfigurationInvalid(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, final
 
 from keybroker.server.control import Control
+from keybroker.server.service_manager import OF_THE_SUPERVISOR
 from keybroker.server.tls import CIPHER_SUITES, VARIABLE
 
 _HANDSHAKE_FAILED = re.compile(rb"Handshake failed with error .*?(?:OPENSSL_internal:([A-Z0-9_]+)|$)")
@@ -42,7 +43,7 @@ class WorkerProcess:
     ) -> None:
         """``accepted``: the file in which the supervisor keeps the configuration that it accepted. ``broker``: this
         run of the supervisor, ``since``: when it began (POSIX seconds). ``hidden``: names that must not stand in the
-        worker's environment (the PIN's).
+        worker's environment (the PIN's); the service manager's never do.
         """
         self.number = number
         self.ready = False
@@ -107,7 +108,7 @@ class WorkerProcess:
 
 
 def _environment(metrics_directory: Path, hidden: frozenset[str]) -> dict[str, str]:
-    environment = {name: value for name, value in os.environ.items() if name not in hidden}
+    environment = {name: value for name, value in os.environ.items() if name not in hidden | OF_THE_SUPERVISOR}
     environment[VARIABLE] = CIPHER_SUITES
     environment["PROMETHEUS_MULTIPROC_DIR"] = str(metrics_directory)
     # Failed handshakes stand in gRPC's log at this level only.

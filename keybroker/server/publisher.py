@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import final
 
 from keybroker.config import Configuration, read_accepted_configuration, reading
-from keybroker.config.file import CheckpointsTable
+from keybroker.config.checkpoints_table import CheckpointsTable
 from keybroker.errors import ConfigurationInvalid, KeybrokerError
 from keybroker.ledger.publishing import Publisher
 from keybroker.server.exit_status import ExitStatus, exit_status

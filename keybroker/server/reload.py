@@ -20,17 +20,8 @@ from keybroker.terms import CallerKind, PartyName
 SUPERVISOR = "supervisor"
 """By whose pen a refusal is recorded: no worker was asked."""
 _NEEDS_RESTART = (
-    "deployment",
-    "node",
-    "people",
-    "time",
-    "server",
-    "limits",
-    "module",
-    "ledger",
-    "anchors",
-    "checkpoints",
-    "witnesses",
+    *("deployment", "node", "people", "time", "server", "limits", "module", "ledger", "anchors"),
+    *("anomalies", "checkpoints", "witnesses"),
 )
 
 

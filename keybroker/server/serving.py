@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from typing import final
@@ -32,6 +32,7 @@ from keybroker.server.reload import reloaded, standing_of
 from keybroker.server.smets1_sessions import Sessions
 from keybroker.server.standing import Current
 from keybroker.server.transport import bind, make_server
+from keybroker.server.watch_readiness import watch_readiness
 from keybroker.server.work import Work
 from keybroker.terms import KeyLabel, PartyName
 
@@ -39,6 +40,7 @@ _LOOK_SECONDS = 1.0
 _FORGET_SECONDS = 3600.0
 _SWEEP_SECONDS = 5.0
 _LAPSES_SECONDS = 600.0
+_WATCH_SECONDS = 5.0
 _LAST_REPLIES_SECONDS = 1.0
 """After draining: how long replies may still be on their way, and Watch calls stay open."""
 
@@ -102,6 +104,9 @@ class Serving:
         self._every(_FORGET_SECONDS, self._forget_now)
         self._every(_SWEEP_SECONDS, self._sweep_now)
         self._every(_LAPSES_SECONDS, self._warn_now)
+        if self._configuration.file.watch is not None:
+            await self._look_at_watch()
+            self._every(_WATCH_SECONDS, self._look_at_watch)
         self._sign_checkpoints()
         if (seconds := self._clock.every_seconds) is not None:
             self._every(seconds, self._clock.read)
@@ -205,6 +210,18 @@ class Serving:
         except LedgerFault:
             return  # told elsewhere, every second
         self._lapses.look(held, standing.line.policies, standing.clock.now())
+
+    async def _look_at_watch(self) -> None:
+        ready = await self._coalescer.run_unbounded(self._watch_state)
+        await self._health.show_watch(ready)
+
+    def _watch_state(self) -> Mapping[str, bool]:
+        """On the signer thread."""
+        standing = self._current.standing
+        try:
+            return watch_readiness(self._works.ledger, self._configuration.file.watch, standing.clock.now())
+        except LedgerFault:
+            return {}  # told elsewhere, every second
 
     async def _sweep_now(self) -> None:
         await self._coalescer.run_unbounded(self._sessions.sweep)

@@ -8,6 +8,7 @@ loads no token's library.
 from __future__ import annotations
 
 import argparse
+import os
 import secrets
 import selectors
 import signal
@@ -27,10 +28,13 @@ from keybroker.server.beside_process import BesideProcess
 from keybroker.server.exit_status import ExitStatus, exit_status
 from keybroker.server.hold import hold_directory
 from keybroker.server.logging import Logger, configure_logging
+from keybroker.server.own_process import check_modes, check_user, keep_to_itself
 from keybroker.server.port import reserve
 from keybroker.server.process import WorkerProcess
 from keybroker.server.reload import check_ordered, check_reloadable
+from keybroker.server.service_manager import ServiceManager
 from keybroker.server.supervisor_metrics import SupervisorMetrics
+from keybroker.server.watch_process import WatchProcess
 
 _TICK_SECONDS = 0.2
 _START_SECONDS = 60.0
@@ -50,6 +54,8 @@ def serve(config_path: Path | str, workers: int) -> int:
         configuration = read_configuration(config_path)
         if workers < 1:
             raise ConfigurationInvalid(f"expected at least one worker, found {workers}", where="--workers")
+        check_user(configuration.deployment, os.getresuid())
+        check_modes(configuration)
         log = configure_logging(configuration.file.server.log, worker="supervisor")
         check_head_is_kept(configuration)
         with hold_directory(configuration.data_directory):
@@ -58,7 +64,8 @@ def serve(config_path: Path | str, workers: int) -> int:
             check_witnesses(configuration, lambda name, why: log.warning("witness not asked", witness=name, why=why))
             kept, listen = reserve(configuration.file.server.listen)
             with kept, SupervisorMetrics(configuration) as metrics:
-                status = Supervisor(configuration, listen, workers, log, metrics).run()
+                told = ServiceManager(os.environ)
+                status = Supervisor(configuration, listen, workers, log, metrics, told).run()
             held.close()
             return status
     except KeybrokerError as error:
@@ -81,7 +88,13 @@ class Supervisor:
     """One thread: signals set flags, a tick looks at everything."""
 
     def __init__(
-        self, configuration: Configuration, listen: str, workers: int, log: Logger, metrics: SupervisorMetrics
+        self,
+        configuration: Configuration,
+        listen: str,
+        workers: int,
+        log: Logger,
+        metrics: SupervisorMetrics,
+        manager: ServiceManager,
     ) -> None:
         self._configuration = configuration
         self._before = self._asked = configuration
@@ -91,10 +104,12 @@ class Supervisor:
         self._since = int(configuration.clock.now().timestamp())
         self._log = log
         self._metrics = metrics
+        self._manager = manager
         self._pin = configuration.pin
-        self._hidden = frozenset(filter(None, [configuration.file.module.pin.environment]))
+        self._hidden = _secrets_variables(configuration)
         self._beside = _beside(configuration, self._hidden, log)
         self._slots = [_Slot(number) for number in range(workers)]
+        self._watch = WatchProcess(configuration, metrics.directory, log)
         self._selector = selectors.DefaultSelector()
         self._stop = False
         self._reload = False
@@ -108,6 +123,8 @@ class Supervisor:
         with woken:
             while not self._stop and self._status is None:
                 self._tick()
+                self._manager.alive()
+            self._manager.stopping()
             self._stop_all()
         self._log.info("broker stopped")
         return ExitStatus.CLEAN if self._status is None else self._status
@@ -128,6 +145,9 @@ class Supervisor:
         self._look_at_latch()
         self._look_for_silence()
         self._start_next()
+        # Once the broker was ready: who watches the ledger need not migrate it.
+        if self._was_ready and not self._stop and (ended := self._watch.tick()) is not None:
+            self._metrics.forget(ended)
         for process in self._beside if self._was_ready else ():
             process.keep_running()
         self._metrics.workers(sum(slot.process is not None and slot.process.ready for slot in self._slots))
@@ -184,10 +204,13 @@ class Supervisor:
             if not self._was_ready and all(slot.process is not None and slot.process.ready for slot in self._slots):
                 self._was_ready = True
                 self._log.info("broker ready", listen=self._listen, workers=len(self._slots))
+                self._manager.ready(f"{len(self._slots)} workers serve {self._listen}")
         elif word == "failed":
             process.why = text
         elif word == "taken":
             self._log.info("reload taken by worker", number=process.number)
+            if not self._taken:
+                self._watch.renew()
             self._taken = True
             self._stand_on(self._asked)
         elif word == "kept":
@@ -235,8 +258,10 @@ class Supervisor:
         found = find_latch(self._configuration.data_directory)
         if found is not None and self._latched is None:
             self._log.error("module latched: no worker starts until keybroker module unlatch", why=found)
+            self._manager.status("module latched: no worker starts until keybroker module unlatch")
         elif found is None and self._latched is not None:
             self._log.info("module unlatched")
+            self._manager.status("module unlatched: workers start")
             for slot in self._slots:
                 slot.not_before, slot.failures = 0.0, 0
         self._latched = found
@@ -307,9 +332,11 @@ class Supervisor:
         processes = [slot.process for slot in self._slots if slot.process is not None]
         for process in processes:
             process.terminate()
+        self._watch.stop()
         last = time.monotonic() + self._configuration.file.limits.drain_seconds + _KILL_SECONDS
         while time.monotonic() < last and any(process.ended() is None for process in processes):
             time.sleep(0.02)
+            self._manager.alive()
         for process in processes:
             if process.ended() is None:
                 self._log.error("worker did not drain in time", number=process.number)
@@ -319,6 +346,13 @@ class Supervisor:
             beside.end()
         self._selector.close()
         self._waker.close()
+
+
+def _secrets_variables(configuration: Configuration) -> frozenset[str]:
+    """The environment variables that hold the PIN and the webhook's secret: no worker has them."""
+    watch = configuration.file.watch
+    webhook = None if watch is None or watch.webhook is None else watch.webhook.secret.environment
+    return frozenset(filter(None, [configuration.file.module.pin.environment, webhook]))
 
 
 def _beside(configuration: Configuration, hidden: frozenset[str], log: Logger) -> list[BesideProcess]:
@@ -337,6 +371,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("configuration", type=Path)
     parser.add_argument("--workers", type=int, default=1)
     asked = parser.parse_args(arguments)
+    keep_to_itself()
     return serve(asked.configuration, asked.workers)
 
 

@@ -66,6 +66,10 @@ class SupervisorMetrics:
     def died(self, pid: int) -> None:
         """A worker ended: its gauges count no more, its counters stay."""
         self._deaths.inc()
+        self.forget(pid)
+
+    def forget(self, pid: int) -> None:
+        """A process ended: its gauges count no more."""
         mark_process_dead(pid, str(self.directory))  # type: ignore[no-untyped-call]
 
     def reload_refused(self, reason: str) -> None:

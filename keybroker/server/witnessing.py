@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import final
 
 from keybroker.config import Configuration, read_accepted_configuration, witness_places
-from keybroker.config.file import WitnessesTable
+from keybroker.config.checkpoints_table import WitnessesTable
 from keybroker.errors import ConfigurationInvalid, KeybrokerError
 from keybroker.ledger.checkpoints import Checkpoint, newest_checkpoint
 from keybroker.ledger.cosignatures import keep_cosignature
@@ -160,6 +160,10 @@ class Asked:
         try:
             given = future.result()
         except Remembers as told:
+            if told.size < self._cosigned:
+                # It begins anew with whatever is shown to it: of what was before, it is no witness any more.
+                self._log.error("WITNESS FORGOT", cosigned=self._cosigned, remembers=told.size)
+                self._cosigned = -1
             self._remembers, self._conflicts = told.size, self._conflicts + 1
             if self._conflicts >= _MOST_CONFLICTS:
                 self._fail(f"it tells another size each time, {told.size} at last")

@@ -25,6 +25,7 @@ from keybroker.server.baton import Baton, BatonSelector
 from keybroker.server.control import Control
 from keybroker.server.exit_status import exit_status
 from keybroker.server.logging import configure_logging
+from keybroker.server.own_process import keep_to_itself
 from keybroker.server.serving import Serving
 
 SWITCH_SECONDS = 0.0005
@@ -41,6 +42,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--broker", required=True, help="this run of the supervisor")
     parser.add_argument("--since", type=int, required=True, help="when it began, POSIX seconds")
     asked = parser.parse_args(arguments)
+    keep_to_itself()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's, which stops us in order.
     sys.setswitchinterval(SWITCH_SECONDS)
     control = Control(socket.socket(fileno=asked.control))
@@ -88,7 +90,7 @@ def _pin(control: Control) -> str:
 
 def _open(configuration: Configuration, pin: str, name: str, since: int) -> Works:
     """Tokens that several processes initialise at the same instant fail now and then: one at a time."""
-    configuration.data_directory.mkdir(parents=True, exist_ok=True)
+    configuration.data_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _one_at_a_time(configuration.data_directory / "token-start.lock"):
         return build_line(configuration, given(pin), worker=name, since=since)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from keybroker.config.file import WitnessesTable
+from keybroker.config.checkpoints_table import WitnessesTable
 from keybroker.config.witnessed import LOOK_SECONDS, Witnessed
 from keybroker.ledger.cosignatures import keep_cosignature
 from keybroker.ledger.journal import Journal

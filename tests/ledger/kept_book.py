@@ -16,6 +16,7 @@ from tests.ledger import books, claims
 from tests.ledger.books import a_permit, a_request, intend, intends, sign
 from tests.ledger.kept_ceremony import hold_ceremony, live
 from tests.ledger.kept_evidence import Kept
+from tests.ledger.kept_watch import watch_and_review
 from tests.policy import chains
 from tests.situations import AT
 
@@ -30,6 +31,8 @@ ROOTS: dict[str, str] = {
     "v7.sql": "880a80a84150d869ec8f828a86be871a8c4b3ddda07c6c0d9f65ef5ce447060d",
     # Checkpoints.
     "v8.sql": "9c36fdcc764c4555e88a117ae5872335be7eea7424957052289422030db10e04",
+    # Anomalous Events and reviews of the audit log.
+    "v9.sql": "2ac3da79a29ba22f40dbb71ea4d56d25e5eab134731f45029c7a8d6eb64bfccd",
 }
 """The root hash of each kept ledger, kept apart from it."""
 
@@ -62,6 +65,8 @@ def make(directory: Path) -> None:
             (intent,) = claims.taken(journal, asked)
             end(journal, intent)
         take_in_revocation_list(journal, ACTOR, lists.an_arl(), (chains.TEST_ROOT,), AT)
+        # Since v9: an Anomalous Event and a review of the audit log.
+        watch_and_review(journal, kept)
         # Since v5: a check that is spent, a quarantine and a restore.
         kept.check()
         kept.quarantine()

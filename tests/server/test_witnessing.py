@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from keybroker.config.file import WitnessesTable
+from keybroker.config.checkpoints_table import WitnessesTable
 from keybroker.ledger.checkpoints import newest_checkpoint
 from keybroker.ledger.cosignatures import newest_cosigned
 from keybroker.ledger.journal import Journal
@@ -124,6 +124,23 @@ def test_keeps_nothing_from_a_witness_with(says: Callable[[Stage], bytes], why: 
         stage.look(stage.asked(place), lambda: stage.said.why())
     assert why in stage.said.why()[0]
     assert stage.cosigned() == []
+
+
+def test_tells_of_a_witness_that_forgot_and_shows_it_all_again(stage: Stage, tmp_path: Path) -> None:
+    options = {"origin": ORIGIN, "ledger-key": write_vkey(LEDGER_KEY), "name": KEY.name}
+    key = scene.init(tmp_path / "w", **options)
+    with scene.running(tmp_path / "w") as witness:
+        port = witness.port
+        asked = stage.asked(WitnessPlace(url=witness.url, key=key, timeout_seconds=5.0))
+        stage.look(asked, lambda: stage.cosigned() == [stage.size])
+    for name in ("checkpoint", "cosigned.jsonl"):
+        (tmp_path / "w" / name).unlink()
+    settings = tmp_path / "w" / "witness.toml"
+    settings.write_text(settings.read_text().replace(":0", f":{port}"))
+    stage.checkpoint("second")
+    with scene.running(tmp_path / "w"):
+        stage.look(asked, lambda: stage.cosigned() == [stage.size])
+    assert [event for event, _ in stage.said.events if event == "WITNESS FORGOT"] == ["WITNESS FORGOT"]
 
 
 def test_asks_a_witness_that_is_away_again_and_tells_it_once(stage: Stage) -> None:

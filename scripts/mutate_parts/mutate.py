@@ -1,0 +1,136 @@
+"""Which changes of the code does no test notice? mutmut makes them and runs, we draw the sample and tell the survivors.
+
+mutmut changes what functions do: comparisons, operators, constants, arguments, returns. Tables and constants of
+modules, and what runs while a module is loaded, it leaves alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PLACE = ROOT / "build" / "mutation"
+PACKAGES = ("content", "policy", "gates")
+NOTICED, SURVIVED, UNTESTED = (1, 3), 0, (5, 33)
+"""Exit statuses of mutmut's runs of pytest: failed or ended by a fault; passed; no test touches it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mutated:
+    """Numbers of one package. ``other``: ended in another way, by taking too long most of all, which is noticed too."""
+
+    package: str
+    mutants: int
+    tried: int
+    noticed: int
+    survived: int
+    untested: int
+    other: int
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Answers 0 however many survive: what a survivor means is for a person to say."""
+    parser = argparse.ArgumentParser(prog="scripts/mutate")
+    parser.add_argument("packages", nargs="*", metavar="PACKAGE", help=f"of: {', '.join(PACKAGES)}")
+    parser.add_argument("--sample", type=int, help="so many of each package; all where it is not given")
+    parser.add_argument("--seed", type=int, default=1, help="draws the sample (1)")
+    asked = parser.parse_args(arguments)
+    if unknown := sorted(set(asked.packages) - set(PACKAGES)):
+        parser.error(f"no package {', '.join(unknown)}; expected some of {', '.join(PACKAGES)}")
+    done = [mutate(package, asked.sample, asked.seed) for package in asked.packages or PACKAGES]
+    print(json.dumps([asdict(each) for each in done]))
+    return 0
+
+
+def mutate(package: str, sample: int | None, seed: int) -> Mutated:
+    prepare(package)
+    # Of a name that nobody bears mutmut makes all mutants, and learns which test touches what; then it finds none.
+    run("mutmut", "run", "--max-children", "1", "nobody", may_fail=True)
+    names = sorted(statuses())
+    drawn = names if sample is None else random.Random(seed).sample(names, min(sample, len(names)))  # noqa: S311
+    run("mutmut", "run", "--max-children", "2", *drawn, may_fail=True)
+    ended = {name: status for name, status in statuses().items() if name in set(drawn)}
+    for name, status in sorted(ended.items()):
+        if status == SURVIVED or status in UNTESTED:
+            tell(name, "survived" if status == SURVIVED else "no test touches it")
+    counted = Mutated(
+        package=package,
+        mutants=len(names),
+        tried=len(ended),
+        noticed=sum(status in NOTICED for status in ended.values()),
+        survived=sum(status == SURVIVED for status in ended.values()),
+        untested=sum(status in UNTESTED for status in ended.values()),
+        other=sum(status not in (*NOTICED, SURVIVED, *UNTESTED) for status in ended.values()),
+    )
+    print(json.dumps(asdict(counted)), flush=True)
+    return counted
+
+
+def prepare(package: str) -> None:
+    """A copy of what git holds, that mutates this package alone and runs its tests alone."""
+    shutil.rmtree(PLACE, ignore_errors=True)
+    PLACE.mkdir(parents=True)
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+    for name in filter(None, listed.decode().split("\0")):
+        if (ROOT / name).is_file():
+            (PLACE / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, PLACE / name)
+    also = sorted(path.name for path in PLACE.iterdir() if path.is_dir() and path.name != "keybroker")
+    with (PLACE / "pyproject.toml").open("a") as settings:
+        settings.write(
+            "\n[tool.mutmut]\n"
+            'source_paths = ["keybroker"]\n'
+            f'only_mutate = ["keybroker/{package}/*"]\n'
+            f"also_copy = {json.dumps(also)}\n"
+            f'pytest_add_cli_args_test_selection = ["tests/{package}"]\n'
+            'pytest_add_cli_args = ["-p", "no:cacheprovider", "--timeout=0"]\n'
+        )
+
+
+def statuses() -> dict[str, int | None]:
+    """Each mutant's name and how its tests ended; None where it was not tried."""
+    found: dict[str, int | None] = {}
+    for file in (PLACE / "mutants").rglob("*.meta"):
+        found |= json.loads(file.read_text())["exit_code_by_key"]
+    return found
+
+
+def tell(name: str, how: str) -> None:
+    """File, line of the original, and the change."""
+    shown = run("mutmut", "show", name).splitlines()
+    changed = [line for line in shown if re.match(r"[-+](?![-+])", line)]
+    print(f"{where(name, changed)}: {how} ({name})")
+    print("".join(f"    {line}\n" for line in changed), end="", flush=True)
+
+
+def where(name: str, changed: Sequence[str]) -> str:
+    """``path:line`` of the first line that was taken away, looked for in the original."""
+    module = name.rpartition("__mutmut_")[0].rpartition(".")[0]
+    path = Path(*module.split(".")).with_suffix(".py")
+    path = path if (ROOT / path).is_file() else Path(*module.split(".")) / "__init__.py"
+    gone = next((line[1:].strip() for line in changed if line.startswith("-")), "")
+    lines = (ROOT / path).read_text().splitlines()
+    return f"{path}:{next((number for number, line in enumerate(lines, 1) if line.strip() == gone), 0)}"
+
+
+def run(*command: str, may_fail: bool = False) -> str:
+    tool = str(Path(sys.executable).with_name(command[0]))
+    done = subprocess.run([tool, *command[1:]], cwd=PLACE, capture_output=True, text=True, check=False)
+    with (PLACE / "log").open("a") as log:
+        log.write(done.stdout + done.stderr)
+    if done.returncode and not may_fail:
+        raise SystemExit(f"mutate: {' '.join(command[:2])} ended with {done.returncode}: {PLACE / 'log'}")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""Every decoder against octets that nobody meant: one value or its one refusal, whatever comes."""
