@@ -24,6 +24,7 @@ from scripts.soak_parts.host_faults import ALONE, OVER_AT_ONCE, host_faults, lon
 from scripts.soak_parts.load import Load
 from scripts.soak_parts.operator import ledger_is_sound
 from scripts.soak_parts.probing import STATED_SECONDS, Prober
+from scripts.soak_parts.published import Published
 from scripts.soak_parts.scene import Scene, make_scene
 from scripts.soak_parts.schedule import Step, steps
 from scripts.soak_parts.service import Service
@@ -72,7 +73,7 @@ def main(arguments: list[str]) -> int:
 
 def soak(scene: Scene, minutes: float, seed: int) -> dict[str, Any]:
     """One run, whole. Answers the figures of the last line."""
-    service = Service(scene, workers=WORKERS)
+    published, service = Published(scene), Service(scene, workers=WORKERS)
     try:
         load = Load(scene, seed)
         try:
@@ -93,6 +94,7 @@ def soak(scene: Scene, minutes: float, seed: int) -> dict[str, Any]:
     finally:
         status = service.stop()
     close_what_is_open(scene)
+    published.stop()
     verified = {
         "clients_silent": len(silent),
         "verified_by_keybroker_too": ledger_is_sound(scene.deployment),
@@ -163,7 +165,10 @@ def judge(scene: Scene) -> dict[str, Any]:
     command = [sys.executable, "-P", "-m", "scripts.soak_parts.checker", str(scene.ledger), "--uses", str(scene.uses)]
     replies = [str(file) for file in scene.reply_files()]
     said = subprocess.run(
-        [*command, "--since", str(scene.since), "--replies", *replies], capture_output=True, text=True, check=False
+        [*command, "--since", str(scene.since), "--checkpoints", str(scene.checkpoints), "--replies", *replies],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     sys.stderr.write(said.stderr)
     *sentences, figures = said.stdout.splitlines() or ["{}"]

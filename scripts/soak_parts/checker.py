@@ -19,6 +19,7 @@ each signature. The last line printed is one of JSON; exit status 1 where anythi
 from __future__ import annotations
 
 import argparse
+import base64
 import hashlib
 import json
 import sys
@@ -150,13 +151,33 @@ def why_lost(ledger: Ledger, reply: Mapping[str, Any]) -> str:
     return ""
 
 
+# ---- what the world was shown
+
+
+def read_checkpoints(file: Path) -> list[tuple[str, int, bytes]]:
+    """Origin, size and root of each (C2SP tlog-checkpoint); the signature is for who holds the verifier key."""
+    lines = [json.loads(line).split("\n") for line in file.read_text().splitlines()]
+    return [(origin, int(size), base64.b64decode(root)) for origin, size, root, *_ in lines]
+
+
+def check_checkpoints(ledger: Ledger, shown: Iterable[tuple[str, int, bytes]], findings: Findings) -> None:
+    """Each was of this ledger: what the world saw in the midst of it all is what is there in the end."""
+    for origin, size, root in shown:
+        if origin != ledger.origin or ledger.roots.get(size) != root:
+            findings.add("broken", f"a checkpoint of {size} records was shown whose root is not that of these")
+
+
 # ---- all of it
 
 
-def check(file: Path, uses: Path, replies: Sequence[Path], *, since: int) -> tuple[Findings, dict[str, int]]:
+def check(
+    file: Path, uses: Path, replies: Sequence[Path], *, since: int, checkpoints: Path | None = None
+) -> tuple[Findings, dict[str, int]]:
     """What was found, and how much there was to look at; the module's account begins with the record ``since``."""
     findings = Findings()
-    ledger = read_ledger(file, findings)
+    shown = read_checkpoints(checkpoints) if checkpoints is not None else []
+    ledger = read_ledger(file, findings, sizes=frozenset(size for _, size, _ in shown))
+    check_checkpoints(ledger, shown, findings)
     asked, made, returned = read_uses(uses, findings)
     check_evidence(ledger, findings)
     check_uses(ledger, asked, made, since=since, findings=findings)
@@ -170,6 +191,7 @@ def check(file: Path, uses: Path, replies: Sequence[Path], *, since: int) -> tup
         "unknown": states["unknown"],
         "open": states["open"],
         "replies": count,
+        "checkpoints": len(shown),
         "uses": asked.total(),
         "uses_cut_short": asked.total() - returned,
     }
@@ -180,9 +202,10 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("ledger", type=Path)
     parser.add_argument("--uses", type=Path, required=True)
     parser.add_argument("--since", type=int, default=0, help="the first record that the module's account is of")
+    parser.add_argument("--checkpoints", type=Path, help="every checkpoint that was shown, a JSON string a line")
     parser.add_argument("--replies", type=Path, nargs="+", required=True)
     given = parser.parse_args(arguments)
-    findings, figures = check(given.ledger, given.uses, given.replies, since=given.since)
+    findings, figures = check(given.ledger, given.uses, given.replies, since=given.since, checkpoints=given.checkpoints)
     for kind, found in findings.by_kind.items():
         for sentence in found[:TOLD]:
             print(f"{kind}: {sentence}")

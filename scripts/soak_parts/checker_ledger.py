@@ -60,24 +60,26 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """``leaves`` has every leaf hash, ``given`` by leaf index intent and signature of each record that gives one."""
+    """``leaves`` has every leaf hash, ``given`` by leaf index intent and signature of each record that gives one,
+    ``roots`` the root of each size that was asked for."""
 
     origin: str
     leaves: Sequence[str]
     intents: Mapping[int, Intent]
     given: Mapping[int, tuple[Intent, str]]
+    roots: Mapping[int, bytes]
 
 
 # ---- the records
 
 
-def read_ledger(file: Path, findings: Findings) -> Ledger:
+def read_ledger(file: Path, findings: Findings, *, sizes: frozenset[int] = frozenset()) -> Ledger:
     """Every record in its order: form, leaf hash, root, that each intent ends once, that each signature verifies."""
     intents: dict[int, Intent] = {}
     given: dict[int, tuple[Intent, str]] = {}
     leaves: list[str] = []
     windows: dict[str, list[float]] = defaultdict(list)
-    tree = Tree()
+    tree, roots = Tree(), {0: Tree().root()}
     with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
         (head,) = connection.execute("SELECT origin, tree_size, root_hash FROM head")
         for index, leaf_hash, kind, octets in connection.execute(
@@ -86,6 +88,8 @@ def read_ledger(file: Path, findings: Findings) -> Ledger:
             record = read_record(index, len(leaves), bytes(leaf_hash), kind, octets, findings)
             leaves.append(bytes(leaf_hash).hex())
             tree.add(hashlib.sha256(b"\x00" + octets).digest())
+            if len(leaves) in sizes:
+                roots[len(leaves)] = tree.root()
             try:
                 read_body(index, kind, record, intents, given, windows, findings)
             except (KeyError, ValueError, TypeError, AttributeError, IndexError):
@@ -94,7 +98,7 @@ def read_ledger(file: Path, findings: Findings) -> Ledger:
         findings.add(
             "broken", f"the head says {head[1]} records of root {bytes(head[2]).hex()}; these are {len(leaves)}"
         )
-    return Ledger(head[0], leaves, intents, given)
+    return Ledger(head[0], leaves, intents, given, roots)
 
 
 def read_body(

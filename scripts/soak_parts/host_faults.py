@@ -54,8 +54,15 @@ def host_faults() -> Mapping[str, Fault]:
     }
 
 
-ALONE = frozenset({"a page of the database is spoilt", "token refuses the PIN"})
-"""Beside them nothing else: what an operator does takes a moment, and wants a broker that starts."""
+ALONE = frozenset(
+    {
+        "a page of the database is spoilt",
+        "token refuses the PIN",
+        "a worker is stopped for good",
+        "the token hangs for good",
+    }
+)
+"""Beside them nothing else: they wait for something that another fault could hinder."""
 
 
 OVER_AT_ONCE = frozenset(

@@ -14,7 +14,7 @@ from scripts.soak_parts.scene import Scene
 from scripts.soak_parts.service import Service
 from tests.messages import SET_CLOCK, compose_command
 
-STATED_SECONDS = 60.0
+STATED_SECONDS = 90.0
 """Within so long of a fault's end the service is whole again, without anybody's doing (docs/operations/faults.md)."""
 GIVEN_UP_SECONDS = 180.0
 _CALLER = _KEY = "supplier-a"

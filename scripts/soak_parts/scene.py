@@ -25,6 +25,7 @@ from tests.faults.shim import put_between
 
 DEADLINE_SECONDS = 5
 LIMITED_VARIANT, LIMITED_CODE = "7.1", 0x004F
+_TILES = "tiles"
 MOST, PERIOD_SECONDS = 40, 60
 """Of the supplier's Commands of the limited variant."""
 
@@ -45,6 +46,16 @@ class Scene:
         return self.deployment.directory / "data" / "ledger.sqlite"
 
     @property
+    def published(self) -> Path:
+        """The checkpoint as the world sees it."""
+        return self.deployment.directory / _TILES / "checkpoint"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Every one that was seen."""
+        return self.replies.parent / "checkpoints"
+
+    @property
     def broker_environment(self) -> dict[str, str]:
         """What the broker needs besides its configuration."""
         return {**self.deployment.broker_environment, **faults.environment(self.control)}
@@ -56,7 +67,10 @@ class Scene:
 def make_scene(directory: Path) -> Scene:
     """Raises: ConfigurationInvalid where SoftHSM2 is missing."""
     deployment = create_deployment(
-        directory / "deployment", limits={"deadline_seconds": DEADLINE_SECONDS}, anchor_seconds=2
+        directory / "deployment",
+        limits={"deadline_seconds": DEADLINE_SECONDS},
+        anchor_seconds=2,
+        checkpoints={"key": "audit-checkpoint", "every_records": 500, "every_seconds": 2, "tiles": _TILES},
     )
     scene = Scene(
         deployment=deployment,

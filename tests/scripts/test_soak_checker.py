@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import base64
 import hashlib
 import json
 import random
@@ -21,7 +22,7 @@ from keybroker.client import AsyncBroker
 from scripts.soak_parts import checker, checker_ledger
 from scripts.soak_parts.client import SORTS, Client
 from scripts.soak_parts.scene import MOST, Scene, make_scene
-from tests.server.broker import running
+from tests.server.broker import running, wait_until
 
 pytestmark = pytest.mark.hsm
 
@@ -36,10 +37,13 @@ class Left:
     ledger: Path
     uses: Path
     replies: Path
+    checkpoints: Path
     since: int
 
     def found(self) -> dict[str, int]:
-        findings, _ = checker.check(self.ledger, self.uses, [self.replies], since=self.since)
+        findings, _ = checker.check(
+            self.ledger, self.uses, [self.replies], since=self.since, checkpoints=self.checkpoints
+        )
         return findings.counts
 
     def records(self) -> list[Record]:
@@ -48,7 +52,9 @@ class Left:
         return [json.loads(row[0]) for row in rows]
 
     def rewrite(self, records: list[Record]) -> None:
-        """These instead of those, with hashes and head that fit: as somebody would who may write the whole file."""
+        """These instead of those, with hashes and head that fit: as somebody would who may write the whole file, while
+        nobody looks at what is published."""
+        self.checkpoints.write_text("")
         octets = [
             json.dumps(each, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode() for each in records
         ]
@@ -79,6 +85,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     with running(scene.deployment, environment=scene.broker_environment):
         for sort in ("stream", "checked"):
             asyncio.run(ask(scene, sort, 20))
+        wait_until(scene.published.exists, seconds=30)
     return scene
 
 
@@ -96,8 +103,13 @@ async def ask(scene: Scene, sort: str, times: int) -> None:
 @pytest.fixture
 def left(scene: Scene, tmp_path: Path) -> Left:
     left = Left(
-        ledger=tmp_path / "ledger.sqlite", uses=tmp_path / "uses", replies=tmp_path / "replies", since=scene.since
+        ledger=tmp_path / "ledger.sqlite",
+        uses=tmp_path / "uses",
+        replies=tmp_path / "replies",
+        checkpoints=tmp_path / "checkpoints",
+        since=scene.since,
     )
+    left.checkpoints.write_text(json.dumps(scene.published.read_text()) + "\n")
     with closing(sqlite3.connect(scene.ledger)) as source, closing(sqlite3.connect(left.ledger)) as copy:
         source.backup(copy)
     shutil.copy(scene.uses, left.uses)
@@ -152,7 +164,16 @@ def hold_a_signature_over_other_octets(left: Left) -> None:
 
 def cut_the_last_records(left: Left) -> None:
     """An old database with a head that fits it."""
-    left.rewrite(left.records()[:-6])
+    left.rewrite(left.records()[: left.since + 30])
+
+
+def cut_what_a_checkpoint_covered(left: Left) -> None:
+    """Nobody holds a signature, and the module's account is gone: the checkpoint tells it all the same."""
+    shown = left.checkpoints.read_text()
+    left.replies.write_text("")
+    left.uses.write_text("")
+    left.rewrite(left.records()[: left.since])
+    left.checkpoints.write_text(shown)
 
 
 def use_without_an_intent(left: Left) -> None:
@@ -168,7 +189,7 @@ def use_twice_for_one_intent(left: Left) -> None:
 
 def say_that_a_used_key_was_not_used(left: Left) -> None:
     records = left.records()
-    outcome = max(n for n, each in enumerate(records) if each["kind"] == "outcome")
+    outcome = _reply(left, -1)["leaf_index"]
     records[outcome] = {**records[outcome], "state": "failed", "reason": "MODULE_BUSY", "sentence": "no room"}
     del records[outcome]["signature"]
     left.rewrite(records)
@@ -215,6 +236,14 @@ def put_another_signature(left: Left) -> None:
     left.rewrite(records)
 
 
+def show_another_ledger(left: Left) -> None:
+    """As of a forked view: of the same size, with another root."""
+    origin, size, _, *rest = json.loads(left.checkpoints.read_text()).split("\n")
+    shown = "\n".join([origin, size, base64.b64encode(bytes(32)).decode(), *rest])
+    with left.checkpoints.open("a") as file:
+        file.write(json.dumps(shown) + "\n")
+
+
 def cut_a_row(left: Left) -> None:
     left.write("DELETE FROM record WHERE leaf_index = 20")
 
@@ -244,6 +273,7 @@ def end_an_intent_twice(left: Left) -> None:
         (hold_another_signature_for_the_same_check, {"lost", "doubled"}),
         (hold_a_signature_over_other_octets, {"lost"}),
         (cut_the_last_records, {"lost", "unrecorded"}),
+        (cut_what_a_checkpoint_covered, {"broken"}),
         (use_without_an_intent, {"unrecorded"}),
         (use_twice_for_one_intent, {"unrecorded"}),
         (say_that_a_used_key_was_not_used, {"lost", "unrecorded"}),
@@ -251,6 +281,7 @@ def end_an_intent_twice(left: Left) -> None:
         (exceed_a_threshold, {"exceeded"}),
         (count_too_little, {"broken"}),
         (put_another_signature, {"lost", "broken"}),
+        (show_another_ledger, {"broken"}),
         (cut_a_row, {"broken", "lost"}),
         (change_an_octet, {"broken"}),
         (swap_two_rows, {"broken"}),
