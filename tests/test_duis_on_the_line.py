@@ -121,6 +121,7 @@ def change_of_supplier(stage: Stage, name: str, *, counter: int, request: bytes)
     )
 
 
+@pytest.mark.clause("G2.22B(a)", "G2.44(a)", shows="refusal")
 def test_the_incoming_suppliers_service_request_is_acted_on_once(stage: Stage) -> None:
     request = signed_by_incoming(a_change_of_supplier())
     first = stage.asked(change_of_supplier(stage, "r-1", counter=5, request=request))
@@ -133,6 +134,7 @@ def test_the_incoming_suppliers_service_request_is_acted_on_once(stage: Stage) -
     assert isinstance(stage.asked(change_of_supplier(stage, "r-8", counter=8, request=fresh)), Concluded)
 
 
+@pytest.mark.clause("G2.22B(a)", "G2.44(a)", shows="refusal")
 def test_refuses_a_change_of_supplier_that_the_caller_merely_asserts(stage: Stage) -> None:
     octets = a_credentials_command(*replacements_for(supplier_certificates()))
     bare = an_ask(stage.keys["cos"], octets, name="r-1", operation=Operation.SIGN_COMMAND, kind=ContentKind.COMMAND)

@@ -218,6 +218,7 @@ def a_channel(deployment: RunningDeployment, caller: str) -> grpc.Channel:
     return grpc.secure_channel(made.target, credentials)
 
 
+@pytest.mark.clause("G2.56", "G2.60", "G2.60(a)", "G2.61", "G2.61(a)", "G3.22", "G3.23(a)(iii)", shows="refusal")
 @pytest.mark.hsm
 @pytest.mark.parametrize("purpose", [purpose for purpose in KeyPurpose if purpose not in NOBODYS])
 def test_exactly_the_permitted_cells_are_signed_or_processed_and_all_others_refused(

@@ -17,6 +17,7 @@ from keybroker.ceremony.aborting import why_not_ended
 from keybroker.ceremony.entry import NOTHING_BEFORE, Entry, read_entry
 from keybroker.ceremony.plan import PlanFile, Side, read_plan
 from keybroker.ceremony.steps import RENOUNCE, Progress, Step, followed_steps
+from keybroker.clause import clause
 from keybroker.errors import NotPermitted
 from keybroker.keys.acts import Actor
 from keybroker.keys.evidence import record_act, refusals_recorded, told_by
@@ -147,6 +148,7 @@ class Book:
 
         return self._transact(told, work, at)
 
+    @clause("G5.13(a)", "G5.24(a)")
     def conclude(
         self, step: Step, entry: Entry, signatures: Signatures, at: datetime, change: Change | None = None
     ) -> Receipt:

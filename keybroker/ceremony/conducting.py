@@ -25,6 +25,7 @@ from keybroker.ceremony.room import Answered, Paused, Room
 from keybroker.ceremony.signed_data import verify
 from keybroker.ceremony.steps import RENOUNCE, Step, why_not_aborted
 from keybroker.ceremony.transcript import make_transcript
+from keybroker.clause import clause
 from keybroker.errors import CmsUnfit, ConfigurationInvalid, KeybrokerError, ModuleFault, NotPermitted
 from keybroker.keys.acts import Act
 from keybroker.keys.administration import administer_in
@@ -69,6 +70,7 @@ def _begin_renouncing(hall: Hall, room: Room, held: Held, because: str) -> None:
         hall.book.renounce(name, because, hall.now())
 
 
+@clause("G5.13(a)", "G5.24(a)")
 def conduct(hall: Hall, room: Room, name: str) -> None:
     """Go on with the next step until there is none. Raises: NotPermitted, also while another process conducts it;
     Paused; Faults.

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
+from keybroker.clause import clause
 from keybroker.errors import LedgerUnavailable
 
 UNPROVEN_OF_FILES = (
@@ -28,6 +29,7 @@ def find_file(directory: Path, digest: str) -> tuple[Path, ...]:
     return tuple(sorted(each for each in _files(directory) if sha256(each.read_bytes()).hexdigest() == digest))
 
 
+@clause("G5.13(c)", "G5.24(c)")
 def erase_file(file: Path) -> None:
     """Overwritten with zeros, synced, removed, and its directory synced; nothing where it is gone already.
 

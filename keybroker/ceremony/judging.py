@@ -15,6 +15,7 @@ from keybroker.ceremony.judging_people import judge_people, judge_quorum
 from keybroker.ceremony.plan import SLIP39, CeremonyKind, Plan, PlanFile, Side
 from keybroker.ceremony.scene import Scene, passed, refused
 from keybroker.ceremony.steps import procedure
+from keybroker.clause import clause
 from keybroker.errors import NotPermitted
 from keybroker.hsm.profile_sections import QuorumAdapter
 from keybroker.terms import DeploymentKind, Finding
@@ -91,17 +92,18 @@ def _modules(plan_file: PlanFile, scene: Scene) -> Finding:
     return passed("plan-modules", clause, ", ".join(module.serial for module in plan.modules))
 
 
+@clause("G2.22F")
 def _terms(plan_file: PlanFile) -> Iterator[Finding]:
     """What belongs to one kind alone is there for it, and for no other."""
     plan = plan_file.plan
-    for name, clause, terms, kinds in (
+    for name, under, terms, kinds in (
         ("transfer", "G2.22F, G2.22G", plan.transfer, {CeremonyKind.TRANSFER}),
         ("split", "G2.44B", plan.split, {CeremonyKind.SPLIT, CeremonyKind.RESHARE}),
     ):
         wanted, found = plan.kind in kinds, terms is not None
         if wanted is not found:
             words = ("a", "none") if wanted else ("none", "one")
-            yield refused(f"plan-{name}", clause, f"{words[0]} [{name}] table", words[1], "TERMS_DIFFER")
+            yield refused(f"plan-{name}", under, f"{words[0]} [{name}] table", words[1], "TERMS_DIFFER")
     if plan.split is not None:
         copies, sites = plan.split.copies, plan.split.sites
         enough = copies >= COPIES and len(set(sites)) >= SITES and plan.split.generation >= 1

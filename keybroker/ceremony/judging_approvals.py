@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from keybroker.ceremony.judging_keys import SPLITTABLE
 from keybroker.ceremony.plan import CeremonyKind, DemandedApproval, Plan, PlanFile, Role
 from keybroker.ceremony.scene import Scene, passed, refused
+from keybroker.clause import clause
 from keybroker.statement.approval import Approval
 from keybroker.statement.statement import Statement
 from keybroker.terms import Finding, KeyPurpose
@@ -46,6 +47,7 @@ _OF_ANY_PLAN = frozenset({"views"})
 """What is said before there is a plan."""
 
 
+@clause("G2.22F")
 def demanded_approvals(plan: Plan) -> Mapping[str, str]:
     """What must be approved, by which committee: floors of the kind, and of the keys in it."""
     wanted = dict(_OF_KIND[plan.kind])
@@ -59,6 +61,7 @@ def demanded_approvals(plan: Plan) -> Mapping[str, str]:
     return wanted
 
 
+@clause("G2.22F", "G2.22G", "G2.22I(a)(i)", "G2.22I(a)(ii)")
 def judge_approvals(plan_file: PlanFile, scene: Scene) -> Iterator[Finding]:
     """The plan demands what it must, and each of it is on record."""
     plan = plan_file.plan
@@ -111,6 +114,7 @@ def _why_not(statement: Statement, approval: Approval, plan_file: PlanFile, scen
     return why_not_of_plan(approval, plan_file)
 
 
+@clause("G2.22I(a)(i)", "G2.22I(a)(ii)", "G2.22I(b)(i)")
 def why_not_of_plan(approval: Approval, plan_file: PlanFile) -> str:
     """Empty where it is of this very plan, its keys, its conditions and its systems, whoever said it and when."""
     plan, sha256 = plan_file.plan, plan_file.sha256.hex()
@@ -126,6 +130,7 @@ def why_not_of_plan(approval: Approval, plan_file: PlanFile) -> str:
     return _why_not_moved(approval, plan)
 
 
+@clause("G2.22I(a)(i)", "G2.22I(a)(ii)")
 def _why_not_moved(approval: Approval, plan: Plan) -> str:
     """What only a transfer's approvals say."""
     terms = plan.transfer

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from keybroker.ceremony.plan import CeremonyKind, Plan, PlannedKey, Side
 from keybroker.ceremony.scene import Scene, passed, refused
+from keybroker.clause import clause
 from keybroker.terms import Export, Finding, KeyPurpose, KeyState
 
 SPLITTABLE = frozenset({KeyPurpose.RECOVERY_COMMAND, KeyPurpose.CONTINGENCY_COMMAND, KeyPurpose.CONTINGENCY_SYMMETRIC})
@@ -59,6 +60,7 @@ def _busy(key: PlannedKey, plan: Plan, scene: Scene) -> Finding:
     return passed("key-in-one-ceremony", "G5.13(a)", key.label)
 
 
+@clause("G2.22G")
 def _fit(key: PlannedKey, plan: Plan, scene: Scene) -> Finding:
     """May a key of this purpose be split, or leave its module?"""
     policy = scene.policies.get(key.purpose)
@@ -72,6 +74,7 @@ def _fit(key: PlannedKey, plan: Plan, scene: Scene) -> Finding:
     return passed("key-fit", "G2.22G, G2.44B", key.purpose)
 
 
+@clause("G5.13(b)", "G5.24(b)")
 def _makes(key: PlannedKey, plan: Plan, scene: Scene) -> Finding:
     if key.label in scene.keys and not _goes_on(key, plan, scene) and not _comes_again(key, plan, scene):
         return refused("key-is-new", "G5.13(b)", "a label that was never used", key.label, "LABEL_USED")
@@ -116,6 +119,7 @@ def _known(key: PlannedKey, plan: Plan, scene: Scene) -> Finding:
     return passed("key-known", clause, f"{key.label}, {held.state}")
 
 
+@clause("G5.13(b)", "G5.24(b)")
 def _successor(key: PlannedKey, scene: Scene) -> Finding:
     busy = key.successor is not None and scene.busy.get(key.label) is not None
     if key.successor is None or (key.successor in scene.keys and not busy):

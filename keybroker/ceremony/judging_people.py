@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from keybroker.ceremony.plan import CeremonyKind, Participant, Plan, Role
 from keybroker.ceremony.scene import Scene, passed, refused
+from keybroker.clause import clause
 from keybroker.gates.people import ActDemand, judge_person
 from keybroker.statement.attester import Attester
 from keybroker.statement.statement import MOST_AHEAD
@@ -112,6 +113,7 @@ def _receiving(plan: Plan) -> Finding:
     return passed("plan-custodians-receive", "G2.44B", "every custodian can receive")
 
 
+@clause("G2.22I(a)(i)", "G2.22I(a)(ii)")
 def _requester(plan: Plan) -> Finding:
     """Nobody approves his own request."""
     approving = {person.name for person in plan.in_role(Role.PMA_REPRESENTATIVE)}

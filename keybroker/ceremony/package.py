@@ -31,6 +31,7 @@ from keybroker.ceremony.plan import Plan, PlanFile, Side
 from keybroker.ceremony.steps import StepName
 from keybroker.ceremony.transcript_form import read_form
 from keybroker.ceremony.transcript_verifying import TranscriptUnfit, verify_transcript
+from keybroker.clause import clause
 from keybroker.errors import ContentMalformed
 from keybroker.hsm.wrapped_key import WrappedKey, read_wrapped_key
 from keybroker.statement.said import Table
@@ -112,6 +113,7 @@ def read_offer(octets: bytes, plan_file: PlanFile) -> Offered:
     return Offered(offer=offer, entry_sha256=entry.sha256)
 
 
+@clause("G2.22G", "G2.22H(a)", "G2.22H(b)")
 def read_package(octets: bytes, plan_file: PlanFile, *, offer_sha256: str) -> Packed:
     """What the source gives, in answer to the offer of that entry. Raises: PackageUnfit."""
     entries, plan = _entries(octets, plan_file, Side.SOURCE), plan_file.plan

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from keybroker.ceremony.package_form import CHALLENGE_OCTETS, MovedKey, Possession
+from keybroker.clause import clause
 from keybroker.errors import ProtectionInvalid
 from keybroker.hsm.possession import check_symmetric, prove_agreement
 from keybroker.hsm.token_module import Token
@@ -50,6 +51,7 @@ def challenge(token: Token, label: KeyLabel, policy: Policy) -> Challenge:
     return Challenge(octets=drawn, witness=point, answer_sha256=sha256(answer).hexdigest())
 
 
+@clause("G2.22I(b)")
 def check_possession(token: Token, policy: Policy, moved: MovedKey, given: Possession, known: Set[int]) -> None:
     """``known``: r of each request that the key signed here, none of which proves anything. Raises:
     ProtectionInvalid; ModuleFault."""

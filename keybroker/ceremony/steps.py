@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from keybroker.ceremony.plan import SLIP39, CeremonyKind, Plan, Role, Side
+from keybroker.clause import clause
 from keybroker.policy.obligations import OBLIGATIONS
 from keybroker.terms import KeyAlgorithm, KeyPurpose
 
@@ -72,6 +73,7 @@ _OFFICERS = frozenset({Role.ADMINISTRATOR, Role.WITNESS, Role.SECURITY_OFFICER})
 _WITH_CUSTODIANS = frozenset({Role.ADMINISTRATOR, Role.WITNESS, Role.CUSTODIAN})
 
 
+@clause("G2.22I(b)(i)", "G5.13(a)", "G5.24(a)")
 def procedure(plan: Plan) -> tuple[Step, ...]:
     """The steps of this plan's kind and keys, in order."""
     first = (Step(name=StepName.GATHER, signed_by=_ALL), Step(name=StepName.CHECK_MODULE))
@@ -208,12 +210,14 @@ class Progress:
     def next(self) -> Step | None:
         return None if self.is_done or self.aborted else self.steps[self.concluded]
 
+    @clause("G5.13(a)", "G5.24(a)")
     def begin(self, step: Step) -> Progress:
         """Raises: WrongOrder."""
         if step != self.next:
             raise WrongOrder(f"expected {self.next and self.next.told}, found {step.told}")
         return replace(self, begun=True)
 
+    @clause("G5.13(a)", "G5.24(a)")
     def conclude(self, step: Step) -> Progress:
         """Raises: WrongOrder: only what was begun is concluded."""
         if not self.begun or step != self.next:

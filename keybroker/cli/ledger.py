@@ -15,9 +15,10 @@ from keybroker.cli.ledger_review import review
 from keybroker.cli.options import Config, Json
 from keybroker.cli.output import Jsonable, console, is_fancy, show_facts, show_json, show_table
 from keybroker.cli.token import opened_token
-from keybroker.config import Configuration, read_configuration, reading
+from keybroker.config import Configuration, read_configuration, reading, witness_places
 from keybroker.errors import LedgerBroken
 from keybroker.ledger.audit import Progress, read_records, verify
+from keybroker.ledger.cosignatures import check_cosignatures
 from keybroker.ledger.model import Head, StoredRecord
 
 
@@ -41,6 +42,8 @@ def verify_all(
 ) -> None:
     """Recompute every record, signature, the tree and the tables, and name the first thing wrong. Writes nothing.
 
+    Cosignatures are verified under the keys of the witnesses that are configured.
+
     Exit status 0 when the ledger is whole, 3 when it is broken. Without --with-token an older database file put back
     whole is not noticed.
     """
@@ -48,12 +51,14 @@ def verify_all(
     anchor = _kept_in_token(configuration) if with_token else None
     with reading(configuration) as ledger, _progress("recomputing the ledger") as progress:
         verified = verify(ledger, configuration.clock.now(), anchor=anchor, progress=progress)
+        cosigned = check_cosignatures(ledger, [place.key for place in witness_places(configuration)])
+    facts = {**_facts(verified), "cosignatures": cosigned}
     if as_json:
-        show_json({"whole": True, "compared_with_token": anchor is not None, **_facts(verified)})
+        show_json({"whole": True, "compared_with_token": anchor is not None, **facts})
         return
     console().print("whole and consistent", style="bold green")
     compared = "yes" if anchor is not None else "no (--with-token)"
-    show_facts({**_facts(verified), "compared with token": compared})
+    show_facts({**facts, "compared with token": compared})
 
 
 def show(

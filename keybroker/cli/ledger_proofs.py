@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -20,8 +21,8 @@ from keybroker.content.checkpoint import decode_checkpoint
 from keybroker.errors import ConfigurationInvalid
 from keybroker.keys.register import Register
 from keybroker.ledger.merkle import leaf_hash
-from keybroker.ledger.note import read_note
-from keybroker.ledger.note_keys import EcdsaNoteKey, read_vkey, write_vkey
+from keybroker.ledger.note import Note, read_note
+from keybroker.ledger.note_keys import CosignatureKey, EcdsaNoteKey, read_vkey, write_vkey
 from keybroker.ledger.proof_form import TlogProof, check_proof, read_proof, write_proof
 from keybroker.terms import KeyLabel
 
@@ -120,23 +121,38 @@ def check(
     leaf: Annotated[
         str | None, typer.Option("--leaf-hash", help="Or its leaf hash, from the receipt: 64 digits.")
     ] = None,
+    witness: Annotated[
+        list[str] | None, typer.Option(help="Verifier key of a witness that must have cosigned it; once for each.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Check a proof offline. Exit status 0: the record is in a tree that the ledger's key signed; 1: not shown."""
+    """Check a proof offline. Exit status 0: the record is in a tree that the ledger's key signed, and every --witness
+    cosigned; 1: not shown.
+    """
     hashed = _leaf(record, leaf)
     read = read_proof(proof.read_bytes())
     said = check_proof(read, hashed, read_vkey(ledger_key))
+    cosigned = [_cosigned(read_note(read.note), vkey) for vkey in witness or ()]
     facts = {
         "record": read.leaf_index,
         "origin": said.origin,
         "tree_size": said.tree_size,
         "signatures": [each.name for each in read_note(read.note).signatures],
+        "cosigned": cosigned,
     }
     if as_json:
         show_json({"included": True, **facts})
         return
     console().print("included", style="bold green")
     show_facts(facts)
+
+
+def _cosigned(note: Note, vkey: str) -> str:
+    """By whom, and when. Raises: NoteUnfit where it is not; ContentMalformed."""
+    key = read_vkey(vkey)
+    if not isinstance(key, CosignatureKey):
+        raise typer.BadParameter("expected the verifier key of a witness (type 04)", param_hint="--witness")
+    return f"{key.name} {datetime.fromtimestamp(key.cosigned_at(note), UTC).isoformat()}"
 
 
 def _leaf(record: Path | None, leaf: str | None) -> bytes:

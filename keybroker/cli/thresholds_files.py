@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
+from keybroker.clause import clause
 from keybroker.cli.acting import acting
 from keybroker.cli.options import Config, Json
 from keybroker.cli.output import show_facts, show_json
@@ -62,6 +63,7 @@ Which = Annotated[FileKind, typer.Argument(help="thresholds, report or actions."
 _File = Annotated[Path, typer.Argument(help="The file; its signature is beside it, FILE.jws.", exists=True)]
 
 
+@clause("G6.1(a)", "G6.1(b)", "G6.2", "G6.5")
 def export(
     which: Which,
     config: Config,
@@ -79,6 +81,7 @@ def export(
     show_json(facts) if as_json else show_facts(facts)
 
 
+@clause("G6.1(a)", "G6.1(b)", "G6.2", "G6.5")
 def take_in(which: Which, file: _File, config: Config, as_json: Json = False) -> None:
     """Take in a thresholds or an actions file: each statement of FILE.jws must say what the file does."""
     configuration = read_configuration(config)

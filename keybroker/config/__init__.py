@@ -19,6 +19,7 @@ from typing import final
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from keybroker.clause import clause
 from keybroker.config.around import Around, machine_mark
 from keybroker.config.clock_watch import ClockWatch, watch_of
 from keybroker.config.disciplining import check_another_source, disciplining_files
@@ -227,6 +228,7 @@ def _configuration(sources: Sources, file: ConfigurationFile) -> Configuration:
     return configuration
 
 
+@clause("G2.20(c)", "G2.25", "G3.14")
 def check_one_party(configuration: Configuration, register: KeyRegister | None) -> None:
     """A live deployment belongs to one party: every caller, key and attester is that party's, this node and its token.
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from keybroker.clause import clause
 from keybroker.config.clocks import Instant
 from keybroker.config.file import TimeTable
 from keybroker.config.time_source import Reading
@@ -65,6 +66,7 @@ class _Doubted(Exception):
         self.why = why
 
 
+@clause("G2.46", "G2.47")
 def judge(table: TimeTable | None, seen: Seen, at: datetime) -> Judgement:
     """``at`` is the moment by which the gates judge, read of the same clock a while ago. ``table`` None: compared with
     nothing, and only a step is noticed."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import final
 
+from keybroker.clause import clause
 from keybroker.config.clock_judging import (
     Compared,
     Doubt,
@@ -85,6 +86,7 @@ class ClockWatch:
 
     # ---- asked
 
+    @clause("G2.46", "G2.47")
     def stand(self, at: datetime) -> ClockStand:
         """What the gates look at. ``at`` is the moment by which they judge, read of the same clock a while ago."""
         return self.judge(at).stand

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Protocol
 
+from keybroker.clause import clause
 from keybroker.errors import ConfigurationInvalid, ModuleDisagrees, NotPermitted
 from keybroker.gates.module_agreement import members_of
 from keybroker.ledger.model import Head
@@ -43,14 +44,17 @@ class Anchored(Protocol):
     def read_anchor(self) -> Head | None: ...
 
 
+@clause("G2.20(c)", "G2.25", "G3.14")
 def strange_callers(callers: Iterable[Caller], party: str) -> list[str]:
     return [f"caller {caller.identity} of {caller.party}" for caller in callers if caller.party != party]
 
 
+@clause("G2.20(c)", "G2.25", "G3.14")
 def strange_keys(register: KeyRegister, party: str) -> list[str]:
     return [f"key {key.label} of {key.party}" for key in register.keys.values() if key.party != party]
 
 
+@clause("G2.20(c)", "G2.25", "G3.14")
 def strange_evidence(standing: Standing, party: str, *, node: str, serial: str, at: datetime) -> list[str]:
     """``node`` is this node's identity, ``serial`` its module's, and every member behind its slot is ours too."""
     ours = {("node", node), *(("module", member) for member in members_of(serial, standing))}
@@ -77,6 +81,7 @@ def told_strangers(party: str, strangers: Iterable[str]) -> str:
     return f"this live deployment is {party}'s alone (SEC {_CLAUSES}), found {', '.join(strangers)}"
 
 
+@clause("G2.20(c)", "G2.25", "G3.14")
 def check_own_attester(own: str, party: str, kinds: frozenset[StatementKind]) -> None:
     """Before it is enrolled: the next start would stop for it. ``own`` is empty in a test deployment.
 
@@ -89,6 +94,7 @@ def check_own_attester(own: str, party: str, kinds: frozenset[StatementKind]) ->
 
 
 # SEC G6.3(a): a User sets the thresholds on what is its own; G6.6: "The DCC shall [...] set" those of the DCC.
+@clause("G6.6A")
 def check_own_thresholds(own: str, octets: bytes, standing: Standing, *, of_the_dcc: bool) -> None:
     """Before a notification is taken in: those that the keys here are held to are set by their own party alone.
 
@@ -106,6 +112,7 @@ def check_own_thresholds(own: str, octets: bytes, standing: Standing, *, of_the_
         raise NotPermitted(f"{told}, found a notification by {attester.name} of {attester.party}")
 
 
+@clause("G2.20(c)", "G2.25", "G3.14")
 def read_own_anchor(token: Anchored, *, origin: str, party: str) -> Head | None:
     """The head that the token keeps. ``party`` is empty in a test deployment, where a later check says what is wrong.
 

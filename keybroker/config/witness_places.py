@@ -69,7 +69,7 @@ def _check_extends(ledger: Reader, tree: Tree, witness: str, size: int, root: by
     if size > (there := ledger.size()):
         raise LedgerBroken(
             f"the ledger was rolled back: witness {witness} cosigned {size} records, found {there}; an earlier database"
-            " file was put back: put the newest one back"
+            " file was put back: put the newest one back (after a restore that two people ordered: make a new witness)"
         )
     if (found := root_hash(size, tree.subtree(size))) != root:
         raise LedgerBroken(

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import assert_never
 
+from keybroker.clause import clause
 from keybroker.content.certificate import TbsCertificate
 from keybroker.content.contents import Content
 from keybroker.content.data_values_dlms import LAYOUTS, read_dlms_values
@@ -39,6 +40,7 @@ VALUES: Mapping[int, frozenset[str]] = MappingProxyType(
 """The names of the values in Commands, by Message Code. A threshold on any other code or name has nothing to read."""
 
 
+@clause("G6.3(b)", "G6.6(b)", "G6.6(d)")
 def data_values(content: Content) -> Mapping[str, int]:
     """Every value in a Command of one of ``VALUES``, or in a Service Request; none in anything else.
 

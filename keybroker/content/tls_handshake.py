@@ -20,6 +20,7 @@ from enum import IntEnum
 from hashlib import sha256
 from typing import ClassVar
 
+from keybroker.clause import clause
 from keybroker.content.beside import check_beside
 from keybroker.content.model import Accompanying
 from keybroker.content.tls_key_exchange import KeyExchange, read_server_key_exchange
@@ -70,6 +71,7 @@ class TlsHandshake:
     accompanying: tuple[Accompanying, ...] = ()
 
 
+@clause("G2.44(d)")
 def decode_tls_handshake(kind: ContentKind, octets: bytes, accompanying: Sequence[Accompanying]) -> TlsHandshake:
     """Raises: ContentMalformed."""
     check_beside(accompanying)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from keybroker.clause import clause
 from keybroker.errors import (
     ApprovalNotShown,
     CheckNotShown,
@@ -81,6 +82,7 @@ _SHUT_BY_ANY: Mapping[str, type[GateShut]] = {
 }
 
 
+@clause("G2.22I(b)(ii)", "G2.46", "G2.47")
 def open_gates(decision: Decision, evidence: GateEvidence, offered: tuple[bytes, ...] = ()) -> Permit:
     """Look at every gate that the policy names, collect every finding, and refuse once or permit.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from keybroker.clause import clause
 from keybroker.content.data_values import code_of_values, data_values
 from keybroker.content.model import GbcsCommand
 from keybroker.gates.look import Look
@@ -118,6 +119,7 @@ def _count(look: Look, subject: Countable, whose: str, threshold: Threshold) -> 
     )
 
 
+@clause("G6.4A")
 def _clause(whose: str, threshold: Threshold) -> str:
     # SEC G6.4A: "the User must set an Anomaly Detection Threshold of zero in respect of that Critical Service Request"
     # for which it did not complete testing.
@@ -132,6 +134,7 @@ def _clause(whose: str, threshold: Threshold) -> str:
 # SEC G6.6(b): "an Anomaly Detection Threshold in respect of a data value that has been agreed with the Security
 # Sub-Committee within each Signed Pre-Command relating to that Service Reference Variant and SMETS1 Service Request";
 # G6.3(b): a User "may, at its discretion, set other Anomaly Detection Thresholds".
+@clause("G6.3(b)", "G6.6(b)", "G6.6(d)")
 def _values(look: Look, subject: Countable) -> Iterator[Counted]:
     """What the ledger holds against a threshold of none: each data value outside what is set for it."""
     each_notified = [each for each in map(_notified(look).get, (subject.user, DCC)) if each is not None]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from itertools import chain as each_of
 
+from keybroker.clause import clause
 from keybroker.gates.checkable import Checkable
 from keybroker.gates.look import Look
 from keybroker.statement.payloads import SupplySensitiveCheck
@@ -19,6 +20,7 @@ _AGAIN = "have the check applied again, and sign within the policy's [supply_sen
 
 # SEC G3.25(a): "it applies a Supply Sensitive Check prior to Digitally Signing a Pre-Command or SMETS1 Service Request
 # in respect of any Supply Sensitive Service Request".
+@clause("G3.25(a)")
 def check_faults(look: Look, content: Checkable, statement: Statement, said: SupplySensitiveCheck) -> Iterator[Finding]:
     """What is wrong, in order; nothing where it is the check of these octets."""
     return each_of(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
+from keybroker.clause import clause
 from keybroker.content import Content
 from keybroker.content.duis.model import DocumentForm
 from keybroker.content.duis.service_reference_variants import SERVICE_REFERENCE_VARIANTS
@@ -45,6 +46,7 @@ class Checkable:
         return strictest_of(self.undecided, at)
 
 
+@clause("G3.25(a)")
 def checkable(content: Content) -> Checkable | None:
     """None for what G3.25 says nothing of: all but Pre-Commands and critical SMETS1 Service Requests."""
     match content:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from keybroker.clause import clause
 from keybroker.gates.module_clock import ends
 from keybroker.gates.people.vetting import LONGEST_WITHOUT_REVIEW
 from keybroker.gates.people.word import is_doubted
@@ -90,6 +91,7 @@ class _End:
     early: bool = False
 
 
+@clause("G6.10")
 def lapses(
     standing: Standing,
     policies: Mapping[KeyPurpose, Policy],

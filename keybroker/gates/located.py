@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Self
 
+from keybroker.clause import clause
 from keybroker.gates.shortfall import Shortfall, void
 from keybroker.statement.payloads import Location, SecurityCertificate
 from keybroker.statement.said import moment
@@ -65,6 +66,7 @@ class Whereabouts:
     # SEC G3.23: what is "located, operated, configured, tested and maintained in the United Kingdom by User Personnel
     # who are located in the United Kingdom". G3.24: "operated from a sufficiently secure environment in accordance with
     # the provisions of Section G5.17", which names ISO/IEC 27001.
+    @clause("G3.23", "G3.24")
     def why_not(self, place: Place) -> Shortfall | None:
         """The first thing that is not as it must be: the place, its site and environment, then its people by name."""
         own, newest = (held.get((place.of, place.subject)) for held in (self.own, self.newest))
@@ -151,6 +153,7 @@ def _abroad(told: str, said: Location, reason: str, remedy: str) -> Shortfall:
     return Shortfall(expected=f"{told} in {UNITED_KINGDOM}", found=f"in {said.country}", reason=reason, remedy=remedy)
 
 
+@clause("G3.25(b)", "G3.25(c)")
 def why_not_in_united_kingdom(
     of: Subject,
     subject: str,

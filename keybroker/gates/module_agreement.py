@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TypeVar
 
+from keybroker.clause import clause
 from keybroker.gates.model import ModuleIdentity
 from keybroker.gates.shortfall import Shortfall, void
 from keybroker.policy.stated import newest
@@ -43,6 +44,7 @@ def members_of(serial: str, standing: Standing) -> tuple[str, ...]:
     return tuple(sorted(named))
 
 
+@clause("G2.44", "G2.44(f)", "G2.45")
 def agreeing_evidence(
     model: type[M], module: ModuleIdentity, standing: Standing, at: datetime
 ) -> tuple[Statement, M] | Shortfall:

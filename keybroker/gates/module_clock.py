@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from keybroker.clause import clause
 from keybroker.policy.settings import DatedStandard, ModuleValidationSettings
 from keybroker.statement.payloads import ModuleValidation
 from keybroker.statement.said import moment
@@ -27,6 +28,7 @@ def is_historical(said: ModuleValidation, dates: DatedStandard, at: datetime) ->
     return said.status == "historical" or (dates.historical_from is not None and at >= dates.historical_from)
 
 
+@clause("G1.2", "G1.3")
 def ends(said: ModuleValidation, settings: ModuleValidationSettings) -> tuple[End, ...]:
     """The soonest first. A standard that the policy does not list never counted, and has no end."""
     found = [End(what="statement", clause="G2.44", at=said.expires)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from keybroker.clause import clause
 from keybroker.gates.model import Surroundings
 from keybroker.gates.shortfall import Shortfall
 
@@ -9,6 +10,7 @@ CLOCK_UNRELIABLE, LEDGER_NOT_REMEMBERED = "CLOCK_UNRELIABLE", "LEDGER_NOT_REMEMB
 WITNESS_SILENT = "WITNESS_SILENT"
 
 
+@clause("G2.46", "G2.47")
 def unreliable_clock(around: Surroundings) -> Shortfall | None:
     """For every gate that relies on time."""
     if not around.clock.why_not:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from keybroker.clause import clause
 from keybroker.content.contents import Content
 from keybroker.gates.approvals import (
     Given,
@@ -49,6 +50,7 @@ def pma_approval(look: Look) -> Looked:
     return _using(look, decision, moved)
 
 
+@clause("G2.22I(a)")
 def how_it_came(key: RegisteredKey, standing: Standing) -> TransferApproved | Shortfall | None:
     """None for a key that came from no other system."""
     if key.provenance is not Provenance.UNWRAPPED:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import chain as each_of
 
+from keybroker.clause import clause
 from keybroker.gates.located import Subject, why_not_in_united_kingdom
 from keybroker.gates.look import Look
 from keybroker.statement.payloads import SupplySensitiveCheck
@@ -22,6 +23,7 @@ _GAP = "state every system through which it went, from the check system to this 
 # SEC G3.25: "(b) it both applies that Supply Sensitive Check and Digitally Signs the relevant Pre-Command or SMETS1
 # Service Request in the United Kingdom; and (c) the relevant Pre-Command or SMETS1 Service Request has been processed
 # only in the United Kingdom between the application of the Supply Sensitive Check and the Digital Signature."
+@clause("G3.25(b)", "G3.25(c)")
 def chain_faults(look: Look, said: SupplySensitiveCheck) -> Iterator[Finding]:
     """What is wrong with the chain, in order; nothing where it holds."""
     hops = [hop.system for hop in said.chain]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from keybroker.clause import clause
 from keybroker.gates.approvals import ever, find_approval, fingerprint_of, was_given
 from keybroker.gates.look import Look
 from keybroker.gates.model import Looked, QuorumStand
@@ -51,6 +52,7 @@ def no_quorum(key: RegisteredKey) -> Shortfall:
 # SEC G2.44B: "there is a period of time during which that Recovery Private Key is unusable for the purposes set out in
 # G2.44 because of it being split into multiple parts as described in Appendix L (SMKI Recovery Procedure)". Whether a
 # split is that one, the SMKI PMA says; nobody infers it. While the key is combined it is used, and used in a module.
+@clause("G2.44B(a)", "G2.44B(b)")
 def obligation_of(key: RegisteredKey, standing: Standing) -> str:
     """Under which clause the key is kept in parts, and whose word that rests on."""
     held = ever(standing, "split-of-appendix-l", (fingerprint_of(key.public_key),))

@@ -14,6 +14,7 @@ from enum import StrEnum
 from importlib.resources import files
 from types import MappingProxyType
 
+from keybroker.clause import clause
 from keybroker.content.duis.service_reference_variants import SERVICE_REFERENCE_VARIANTS
 from keybroker.errors import ConfigurationInvalid
 from keybroker.policy.rule import CLAUSE
@@ -100,12 +101,14 @@ SUPPLY_SENSITIVE: Table = read_supply_sensitive(
 """Every known Service Reference Variant."""
 
 
+@clause("G3.25(a)")
 def sensitivity_of(variant: str, at: datetime, table: Table = SUPPLY_SENSITIVE) -> Sensitivity:
     """What the row in force says; yes where none is."""
     in_force = (row.sensitivity for row in table.get(variant, ()) if row.effective_from <= at)
     return next(in_force, Sensitivity.YES)
 
 
+@clause("G3.25(a)")
 def strictest_of(variants: Iterable[str], at: datetime) -> Sensitivity:
     """Of several variants of which nobody knows the right one; yes where there is none at all."""
     found = {sensitivity_of(variant, at) for variant in variants}

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from keybroker.clause import clause
 from keybroker.statement.payloads import Threshold, ThresholdNotification
 from keybroker.statement.standing import Standing
 from keybroker.statement.statement import Statement
@@ -48,6 +49,7 @@ class Notified:
         return tuple(each for each in self.notification.thresholds if (each.measure, each.code) == ("value", name))
 
 
+@clause("G6.3(a)", "G6.6(a)", "G6.6(c)", "G6.10")
 def newest(standing: Standing, part: str, at: datetime) -> Mapping[str, Notified]:
     """By whose they are: the notification with the greatest sequence, whether it counts at this moment or not."""
     found: dict[str, Notified] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from keybroker.clause import clause
 from keybroker.content import Content
 from keybroker.content.duis.model import DocumentForm, DuisDocument
 from keybroker.content.duis.service_reference_variants import SERVICE_REFERENCE_VARIANTS
@@ -34,6 +35,7 @@ class Countable:
     deletes: bool = False
 
 
+@clause("G6.3(a)", "G6.6(a)", "G6.6(c)")
 def countable(content: Content, encrypted: frozenset[str]) -> Countable | None:
     """None for what no threshold is about. ``encrypted`` are the variants whose Responses hold encrypted data."""
     match content:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from keybroker.clause import clause
 from keybroker.gates.approvals import GIVE, Given, ever, in_force, was_given
 from keybroker.gates.shortfall import Shortfall
 from keybroker.statement.approval import About, Approval
@@ -29,6 +30,7 @@ class TransferApproved:
 # taking place and having taken account of the views of the Security Sub-Committee on the proposed transfer, approved
 # both: (i) the secure transfer of that Secret Key Material and any other associated information; and (ii) the secure
 # mechanism by which the transfer is to take place".
+@clause("G2.22I(a)")
 def transfer_approved(
     standing: Standing, fingerprint: str, *, plan_sha256: str | None = None, at: datetime | None = None
 ) -> TransferApproved | Shortfall:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from keybroker.clause import clause
 from keybroker.gates.located import Place, Whereabouts
 from keybroker.gates.look import Look
 from keybroker.gates.model import Looked, ModuleIdentity, Node
@@ -30,6 +31,7 @@ def _finding(look: Look) -> Finding:
     return look.passed(f"{', '.join(map(str, places))} in GB, until {until:%Y-%m-%dT%H:%M:%SZ}")
 
 
+@clause("G3.23", "G3.24")
 def places_of(look: Look) -> tuple[Place, ...]:
     """Every member behind the module's slot, this node, and the caller's system; acts on each since it was stated."""
     evidence, caller = look.evidence, look.decision.caller

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from keybroker.clause import clause
 from keybroker.gates.look import Look
 from keybroker.gates.model import Looked, ModuleIdentity
 from keybroker.gates.module_agreement import GIVE, agreeing_evidence
@@ -37,6 +38,7 @@ def _finding(look: Look) -> Finding:
     return found.shuts(look) if isinstance(found, Shortfall) else look.passed(found)
 
 
+@clause("G1.2", "G1.3")
 def judge_module(
     settings: ModuleValidationSettings | None, module: ModuleIdentity, standing: Standing, at: datetime
 ) -> str | Shortfall:
@@ -116,6 +118,7 @@ def _shortfalls(
 
 # SEC G1.3: "(a) [...] comply with the updated or replaced standard [...] from such date as is determined by the Panel
 # [...]; and (b) prior to that date [...] (at its discretion) with either".
+@clause("G1.2", "G1.3")
 def _of_standard(said: ModuleValidation, settings: ModuleValidationSettings, at: datetime) -> Iterator[Shortfall]:
     dates = settings.dates_of(said.standard)
     if dates is None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
+from keybroker.clause import clause
 from keybroker.content.public_key import public_key_identifier
 from keybroker.policy.model import Policy
 from keybroker.terms import Export, KeyAlgorithm, Provenance
@@ -74,6 +75,7 @@ class TokenKeeping:
 Attributes = Mapping[KeyAttribute, AttributeValue]
 
 
+@clause("G2.44", "G2.44(f)")
 def template(policy: Policy, keeping: TokenKeeping, *, signs_request: bool = True) -> Attributes:
     """What a new key of this purpose is made with: the private half of a pair, or the secret key.
 
@@ -163,6 +165,7 @@ def _kind(algorithm: KeyAlgorithm) -> Attributes:
     return {KeyAttribute.KEY_TYPE: CKK_EC, KeyAttribute.EC_PARAMS: P256_PARAMETERS}
 
 
+@clause("G2.44", "G2.44(f)")
 def weaker(demanded: Attributes, found: Attributes) -> tuple[str, ...]:
     """What about a key is weaker than demanded, one phrase each; empty for a key as strong as demanded or stronger.
 

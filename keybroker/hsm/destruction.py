@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from keybroker.clause import clause
 from keybroker.errors import ModuleDisagrees
 from keybroker.hsm.connection import Connection, ObjectFound
 from keybroker.hsm.held_keys import authentication_label
@@ -40,6 +41,7 @@ class Destruction:
     unproven: tuple[str, ...] = UNPROVEN
 
 
+@clause("G5.13(c)", "G5.24(c)")
 def destroy_key(token: Token, label: KeyLabel) -> Destruction:
     """Destroy every object of the key of this label, its authentication key and what a session holds of it, and search
     for them. May be called again.
@@ -61,6 +63,7 @@ def destroy_key(token: Token, label: KeyLabel) -> Destruction:
     )
 
 
+@clause("G5.13(c)", "G5.24(c)")
 def is_absent(token: Token, label: KeyLabel) -> bool:
     """Does the module show nothing of this label, in a search that finds what was put there to be found? Raises:
     ModuleUnavailable where it does not find that; ModuleFault."""

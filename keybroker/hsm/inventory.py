@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from keybroker.clause import clause
 from keybroker.hsm.anchor import LABEL as HEAD_LABEL
 from keybroker.hsm.attributes import Attributes, TokenKeeping, expected, key_identifier, weaker
 from keybroker.hsm.connection import ObjectFound, ObjectKind
@@ -79,6 +80,7 @@ def list_objects(token: Token) -> tuple[StoredObject, ...]:
     return tuple(sorted(found, key=lambda each: (each.label, each.kind.value, each.identifier)))
 
 
+@clause("G5.13(a)", "G5.24(a)")
 def reconcile(
     registered: Mapping[KeyLabel, RegisteredKey],
     policies: Mapping[KeyPurpose, Policy],

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+from keybroker.clause import clause
 from keybroker.errors import ModuleDisagrees
 from keybroker.hsm.connection import Connection
 from keybroker.hsm.known_answers import check_aes_gcm, check_mac
@@ -45,6 +46,7 @@ def probe_strategies(connection: Connection, profile: Profile) -> tuple[Finding,
     )
 
 
+@clause("G2.44(b)")
 def mac_shortfall(profile: Profile, deployment: DeploymentKind, probe: Finding) -> Shortfall | None:
     """Why no key of algorithm ecdh is served by this device in this deployment; None where one may be. Pure."""
     demanded = "a way to agree keys and make MACs inside the module"

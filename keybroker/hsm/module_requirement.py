@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from keybroker.clause import clause
 from keybroker.hsm.profile import Profile
 from keybroker.policy.model import Policy
 from keybroker.terms import DeploymentKind
@@ -24,6 +25,7 @@ class Shortfall:
 _LEAST_LEVEL = {"fips-level-3": 3, "information-classification-scheme": 1}
 
 
+@clause("G2.44", "G2.44(f)")
 def module_shortfall(policy: Policy, profile: Profile, deployment: DeploymentKind) -> Shortfall | None:
     """What is missing for this purpose in this deployment; None for nothing. An unknown requirement is never met."""
     if deployment is DeploymentKind.TEST:

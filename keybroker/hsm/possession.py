@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from keybroker.clause import clause
 from keybroker.content.use import Agreement
 from keybroker.errors import ConfigurationInvalid, ModuleDisagrees, ProtectionInvalid
 from keybroker.hsm.agreed_secrets import AgreedSecrets
@@ -54,6 +55,7 @@ def prove_agreement(token: Token, label: KeyLabel, policy: Policy, witness_publi
         return agreement_tag(connection, token.profile, held, witness_public, nonce)
 
 
+@clause("G2.22I(b)")
 def check_agreement(public_point: bytes, witness_private: ec.EllipticCurvePrivateKey, nonce: bytes, tag: bytes) -> None:
     """The witness's side, on the host. Raises: ProtectionInvalid."""
     witness_public = witness_private.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)

@@ -6,6 +6,7 @@ and nothing else is ever destroyed.
 
 from __future__ import annotations
 
+from keybroker.clause import clause
 from keybroker.errors import ModuleDisagrees
 from keybroker.hsm.attributes import expected, key_identifier, template
 from keybroker.hsm.connection import Connection
@@ -45,6 +46,7 @@ def make_session_key(token: Token, label: KeyLabel, policy: Policy, identifier: 
         check_made(connection, label, identifier, expected(policy, Provenance.GENERATED, keeping))
 
 
+@clause("G2.44A(d)")
 def destroy_session_key(token: Token, label: KeyLabel, identifier: bytes, register: KeyRegister) -> None:
     """Destroy it, wherever it was left, and search the module for it. Another key of that label is not touched.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from keybroker.clause import clause
 from keybroker.errors import ModuleDisagrees
 from keybroker.hsm.attributes import KeyAttribute
 from keybroker.hsm.connection import Connection, PrivateKeyFound
@@ -34,6 +35,7 @@ def is_last_signature(result: Result | Failure) -> bool:
     return isinstance(result, Signature) and result.intent.permit.decision.policy.algorithm is KeyAlgorithm.ECDH
 
 
+@clause("G2.56(b)", "G2.60(b)", "G2.61(b)", "G3.29(b)")
 def clear_sign(connection: Connection, label: str, identifier: bytes, profile: Profile) -> None:
     """Take CKA_SIGN from the Key Agreement key of this label and CKA_ID, and read it back. May be called again.
 

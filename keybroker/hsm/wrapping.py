@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 
+from keybroker.clause import clause
 from keybroker.errors import ConfigurationInvalid, ModuleDisagrees, NotPermitted
 from keybroker.hsm.attributes import Attributes, KeyAttribute, expected, key_identifier, weaker
 from keybroker.hsm.connection import Connection, ObjectAttribute, Template, WrapMechanism
@@ -32,6 +33,7 @@ _CKK_GENERIC_SECRET = 0x10
 _O, _K = ObjectAttribute, KeyAttribute
 
 
+@clause("G2.22G")
 def wrap_key(
     token: Token,
     label: KeyLabel,

@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 from sqlalchemy import select
 
+from keybroker.clause import clause
 from keybroker.errors import NotPermitted
 from keybroker.keys import life, session_acts
 from keybroker.keys.acts import (
@@ -90,6 +91,7 @@ class _Asked:
     policies: Mapping[KeyPurpose, Policy]
 
 
+@clause("G2.20(c)", "G2.25", "G3.14", "G5.13(a)", "G5.24(a)")
 def administer(
     journal: Journal,
     actor: Actor,
@@ -121,6 +123,7 @@ def administer(
     )
 
 
+@clause("G2.56", "G2.60", "G2.61")
 def administer_in(
     turn: Turn,
     journal: Journal,
@@ -140,6 +143,7 @@ def administer_in(
 # SEC G3.23: the module in which such a key is held "is located, operated, configured, tested and maintained in the
 # United Kingdom by User Personnel who are located in the United Kingdom". What follows from an act that was ordered
 # (the module made the key, enrolment began) needs no order of its own.
+@clause("G3.23", "G3.24")
 def needs_order(act: Act, purpose: KeyPurpose) -> bool:
     """Does this act on a key of this purpose need the order of a person?"""
     return people_needed(act, purpose) > 0

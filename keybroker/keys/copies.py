@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
+from keybroker.clause import clause
 from keybroker.errors import NotPermitted
 from keybroker.keys.life_acts import AddCopy, ConfirmCopyDestroyed, Copy, InstallKey, KeyImported, LifeAct
 from keybroker.ledger import tables
@@ -60,6 +61,7 @@ def check_copy(turn: Turn, act: LifeAct) -> None:
             pass
 
 
+@clause("G5.13(c)", "G5.24(c)")
 def check_all_destroyed(turn: Turn, label: KeyLabel) -> None:
     """Is every copy accounted for? Of a key without any nobody knows where it was. Raises: NotPermitted."""
     rows = _rows(turn.connection, label)

@@ -11,6 +11,7 @@ from typing import NoReturn, TypeVar
 
 from sqlalchemy import insert, select
 
+from keybroker.clause import clause
 from keybroker.errors import NotPermitted, PersonMayNotAct, StatementRefused
 from keybroker.gates.people import ActDemand, PeopleSettings, check_may_act
 from keybroker.keys.acts import Actor
@@ -63,6 +64,7 @@ def add_statement(
 
 # SEC G3.25, G6.1(a)(iii): that a variant has no effect on supply, or that what is quarantined goes on, is somebody's
 # judgement: who says so acts, and opens a gate by it.
+@clause("G3.25(a)")
 def check_may_state(person: str, standing: Standing, people: PeopleSettings, at: datetime) -> None:
     """May this person say what only a person says, in whatever role? Raises: PersonMayNotAct."""
     demand = ActDemand(roles=frozenset(), in_united_kingdom=False, privileged=False)

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
+from keybroker.clause import clause
 from keybroker.keys.acts import Act, Actor
 from keybroker.keys.life_acts import CeremonyWord
 from keybroker.ledger import tables
@@ -66,6 +67,7 @@ class Transition:
     ceremony: str | None
 
 
+@clause("G5.13(b)", "G5.24(b)")
 def history_of(ledger: Reader, label: KeyLabel) -> tuple[Transition, ...]:
     """Everything that was ever done to it, the first act first. Raises: LedgerFault."""
     wanted = select(_table).where(_table.c.label == label).order_by(_table.c.leaf_index)
@@ -73,6 +75,7 @@ def history_of(ledger: Reader, label: KeyLabel) -> tuple[Transition, ...]:
         return tuple(_transition(row) for row in connection.execute(wanted))
 
 
+@clause("G5.13(b)", "G5.24(b)")
 def write_history(
     turn: Turn,
     act: Act,

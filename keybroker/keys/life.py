@@ -11,6 +11,7 @@ from typing import Any, assert_never
 
 from sqlalchemy import select, update
 
+from keybroker.clause import clause
 from keybroker.errors import NotPermitted
 from keybroker.keys.copies import check_all_destroyed, check_copy
 from keybroker.keys.life_acts import (
@@ -51,6 +52,7 @@ _is_ceremony = re.compile(r"[a-z0-9-]{1,63}").fullmatch
 _key, _certificate = tables.key, tables.certificate
 
 
+@clause("G5.13(a)", "G5.24(a)")
 def check_word(turn: Turn, word: CeremonyWord, label: KeyLabel) -> None:
     """Is it that of a ceremony that is under way with this key, and of the entry that its people signed last? Raises:
     NotPermitted."""
@@ -62,6 +64,7 @@ def check_word(turn: Turn, word: CeremonyWord, label: KeyLabel) -> None:
         raise NotPermitted(f"a ceremony's word is of the entry that was signed last in it: {word.ceremony} has another")
 
 
+@clause("G2.22G", "G5.13(a)", "G5.24(a)")
 def check_life(turn: Turn, act: LifeAct, row: Any) -> None:
     """``row`` is the key's in the register. Raises: NotPermitted, CertificateUnfit."""
     match act:
@@ -122,12 +125,14 @@ def successor_before(turn: Turn, act: RenewKey) -> KeyState:
     return before
 
 
+@clause("G5.13(b)", "G5.24(b)")
 def renew(turn: Turn, act: RenewKey, seconds: int) -> None:
     """The successor is active; in the very statement that makes it so it is known as what renews the other."""
     values = {"state": KeyState.ACTIVE.value, "renews": act.label, "activated_at": seconds}
     turn.connection.execute(update(_key).where(_key.c.label == act.successor).values(values))
 
 
+@clause("G5.13(b)", "G5.24(b)")
 def check_order_of_successor(turn: Turn, label: KeyLabel, renews: KeyLabel, purpose: KeyPurpose, party: str) -> None:
     """Is there a key to renew, of the same purpose and party, and no other that renews it? Raises: NotPermitted."""
     row = _row(turn, renews)

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import func, select
 
+from keybroker.clause import clause
 from keybroker.errors import NotPermitted
 from keybroker.gates.people import PeopleSettings, judge_person
 from keybroker.keys.acts import Actor
@@ -43,6 +44,7 @@ def may_act(standing: Standing, people: PeopleSettings, at: datetime) -> frozens
     )
 
 
+@clause("G2.22B(b)")
 def order_where_needed(
     turn: Turn,
     told: dict[str, Json],

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, insert, select
 
+from keybroker.clause import clause
 from keybroker.errors import PersonMayNotAct, StatementRefused
 from keybroker.gates.people import ActDemand, PeopleSettings, check_may_act
 from keybroker.keys.evidence import spend, told_statement, verified
@@ -64,6 +65,7 @@ def without_order(act: Mapping[str, Json], *, people: int = 1, found: str = "non
     return PersonMayNotAct(told, findings=(finding,))
 
 
+@clause("G2.22B(b)")
 def check_order(
     turn: Turn,
     ordered: Ordered,
@@ -131,6 +133,7 @@ def remember_act(turn: Turn, subject: str, person: str, receipt: Receipt, at: da
 
 
 # SEC G3.23: who configures what holds such a key is "located in the United Kingdom".
+@clause("G3.23", "G3.24")
 def serves_united_kingdom(connection: Connection, policies: Mapping[KeyPurpose, Policy]) -> bool:
     """Is any key in scope held here? Then so is what is done to the broker itself."""
     over = (KeyState.RETIRED, KeyState.TRANSFERRED, KeyState.DESTROYED, KeyState.RENOUNCED)

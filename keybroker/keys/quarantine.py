@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
+from keybroker.clause import clause
 from keybroker.errors import StatementRefused
 from keybroker.gates.people import PeopleSettings
 from keybroker.keys.acts import Actor
@@ -56,6 +57,7 @@ class Quarantined:
     at: datetime
 
 
+@clause("G6.1")
 def act_on(journal: Journal, actor: Actor, octets: bytes, people: PeopleSettings, at: datetime) -> Receipt:
     """Release or delete what a User's quarantine-action names.
 

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, or_, select, update
 
+from keybroker.clause import clause
 from keybroker.errors import PersonMayNotAct
 from keybroker.gates.people import PeopleSettings, check_may_act
 from keybroker.keys.acts import Actor
@@ -49,6 +50,7 @@ def told_reload(digest: bytes) -> dict[str, Json]:
     return {"act": "Reload", "configuration": digest.hex()}
 
 
+@clause("G3.23", "G3.24")
 def check_reload_ordered(ledger: Reader, asked: Reload, at: datetime) -> None:
     """Is an order held by which this configuration may be taken now? Writes nothing.
 
@@ -58,6 +60,7 @@ def check_reload_ordered(ledger: Reader, asked: Reload, at: datetime) -> None:
         _order(connection, asked, at)
 
 
+@clause("G3.23", "G3.24")
 def record_reload(journal: Journal, asked: Reload, at: datetime) -> Receipt:
     """A worker takes the configuration: recorded with the order by which it does, which is used from then on.
 

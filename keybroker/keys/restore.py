@@ -15,6 +15,7 @@ from datetime import datetime
 
 from sqlalchemy import insert
 
+from keybroker.clause import clause
 from keybroker.errors import NotPermitted, StatementRefused
 from keybroker.gates.people import PeopleSettings
 from keybroker.keys.acts import Actor
@@ -63,6 +64,7 @@ class _Restoring:
     at: datetime
 
 
+@clause("G2.22B(b)", "G3.23", "G3.24")
 def restore_ledger(
     journal: Journal,
     actor: Actor,

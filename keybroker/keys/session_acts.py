@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import insert, select, update
 
+from keybroker.clause import clause
 from keybroker.errors import LedgerBroken, NotPermitted
 from keybroker.keys.acts import (
     Act,
@@ -49,6 +50,7 @@ def check_kind(turn: Turn, act: Act) -> None:
         raise NotPermitted(f"record {row.destroyed_index} says already that {act.label} was destroyed")
 
 
+@clause("G2.44A(d)")
 def check_begin(turn: Turn, act: BeginSession, *, caller: str) -> None:
     """May the session have a key? ``caller`` is who asks. Raises: NotPermitted, LedgerBroken."""
     _check_parent(turn, act)

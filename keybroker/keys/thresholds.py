@@ -12,6 +12,7 @@ from typing import assert_never
 
 from sqlalchemy import insert, select
 
+from keybroker.clause import clause
 from keybroker.content.data_values import VALUES
 from keybroker.content.duis.service_reference_variants import SERVICE_REFERENCE_VARIANTS
 from keybroker.content.message_codes import MESSAGE_CODES
@@ -62,6 +63,7 @@ class HeldNotification:
         return self.notification.user or DCC
 
 
+@clause("G6.4", "G6.6A")
 def take_in_notification(journal: Journal, actor: Actor, octets: bytes, at: datetime) -> Receipt:
     """Check a notification and apply it from now on. The receipt is of the record that holds it.
 
@@ -84,6 +86,7 @@ def notifications(ledger: Reader, at: datetime) -> list[HeldNotification]:
         return held_notifications(read_standing(connection), at)
 
 
+@clause("G6.7", "G6.8", "G6.9")
 def held_notifications(standing: Standing, at: datetime) -> list[HeldNotification]:
     """Every notification that is held, the newest first."""
     told = {
@@ -143,6 +146,7 @@ def _take_in(
 # SEC G6.6A(b): "confirmation that the communication providing the notification of the amended Anomaly Detection
 # Threshold has not previously been the subject of a successful Check Cryptographic Protection in respect of that part
 # of the DCC Live Systems."
+@clause("G6.6A")
 def _check_first(turn: Turn, statement: Statement, notification: ThresholdNotification) -> None:
     table = tables.threshold_check
     own = (table.c.part == notification.part) & (table.c.sha256 == statement.sha256)
@@ -183,6 +187,7 @@ def _why_not_applied(
 
 # SEC G6.7(b): the DCC shall "before doing so consult, and take into account the opinion of, the Security Sub-Committee
 # as to the appropriate level of the Anomaly Detection Threshold."
+@clause("G6.7", "G6.8", "G6.9")
 def _why_not_consulted(
     standing: Standing, notification: ThresholdNotification, at: datetime
 ) -> StatementRefused | None:

@@ -13,6 +13,7 @@ from typing import NamedTuple, assert_never
 from sqlalchemy import Connection, delete, select
 from sqlalchemy.sql.expression import bindparam
 
+from keybroker.clause import clause
 from keybroker.errors import EvidenceSpent
 from keybroker.ledger import record, tables
 from keybroker.ledger.advancing import read_losses
@@ -108,6 +109,7 @@ class Claiming:
         takers = [held.intent_index for name, held in self._rows.items() if name in settling]
         self._ended: dict[int, str] = dict(_STATES.run(connection, takers)) if takers else {}
 
+    @clause("G3.25(a)")
     def grant(self, claims: Sequence[Claim], *, own: int | None) -> Granted:
         """``own`` is the intent of this very request, which is known to have failed or keeps no result: it may take its
         own again.

@@ -6,13 +6,15 @@ database may put lines of an earlier checkpoint back. So the broker counts only 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import delete, insert, select
 
+from keybroker.errors import ContentMalformed, LedgerBroken, NoteUnfit
 from keybroker.ledger import tables
-from keybroker.ledger.note import NoteSignature
+from keybroker.ledger.note import Note, NoteSignature, read_note, read_signature_lines
+from keybroker.ledger.note_keys import CosignatureKey, check_signed
 from keybroker.ledger.reading import Reader
 from keybroker.ledger.store import Ledger
 from keybroker.ledger.turn import Turn
@@ -58,3 +60,32 @@ def newest_cosigned(ledger: Reader, witnesses: Collection[str], *, since: int) -
             if row.at >= since and row.witness in witnesses and row.witness not in newest:
                 newest[row.witness] = Cosigned(witness=row.witness, tree_size=row.tree_size, at=row.at)
     return list(newest.values())
+
+
+def check_cosignatures(ledger: Reader, keys: Sequence[CosignatureKey]) -> int:
+    """Does each cosignature that is kept verify, over a checkpoint of its size? How many were of these witnesses; those
+    of others, or of another key of the same name, nobody here can judge.
+
+    Raises: LedgerBroken, which names the first that does not; LedgerUnavailable.
+    """
+    known = {key.name: key for key in keys}
+    cosigned, signed = tables.cosignature, tables.checkpoint
+    wanted = (
+        select(cosigned.c.tree_size, cosigned.c.witness, cosigned.c.line, signed.c.note)
+        .join(signed, signed.c.tree_size == cosigned.c.tree_size)
+        .where(cosigned.c.witness.in_(known))
+    )
+    checked = 0
+    with ledger.read() as connection:
+        for row in connection.execute(wanted, execution_options={"yield_per": 500}):
+            try:
+                note = Note(body=read_note(row.note).body, signatures=read_signature_lines(row.line))
+                if note.signatures[0].key_id != known[row.witness].key_id:
+                    continue
+                check_signed(note, known[row.witness])
+            except (ContentMalformed, NoteUnfit) as error:
+                raise LedgerBroken(
+                    f"the cosignature of {row.witness} at {row.tree_size} records does not verify: {error.sentence}"
+                ) from error
+            checked += 1
+    return checked

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
+from keybroker.clause import clause
 from keybroker.errors import LedgerBroken, ThresholdExceeded
 from keybroker.ledger import tables
 from keybroker.ledger.advancing import read_losses
@@ -84,6 +85,7 @@ class Counting:
         self._rows: dict[bytes, bytes] = dict(_COUNTS.run(connection, names)) if names else {}
         self._tallies: dict[str, _Tally] = {}
 
+    @clause("G6.3(a)", "G6.6(a)", "G6.6(c)")
     def tally(self, counts: Sequence[Counted]) -> Tallied:
         """One more of each, together; counted only by ``take``."""
         return Tallied(tuple((each, self._number(each)) for each in counts))

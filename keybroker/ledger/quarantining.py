@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, select, text, update
 
+from keybroker.clause import clause
 from keybroker.errors import ThresholdExceeded
 from keybroker.ledger import tables
 from keybroker.ledger.counting import GATE, WAITING, Tallied
@@ -108,6 +109,7 @@ class Quarantining:
             told["held"] = held.leaf_index
         return told
 
+    @clause("G6.1")
     def put(
         self,
         which: Communication,
@@ -159,6 +161,7 @@ class Quarantining:
 
 # SEC G6.1(a)(iii): the User says "whether it considers that a communication which has been quarantined should be
 # deleted from the DCC Systems or processed by the DCC". Nobody else does, and no waiting.
+@clause("G6.1")
 def why_not(tallied: Tallied, held: Held | None) -> ThresholdExceeded | None:
     """Why a use that was tallied is not served; None where it is, and ``held`` is then what was released, if any."""
     exceeded = tallied.exceeded

@@ -19,6 +19,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import DBAPIError
 
+from keybroker.clause import clause
 from keybroker.errors import ConfigurationInvalid, KeybrokerError, LedgerBroken, LedgerUnavailable
 from keybroker.ledger import merkle, sqlite, tables
 from keybroker.ledger.model import Head, StoredRecord
@@ -152,6 +153,7 @@ def why_not_this_version(current: str | None, *, newest: str | None, known: Coll
     return "the ledger was made by a later keybroker; use that version"
 
 
+@clause("G2.20(b)")
 def check_birth(connection: Connection, *, origin: str, deployment: DeploymentKind, party: str | None = None) -> None:
     """``party``: whose ledger a live deployment expects; None where whoever reads it is of no party.
 

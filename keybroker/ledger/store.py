@@ -19,6 +19,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, func, insert, select
 from sqlalchemy.exc import DBAPIError
 
+from keybroker.clause import clause
 from keybroker.errors import ConfigurationInvalid, LedgerBroken, LedgerUnavailable, NotPermitted, OutcomeUnknown
 from keybroker.ledger import merkle, sqlite, tables
 from keybroker.ledger.model import InForce
@@ -166,6 +167,7 @@ class Ledger(Reader):
         self._turns.close()
 
 
+@clause("G2.20(b)", "G2.20(c)", "G2.25", "G3.14")
 def open_ledger(url: str, *, origin: str, deployment: DeploymentKind, at: datetime, party: str = "") -> Ledger:
     """Open the ledger that the URL names; make it where there is none, and bring its tables up to this version.
 

@@ -11,6 +11,8 @@ import struct
 from dataclasses import dataclass
 from itertools import pairwise
 
+from keybroker.clause import clause
+
 PARTS = 60
 """Into how many buckets a period is divided."""
 
@@ -48,6 +50,7 @@ class Window:
         """4 octets of length, then number (8) and count (4) of each bucket, big-endian."""
         return _LENGTH.pack(self.length) + b"".join(_BUCKET.pack(*bucket) for bucket in self.counts)
 
+    @clause("G6.3(a)", "G6.6(a)", "G6.6(c)")
     def within(self, period: int, at: int) -> int:
         """How many in the last ``period`` seconds, or later than now."""
         first = (at - period) // self.length

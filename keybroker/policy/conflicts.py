@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
+from keybroker.clause import clause
 from keybroker.policy.model import Policy
 from keybroker.policy.obligations import EVERY_PURPOSE, OBLIGATIONS
 from keybroker.policy.rules.command import UNKNOWN_REMOTE_PARTY_GROUP
 from keybroker.terms import KeyPurpose
 
 
+@clause("G2.22B(a)", "G2.44(a)", "G2.45", "G3.22", "G3.23(a)(iii)")
 def find_conflicts(policy: Policy) -> Iterator[str]:
     """One sentence for each thing in the policy that its purpose's clause does not leave to a file."""
     must = OBLIGATIONS[policy.purpose]

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from keybroker.clause import clause
 from keybroker.policy.model import KeyRegister, Policy, RegisteredKey
 from keybroker.policy.settings import EcosSettings
 from keybroker.terms import EntityIdentifier, KeyLabel, KeyPurpose, PartyName, RemotePartyRole
@@ -72,6 +73,7 @@ def is_of_the_dcc(eui: EntityIdentifier | None, role: RemotePartyRole, ecos: Eco
     return listed or role in _DCC_ROLES
 
 
+@clause("G2.57", "G2.58", "G2.59")
 def keys_to_replace(
     register: KeyRegister, policies: Mapping[KeyPurpose, Policy], at: datetime
 ) -> tuple[KeyToReplace, ...]:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from hashlib import sha256
 
+from keybroker.clause import clause
 from keybroker.content.x509_names import OrganisationName
 from keybroker.policy.model import KeyRegister, Situation
 from keybroker.policy.stated import newest_in_force
 from keybroker.statement.payloads import RecoveryRevocation
 
 
+@clause("G2.57", "G2.58", "G2.59")
 def recovery_revocation(named: OrganisationName, situation: Situation) -> str:
     """The statement in force that a certificate of this role and Entity Identifier was revoked in a recovery; empty
     where there is none, or where the register holds that very certificate and knows of no revocation.

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from keybroker.clause import clause
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateSettings:
@@ -114,6 +116,7 @@ class ModuleValidationSettings:
     standards: tuple[DatedStandard, ...]
     historical_accepted_until: datetime | None = None
 
+    @clause("G1.2", "G1.3")
     def dates_of(self, standard: str) -> DatedStandard | None:
         """None for a standard that is not listed."""
         return next((each for each in self.standards if each.standard == standard), None)

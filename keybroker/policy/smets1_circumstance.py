@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from keybroker.clause import clause
 from keybroker.content import Content
 from keybroker.content.smets1_instruction import Smets1Instruction
 from keybroker.content.smets1_response import Smets1Response
@@ -36,6 +37,7 @@ class ModuleDemand:
 # SEC G2.44A(a): "Cryptographic Processing is carried out by a SMETS1 Service Provider to generate a Command to "add
 # credit" (as specified in a Version of the ESMETS, the GSMETS or the IHDTS with a Principal Version number of 1) to a
 # SMETS1 Device". Read from the octets: the method that is called; which methods add credit the policy file lists.
+@clause("G2.44A(a)")
 def adds_credit(content: _Smets1, settings: Smets1Settings) -> str:
     if not isinstance(content, Smets1Instruction) or content.request.service is not Service.ACTION:
         return ""
@@ -46,6 +48,7 @@ def adds_credit(content: _Smets1, settings: Smets1Settings) -> str:
 # SEC G2.44A(b): "a SMETS1 Symmetric Key is used by a SMETS1 Service Provider to generate an Instruction where the
 # target Device is identified in the SMETS1 Supporting Requirements as a Category 1 Device for the purposes of this
 # paragraph".
+@clause("G2.44A(b)")
 def instructs_category_1_device(content: _Smets1, enrolled: Enrolment) -> str:
     if not isinstance(content, Smets1Instruction) or not enrolled.is_for(content.device):
         return ""
@@ -56,6 +59,7 @@ def instructs_category_1_device(content: _Smets1, enrolled: Enrolment) -> str:
 # SEC G2.44A(c): "a SMETS1 Symmetric Key is used by a SMETS1 Service Provider where: (i) that Symmetric Key is valid
 # only for the duration of a single Application Association; and (ii) the target Device is identified as a Category 2
 # Device".
+@clause("G2.44A(c)")
 def is_for_one_association(content: _Smets1, enrolled: Enrolment) -> str:
     if not enrolled.is_for(content.device):
         return ""
@@ -71,6 +75,7 @@ def is_for_one_association(content: _Smets1, enrolled: Enrolment) -> str:
 # and (iii) destroyed at the termination of that same session." The register says of which keys: the broker makes them,
 # on the strength of a handshake that it signed itself, and destroys them (keys/session_acts.py). Looked at here: that
 # the session lasts, and that it is with this Device.
+@clause("G2.44A(d)")
 def is_of_a_tls_session(content: _Smets1, key: RegisteredKey, at: datetime) -> str:
     session = key.session
     if session is None or session.device != content.device or not session.made_at <= at < session.until:
@@ -78,6 +83,7 @@ def is_of_a_tls_session(content: _Smets1, key: RegisteredKey, at: datetime) -> s
     return f"G2.44A(d): a key for one TLS session with {session.device}, its handshake record {session.handshake}"
 
 
+@clause("G2.44(c)", "G2.44(e)")
 def module_demand(
     content: _Smets1, key: RegisteredKey, policy: Policy, at: datetime, standing: Standing = _NOTHING_STATED
 ) -> ModuleDemand:
@@ -96,6 +102,7 @@ def module_demand(
     return ModuleDemand(level_3=not seen, because=seen or f"{policy.use_clause}: Level 3 demanded")
 
 
+@clause("G2.44(c)", "G2.45")
 def why_not_demanded(gate: str, decision: Decision) -> str:
     """For the gates: why the gate of that name has nothing to look at in this use; empty where it has."""
     content: Content = decision.content

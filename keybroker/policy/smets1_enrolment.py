@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from keybroker.clause import clause
 from keybroker.policy.model import RegisteredKey
 from keybroker.policy.settings import Smets1Settings
 from keybroker.policy.stated import newest_in_force
@@ -40,6 +41,7 @@ class Enrolment:
         """Was the key made for this Device?"""
         return self.device == str(device)
 
+    @clause("G2.44A(b)", "G2.44A(c)")
     def category(self, number: Literal[1, 2]) -> str:
         """Why the key's Device is of this Category: the list's date, or the statement; empty where it is not."""
         listed = self.settings.category_1 if number == 1 else self.settings.category_2
@@ -49,6 +51,7 @@ class Enrolment:
         stated = newest_in_force(self.standing, DeviceCategory, lambda said: device in said.devices, self.at)
         return f", {stated[0].told()}" if stated is not None and stated[1].category == number else ""
 
+    @clause("G2.44A(c)")
     def one_association(self) -> str:
         """Why the key is valid for one Application Association alone, as above."""
         if self.key.label in self.settings.single_association_keys and self._is_dated:

@@ -20,7 +20,8 @@ from keybroker.ledger.publishing import CHECKPOINT
 from keybroker.ledger.tiles import is_path
 from keybroker.server.port import split_address
 
-_CONNECTIONS = 32
+CONNECTIONS = 32
+"""At once."""
 _SECONDS = 10.0
 _FOR_EVER = "public, max-age=31536000, immutable"
 _A_MOMENT = "no-cache"
@@ -60,7 +61,7 @@ class _BoundedServer(ThreadingHTTPServer):
     def __init__(self, place: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
         if ":" in place[0]:
             self.address_family = socket.AF_INET6
-        self._room = threading.Semaphore(_CONNECTIONS)
+        self._room = threading.Semaphore(CONNECTIONS)
         super().__init__(place, handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from keybroker.clause import clause
 from keybroker.statement.approval import Approval
 from keybroker.statement.kind import StatementKind
 from keybroker.statement.said import (
@@ -153,6 +154,7 @@ class Threshold(Table):
     tested: bool = True
 
     @model_validator(mode="after")
+    @clause("G6.4A")
     def _of_its_measure(self) -> Self:
         counts = [each is not None for each in (self.period_seconds, self.warning, self.quarantine)]
         values = [each is not None for each in (self.value, self.least, self.most)]
@@ -186,6 +188,7 @@ class ThresholdNotification(Said):
     thresholds: Annotated[list[Threshold], Field(min_length=1, max_length=200)]
 
     @model_validator(mode="after")
+    @clause("G6.4")
     def _each_once(self) -> Self:
         named = [(each.measure, each.variant, each.code, each.value) for each in self.thresholds]
         if len(set(named)) != len(named):

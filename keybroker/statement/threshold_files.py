@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from pydantic import ValidationError
 
+from keybroker.clause import clause
 from keybroker.statement.flaw import Flaw, StatementUnfit
 from keybroker.statement.payloads import QuarantineAction, Threshold, ThresholdNotification
 
@@ -137,6 +138,7 @@ def write_report(rows: Iterable[Row], form: Form = CSV) -> bytes:
     return form.write(REPORT_COLUMNS, rows)
 
 
+@clause("G6.1(a)", "G6.1(b)", "G6.2", "G6.5")
 def check_same(said: ThresholdNotification | QuarantineAction, read: Mapping[str, Any]) -> None:
     """The statement says what the file does, no more and no less. Raises: StatementUnfit."""
     common = said.model_dump(include={"aud", "iat", "exp", "nonce"})

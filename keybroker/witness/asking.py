@@ -118,12 +118,17 @@ def _ask(witness: WitnessPlace, method: str, path: str, body: bytes, at: datetim
     """Raises: NoAnswer."""
     url = urlsplit(witness.url)
     headers = {"Date": format_datetime(at.astimezone(UTC), usegmt=True)}
-    connection = _connection(witness, url.scheme, url.hostname or "", url.port)
+    is_tls = url.scheme == "https"
+    place = url.hostname or "", url.port or (443 if is_tls else 80)
+    connection = http.client.HTTPConnection(*place, timeout=witness.timeout_seconds)
     # A timeout of the socket counts from one octet to the next; this one counts once for all of them.
     last = threading.Timer(witness.timeout_seconds, _break_off, [connection])
     last.daemon = True
     last.start()
     try:
+        connection.sock = socket.create_connection(place, witness.timeout_seconds)
+        if is_tls:
+            _shake_hands(connection, witness.context, place[0])
         connection.request(method, url.path.rstrip("/") + path, body, headers)
         answer = connection.getresponse()
         octets = answer.read(LONGEST_ANSWER + 1)
@@ -137,10 +142,15 @@ def _ask(witness: WitnessPlace, method: str, path: str, body: bytes, at: datetim
     return answer.status, octets
 
 
-def _connection(witness: WitnessPlace, scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
-    if scheme == "https":
-        return http.client.HTTPSConnection(host, port, timeout=witness.timeout_seconds, context=witness.context)
-    return http.client.HTTPConnection(host, port, timeout=witness.timeout_seconds)
+def _shake_hands(connection: http.client.HTTPConnection, context: ssl.SSLContext | None, host: str) -> None:
+    """The TLS socket takes the plain one's place before it shakes hands, so that it can be broken off meanwhile.
+
+    Raises: OSError (ssl.SSLError).
+    """
+    context = context or ssl.create_default_context()
+    tls = context.wrap_socket(connection.sock, server_hostname=host, do_handshake_on_connect=False)
+    connection.sock = tls
+    tls.do_handshake()
 
 
 def _break_off(connection: http.client.HTTPConnection) -> None:

@@ -90,7 +90,9 @@ def test_every_locked_requirement_has_one_version_and_hashes(name: str) -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("name", ["test", "quickstart", "replay_rtds", "bench", "setup", "lock", "generate_pb"])
+@pytest.mark.parametrize(
+    "name", ["test", "quickstart", "replay_rtds", "bench", "setup", "lock", "generate_pb", "make_assurance"]
+)
 def test_scripts_can_be_run(name: str) -> None:
     assert (ROOT / "scripts" / name).stat().st_mode & 0o111
 

@@ -108,6 +108,7 @@ def test_a_bracket_behind_a_text_that_does_not_end_hides_no_depth() -> None:
 # ---- whose thresholds
 
 
+@pytest.mark.clause("G6.6A", shows="refusal")
 @pytest.mark.parametrize(
     ("own", "of_the_dcc", "by", "user"),
     [("dcc", True, USER, None), ("supplier-a", False, USER, USER_ID), ("supplier-a", False, DCC, USER_ID)],
@@ -138,6 +139,7 @@ def test_whoever_sets_his_own_is_heard_and_what_is_none_is_refused_by_whoever_ta
     check_own_thresholds(own, octets, standing(journal), of_the_dcc=of_the_dcc)
 
 
+@pytest.mark.clause("G6.7", "G6.8", "G6.9", shows="refusal")
 def test_the_word_of_another_committee_is_none_of_the_security_sub_committees(journal: Journal) -> None:
     an_opinion(journal, "threshold-consulted", committee="smki-pma")
     octets = a_notification(DCC)
@@ -146,6 +148,7 @@ def test_the_word_of_another_committee_is_none_of_the_security_sub_committees(jo
     assert (refusal.value.flaw, refusal.value.clause) == ("COMMITTEE_NOT_CONSULTED", "G6.7(b)")
 
 
+@pytest.mark.clause("G6.7", "G6.8", "G6.9", shows="refusal")
 def test_a_committee_that_was_not_asked_for_was_not_told_either(journal: Journal) -> None:
     take_in_notification(journal, ACTOR, a_notification(USER, user=USER_ID), AT)
     (one,) = notifications(journal.ledger, AT)
@@ -155,6 +158,7 @@ def test_a_committee_that_was_not_asked_for_was_not_told_either(journal: Journal
     assert [each.told for each in notifications(journal.ledger, AT)] == [True]
 
 
+@pytest.mark.clause("G6.6A", shows="refusal")
 @pytest.mark.parametrize(
     "on",
     [
@@ -183,6 +187,7 @@ def test_a_threshold_on_a_command_of_no_variant_is_taken_in(journal: Journal) ->
 # ---- who waits
 
 
+@pytest.mark.clause("G6.1", shows="refusal")
 def test_what_is_quarantined_is_not_signed_by_waiting_until_its_period_is_over(tmp_path: Path) -> None:
     on = counted(most=1, period=60)
     with books.a_book(tmp_path) as book:
@@ -232,6 +237,7 @@ def test_no_system_is_enrolled_under_the_name_of_another_party(journal: Journal)
         enrol_attester(journal, ACTOR, enrolment("supplier-a/check", party="supplier-b"), PEOPLE, evidence.BEFORE)
 
 
+@pytest.mark.clause("G3.25(a)", shows="refusal")
 def test_a_person_who_may_not_act_states_of_no_variant_that_it_needs_no_check(tmp_path: Path) -> None:
     common = evidence.in_common(StatementKind.VARIANT_NOT_SENSITIVE)
     said = VariantNotSensitive.model_validate(common | {"variant": "7.16", "because": "no effect on supply"})

@@ -31,6 +31,7 @@ def deployment(tmp_path: Path) -> Deployment:
     return create_deployment(tmp_path / "deployment")
 
 
+@pytest.mark.clause("G3.25(a)", shows="refusal")
 @pytest.mark.timeout(600)
 def test_race_of_a_statement_between_thirty_two_clients_and_two_workers_uses_the_key_once_each(
     deployment: Deployment,

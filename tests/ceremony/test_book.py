@@ -69,6 +69,7 @@ def refusals(book: Book) -> list[str]:
     return [str(each["body"]["reason"]) for each in records if each["kind"] == RecordKind.REFUSAL]  # type: ignore[index,call-overload]
 
 
+@pytest.mark.clause("G5.13(a)", "G5.24(a)", shows="refusal")
 def test_refuses_a_second_ceremony_on_the_same_key_and_a_name_that_was_used(book: Book) -> None:
     book.open(a_plan_of("one"), Side.HERE, AT)
     for other in (a_plan_of("two"), a_plan_of("one", "contingency")):
@@ -103,6 +104,7 @@ OTHERS: dict[str, Callable[[Entry], Entry]] = {
 }
 
 
+@pytest.mark.clause("G5.13(a)", "G5.24(a)", shows="refusal")
 @pytest.mark.parametrize("change", OTHERS.values(), ids=OTHERS)
 def test_refuses_an_entry(book: Book, change: Callable[[Entry], Entry]) -> None:
     plan_file = a_plan_of("one")
@@ -144,6 +146,7 @@ def test_what_a_step_changes_and_its_conclusion_are_one(book: Book) -> None:
     assert not held.steps
 
 
+@pytest.mark.clause("G5.13(a)", "G5.24(a)", shows="acceptance")
 def test_a_ceremony_to_its_end_verifies_and_frees_its_keys(book: Book) -> None:
     plan_file = a_plan_of("one")
     book.open(plan_file, Side.HERE, AT)

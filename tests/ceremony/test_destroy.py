@@ -57,6 +57,7 @@ def check_gone(story: Story) -> None:
     assert [file.name for file in (story.directory / "vault").iterdir()] == ["another.json"]
 
 
+@pytest.mark.clause("G5.13(c)", "G5.24(c)", shows="acceptance")
 @pytest.mark.hsm
 def test_every_copy_is_accounted_for_and_the_transcript_says_how(tmp_path: Path) -> None:
     story = a_story(tmp_path)
@@ -78,6 +79,7 @@ def copies_told(facts: Any) -> dict[str, Any]:
     return {each["kind"]: each for each in key["copies"]}
 
 
+@pytest.mark.clause("G5.13(c)", "G5.24(c)", shows="acceptance")
 @pytest.mark.hsm
 @pytest.mark.timeout(300)
 def test_killed_while_copies_go_it_comes_to_its_end(tmp_path: Path) -> None:
@@ -88,6 +90,7 @@ def test_killed_while_copies_go_it_comes_to_its_end(tmp_path: Path) -> None:
     check_gone(story)
 
 
+@pytest.mark.clause("G5.13(c)", "G5.24(c)", shows="acceptance")
 def test_a_file_is_found_by_its_digest_alone_and_erased(tmp_path: Path) -> None:
     file, deep = tmp_path / "a.json", tmp_path / "below" / "under another name"
     deep.parent.mkdir()
@@ -101,6 +104,7 @@ def test_a_file_is_found_by_its_digest_alone_and_erased(tmp_path: Path) -> None:
     assert find_file(tmp_path, digest) == ()
 
 
+@pytest.mark.clause("G5.13(c)", "G5.24(c)", shows="refusal")
 def test_a_directory_that_cannot_be_read_shows_nothing(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="missing"):
         find_file(tmp_path / "missing", "00")

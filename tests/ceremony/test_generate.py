@@ -20,6 +20,7 @@ MADE: Mapping[str, PlannedKey] = {
 }
 
 
+@pytest.mark.clause("G2.56", "G2.60", "G2.61", "G5.13(b)", "G5.24(b)", shows="acceptance")
 @pytest.mark.parametrize("key", MADE.values(), ids=MADE)
 def test_a_key_is_made_certified_on_another_day_and_active(tmp_path: Path, key: PlannedKey) -> None:
     plan_file = a_plan(CeremonyKind.GENERATE, key)
@@ -31,6 +32,7 @@ def test_a_key_is_made_certified_on_another_day_and_active(tmp_path: Path, key: 
     assert verified(tmp_path, plan_file)["steps"] == list(plan_file.plan.steps)
 
 
+@pytest.mark.clause("G2.56", "G2.60", "G2.61", "G5.13(b)", "G5.24(b)", shows="acceptance")
 def test_a_successor_takes_the_place_of_a_key_only_by_the_exact_word(tmp_path: Path) -> None:
     plan_file = a_plan(CeremonyKind.RENEW, a_key(KeyPurpose.ACCESS_CONTROL_BROKER_COMMAND, "acb", successor="acb-2"))
     assert rehearse(tmp_path, plan_file, {"certificate": "stop"})[0] == PAUSED

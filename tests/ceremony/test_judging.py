@@ -143,6 +143,7 @@ FAULTS: dict[str, tuple[Change, str]] = {
 }
 
 
+@pytest.mark.clause("G2.56", "G2.60", "G2.61", shows="refusal")
 @pytest.mark.parametrize(("change", "reason"), FAULTS.values(), ids=FAULTS)
 def test_refuses(judged: tuple[PlanFile, Scene], change: Change, reason: str) -> None:
     plan_file, scene = judged
@@ -188,6 +189,7 @@ def test_a_lapsed_clearance_is_found_with_its_clause(judged: tuple[PlanFile, Sce
     assert found
 
 
+@pytest.mark.clause("G2.22I(a)(i)", "G2.22I(a)(ii)", shows="refusal")
 def test_who_requested_it_cannot_approve_it(judged: tuple[PlanFile, Scene]) -> None:
     """By the officer all approvals of the rehearsal are."""
     plan_file, scene = judged
@@ -196,6 +198,7 @@ def test_who_requested_it_cannot_approve_it(judged: tuple[PlanFile, Scene]) -> N
     assert found
 
 
+@pytest.mark.clause("G2.22I(a)(i)", "G2.22I(a)(ii)", shows="refusal")
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_configuration_is_fit_without_its_quorum_and_every_approval(

@@ -13,6 +13,7 @@ from tests.ceremony.stories import a_story
 pytestmark = [pytest.mark.hsm, pytest.mark.timeout(600)]
 
 
+@pytest.mark.clause("G5.13(a)", "G5.24(a)", shows="acceptance")
 @pytest.mark.parametrize("kind", CeremonyKind)
 def test_killed_at_every_boundary_it_comes_to_its_end(tmp_path: Path, kind: CeremonyKind) -> None:
     story = a_story(kind, tmp_path)
@@ -22,6 +23,7 @@ def test_killed_at_every_boundary_it_comes_to_its_end(tmp_path: Path, kind: Cere
     assert story.deaths == steps
 
 
+@pytest.mark.clause("G5.13(a)", "G5.24(a)", shows="acceptance")
 @pytest.mark.parametrize("kind", CeremonyKind)
 def test_killed_at_five_random_instants_it_comes_to_its_end(tmp_path: Path, kind: CeremonyKind) -> None:
     story = a_story(kind, tmp_path)

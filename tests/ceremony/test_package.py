@@ -83,6 +83,7 @@ def unapproved(read: dict[str, Any]) -> None:
     read["approvals"] = [each for each in read["approvals"] if each is not read["approvals"][0]]
 
 
+@pytest.mark.clause("G2.22I(a)(i)", "G2.22I(a)(ii)", shows="refusal")
 @pytest.mark.parametrize(
     ("octets", "flaw"),
     [
@@ -110,6 +111,7 @@ def test_refuses_an_offer(octets: bytes, flaw: Flaw) -> None:
     refused(lambda: offer(octets), flaw)
 
 
+@pytest.mark.clause("G2.22H(a)", "G2.22H(b)", shows="refusal")
 @pytest.mark.parametrize(
     ("octets", "flaw"),
     [
@@ -141,10 +143,12 @@ def test_refuses_a_package(octets: bytes, flaw: Flaw) -> None:
     refused(lambda: package(octets), flaw)
 
 
+@pytest.mark.clause("G2.22G", shows="refusal")
 def test_refuses_a_package_in_answer_to_an_offer_that_was_not_given_from_here() -> None:
     refused(lambda: read_package(a_package(), the_plan(), offer_sha256=OTHER), Flaw.ANOTHER_OFFER)
 
 
+@pytest.mark.clause("G2.22I(b)", shows="refusal")
 @pytest.mark.parametrize(
     ("octets", "flaw"),
     [
@@ -184,6 +188,7 @@ def test_refuses_a_wrapped_key_from_another_module() -> None:
     refused(lambda: read_wrapped(WRAPPED, MovedKey.model_validate(moved()), "FAKE-0003"), Flaw.OTHER_KEYS)
 
 
+@pytest.mark.clause("G2.22G", "G2.22H(a)", "G2.22H(b)", shows="refusal")
 @pytest.mark.parametrize(
     ("read", "octets"),
     [(offer, an_offer()), (package, a_package()), (proof, a_proof())],
@@ -201,6 +206,7 @@ def test_whatever_octet_is_changed_is_caught(
         read(changed)
 
 
+@pytest.mark.clause("G2.22H(a)", "G2.22H(b)", shows="acceptance")
 def test_a_good_offer_package_and_proof_are_read() -> None:
     given_offer = read_offer(an_offer(), read_plan(PLAN))
     given_package = packed.packed()

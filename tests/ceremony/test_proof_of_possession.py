@@ -41,6 +41,7 @@ def with_the_other_s(octets: bytes) -> bytes:
     return octets
 
 
+@pytest.mark.clause("G2.22I(b)", shows="refusal")
 @pytest.mark.parametrize(
     ("given", "known", "why"),
     [
@@ -57,5 +58,6 @@ def test_refuses_as_a_proof(given: Callable[[], bytes], known: frozenset[int], w
         check_request(given(), POINT, known)
 
 
+@pytest.mark.clause("G2.22I(b)", shows="acceptance")
 def test_a_fresh_request_proves_that_the_key_is_held() -> None:
     check_request(GOOD, POINT, frozenset({R + 1}))

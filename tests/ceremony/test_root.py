@@ -60,6 +60,7 @@ def life(directory: Path, plan_file: PlanFile, *, tbs: str = "stop", chain: str 
     return rehearse(directory, plan_file, {"certificate to be signed": tbs, r"The certificate\?": chain})
 
 
+@pytest.mark.clause("G2.56", "G2.60", "G2.61", shows="acceptance")
 def test_a_root_oca_key_signs_its_own_certificate_and_is_active_when_that_is_an_anchor(tmp_path: Path) -> None:
     plan_file = a_plan(CeremonyKind.GENERATE, a_key(KeyPurpose.ROOT_OCA, LABEL, common_name="Root TEST"))
     place, given = tmp_path / "place" / "here", outputs(tmp_path, plan_file)

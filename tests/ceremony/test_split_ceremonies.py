@@ -145,6 +145,7 @@ class TestSplit:
 
 
 class TestCombine:
+    @pytest.mark.clause("G2.56", "G2.60", "G2.61", shows="acceptance")
     def test_signs_what_is_approved_and_lets_the_key_go(self, split: Rehearsed, name: str) -> None:
         octets = split.message(counter())
         held = split.combine([octets], name=name)
@@ -163,6 +164,7 @@ class TestCombine:
         with split.hall(split.directory) as hall:
             return hall.line.register.refresh().keys[LABEL].public_key
 
+    @pytest.mark.clause("G2.56", "G2.60", "G2.61", shows="refusal")
     def test_refuses_a_message_that_is_not_approved_and_goes_on(self, split: Rehearsed, name: str) -> None:
         approved, other = split.message(counter()), split.message(counter())
         given = split.given(name)

@@ -33,6 +33,7 @@ def sides(plan: Plan) -> tuple[Side, ...]:
     return (Side.SOURCE, Side.DESTINATION) if plan.kind is CeremonyKind.TRANSFER else (Side.HERE,)
 
 
+@pytest.mark.clause("G5.13(a)", "G5.24(a)", shows="refusal")
 @pytest.mark.parametrize("plan", EVERY, ids=lambda plan: plan.kind)
 def test_no_step_is_begun_before_its_turn_or_concluded_before_it_was_begun(plan: Plan) -> None:
     for side in sides(plan):
@@ -113,6 +114,7 @@ def test_a_split_key_is_destroyed_only_after_every_share_was_opened_and_tried() 
     assert [name for name in order if name in tried] == tried
 
 
+@pytest.mark.clause("G5.13(a)", "G5.24(a)", shows="acceptance")
 @given(st.sampled_from(EVERY), st.lists(st.sampled_from(["begin", "conclude", "abort"]), max_size=40))
 def test_whatever_is_tried_no_step_is_left_out_and_none_done_twice(plan: Plan, tried: list[str]) -> None:
     steps = own_steps(plan, sides(plan)[0])

@@ -99,6 +99,7 @@ def is_earlier(whole: dict[str, Any], path: Path, value: Any) -> bool:
     return fewer and whole["state"] == "open"
 
 
+@pytest.mark.clause("G5.13(a)", "G5.24(a)", shows="refusal")
 @pytest.mark.parametrize("octets", [GOOD, OPEN], ids=["done", "open"])
 def test_refuses_every_field_changed_left_out_or_doubled(octets: bytes) -> None:
     whole = as_dict(octets)

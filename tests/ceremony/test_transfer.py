@@ -64,6 +64,9 @@ def check_at_most_one(story: Story) -> None:
         assert len(usable) <= 1, label
 
 
+@pytest.mark.clause(
+    "G2.22G", "G2.22H(a)", "G2.22H(b)", "G2.22I(a)(i)", "G2.22I(a)(ii)", "G2.22I(b)(ii)", shows="acceptance"
+)
 def test_keys_of_every_sort_are_used_at_the_destination_alone(tmp_path: Path) -> None:
     story = a_story(tmp_path, a_transfer_plan(OF_EVERY_SORT))
     before = held(story, SOURCE)
@@ -91,6 +94,7 @@ def test_keys_of_every_sort_are_used_at_the_destination_alone(tmp_path: Path) ->
     ] == []
 
 
+@pytest.mark.clause("G2.22G", shows="refusal")
 def test_a_wrapped_key_that_was_altered_is_not_taken_and_a_key_that_is_kept_is_not_used(tmp_path: Path) -> None:
     story = a_story(tmp_path, a_transfer_plan(afterwards="keep"))
     for side in (SOURCE, DESTINATION, SOURCE):
@@ -115,6 +119,7 @@ INSTANTS: Mapping[Side, tuple[str, ...]] = {
 """Steps after which something of a key was done, and nobody has signed for it yet."""
 
 
+@pytest.mark.clause("G2.22G", shows="acceptance")
 def test_killed_while_a_key_is_under_way_it_comes_to_its_end(tmp_path: Path) -> None:
     story = a_story(tmp_path, a_transfer_plan({"moved": KeyPurpose.DCO_SMETS1}))
     left = {side: [f"{side}:{name}:done" for name in names] for side, names in INSTANTS.items()}

@@ -81,6 +81,7 @@ CLAUSES = {
 }
 
 
+@pytest.mark.clause("G2.22F", "G2.22G", "G2.22I(a)(i)", "G2.22I(a)(ii)", shows="refusal")
 @pytest.mark.parametrize("about", CLAUSES)
 def test_refuses_a_transfer_that_lacks_one_approval_under_its_own_clause(transfer: Transfer, about: str) -> None:
     others = tuple(each for each in transfer.plan_file.plan.approvals if each.about != about)
@@ -101,6 +102,7 @@ OTHERWISE: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
+@pytest.mark.clause("G2.22F", "G2.22I(a)(i)", "G2.22I(a)(ii)", shows="refusal")
 @pytest.mark.parametrize(("changes", "told"), OTHERWISE.values(), ids=OTHERWISE)
 def test_refuses_an_approval_of_something_else(transfer: Transfer, changes: dict[str, Any], told: str) -> None:
     def change(statement: Statement, said: Approval) -> Statement:
@@ -135,6 +137,7 @@ def test_a_destination_takes_a_key_again_only_where_that_very_key_was_renounced_
     assert [finding.reason for finding in transfer.found(scene=scene)] == reasons
 
 
+@pytest.mark.clause("G2.22I(b)(i)", shows="refusal")
 def test_refuses_a_plan_that_leaves_a_condition_of_the_smki_pma_out(transfer: Transfer) -> None:
     found = {finding.reason: finding for finding in transfer.found(conditions=())}
     assert "under a condition that is not in the plan: couriers" in found["APPROVAL_NOT_ON_RECORD"].found
@@ -143,6 +146,7 @@ def test_refuses_a_plan_that_leaves_a_condition_of_the_smki_pma_out(transfer: Tr
     assert [finding.reason for finding in transfer.found(steps=steps)] == ["STEPS_DIFFER"]
 
 
+@pytest.mark.clause("G2.22G", shows="refusal")
 def test_refuses_to_move_a_key_that_is_not_the_dccs(transfer: Transfer) -> None:
     keys = tuple(
         key.model_copy(update={"purpose": KeyPurpose.SUPPLIER_PRE_COMMAND}) for key in transfer.plan_file.plan.keys
@@ -151,6 +155,7 @@ def test_refuses_to_move_a_key_that_is_not_the_dccs(transfer: Transfer) -> None:
     assert ("KEY_NEVER_LEAVES", "G2.22G") in found
 
 
+@pytest.mark.clause("G2.22F", "G2.22I(a)(i)", "G2.22I(a)(ii)", shows="acceptance")
 @pytest.mark.parametrize("side", [Side.SOURCE, Side.DESTINATION])
 def test_a_transfer_with_everything_on_record_is_fit_on_both_sides(transfer: Transfer, side: Side) -> None:
     assert transfer.found(side) == []
@@ -172,6 +177,7 @@ def a_stage(transfer: Transfer, hall: Hall, room: ScriptedRoom) -> Stage:
     return Stage(hall=hall, room=room, held=held)
 
 
+@pytest.mark.clause("G2.22I(b)(ii)", shows="refusal")
 def test_refuses_a_destination_that_does_not_comply_with_what_the_keys_purposes_demand(
     transfer: Transfer, hall: Hall, tmp_path: Path
 ) -> None:
@@ -181,12 +187,14 @@ def test_refuses_a_destination_that_does_not_comply_with_what_the_keys_purposes_
         check_complies(a_stage(transfer, live, ScriptedRoom(directory=tmp_path)))
 
 
+@pytest.mark.clause("G2.22I(b)(ii)", shows="acceptance")
 def test_a_destination_that_complies_says_which_gates_it_passed(transfer: Transfer, hall: Hall, tmp_path: Path) -> None:
     assert check_complies(a_stage(transfer, hall, ScriptedRoom(directory=tmp_path))) == (
         "moved: validated-module, open",
     )
 
 
+@pytest.mark.clause("G2.22I(b)(i)", shows="acceptance")
 def test_each_condition_is_ticked_with_what_shows_it(transfer: Transfer, hall: Hall, tmp_path: Path) -> None:
     (tmp_path / "report").write_bytes(b"both came")
     room = ScriptedRoom(directory=tmp_path, answers={"What shows couriers?": "report"})

@@ -51,6 +51,7 @@ def _keys(plan_file: PlanFile) -> tuple[DevKey, ...]:
     return tuple(replace(like[key.purpose], label=key.label) for key in plan_file.plan.keys)
 
 
+@pytest.mark.clause("G2.22G", shows="acceptance")
 def test_keys_go_from_softhsm_to_nss(tmp_path: Path) -> None:
     keys = {
         "signs": KeyPurpose.COS_PARTY_COMMAND,

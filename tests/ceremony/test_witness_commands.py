@@ -38,6 +38,7 @@ def test_refuses_a_transcript_that_does_not_verify(make: type) -> None:
         make(SHORT + b"\n")
 
 
+@pytest.mark.clause("G5.13(a)", "G5.24(a)", shows="acceptance")
 @pytest.mark.parametrize("octets", TRANSCRIPTS.values(), ids=TRANSCRIPTS)
 def test_the_commands_run_as_they_are_printed_and_accept(octets: bytes, tmp_path: Path) -> None:
     write(octets, tmp_path)

@@ -197,6 +197,7 @@ def test_explains_every_rule(message: Path, supplier: dict[str, str]) -> None:
     assert "\x1b" not in text
 
 
+@pytest.mark.clause("G2.20(b)", shows="acceptance")
 def test_keys_of_a_test_deployment_are_marked_so(supplier: dict[str, str]) -> None:
     assert {key["test"] for key in run_json("keys", "list", env=supplier)["keys"]} == {True}
     assert "\tTEST\t" in run_here("keys", "list", env=supplier).stdout

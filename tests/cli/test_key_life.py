@@ -69,6 +69,7 @@ def test_refuses_the_history_of_a_key_that_nobody_ordered(env: dict[str, str]) -
     assert (done.returncode, "has no key nobody" in done.stderr) == (1, True), done.stderr
 
 
+@pytest.mark.clause("G5.13(b)", "G5.24(b)", shows="acceptance")
 def test_a_key_is_renewed_step_by_step_and_its_history_says_so(
     env: dict[str, str], renewed: list[dict[str, Any]]
 ) -> None:
@@ -90,6 +91,7 @@ def test_the_inventory_names_what_differs(env: dict[str, str]) -> None:
     assert told["discrepancies"] == []
 
 
+@pytest.mark.clause("G5.13(c)", "G5.24(c)", shows="refusal")
 @pytest.mark.usefixtures("renewed")
 def test_two_people_sign_that_a_copy_is_destroyed_and_one_alone_does_not(
     env: dict[str, str], deployment: Deployment, tmp_path: Path

@@ -96,6 +96,7 @@ def test_a_symmetric_key_has_no_certificate_to_ask_for() -> None:
         )
 
 
+@pytest.mark.clause("G2.56(b)", "G2.60(b)", "G2.61(b)", "G3.29(b)", shows="refusal")
 def test_a_key_agreement_key_signs_one_request_and_no_second(
     deployment: Deployment, env: dict[str, str], tmp_path: Path
 ) -> None:
@@ -165,6 +166,7 @@ def test_what_is_asked_for_is_read_by_our_decoder(purpose: KeyPurpose, given: di
     )
 
 
+@pytest.mark.clause("G2.56(b)", "G2.60(b)", "G2.61(b)", "G3.29(b)", shows="acceptance")
 def test_a_signing_key_asks_as_often_as_it_likes_and_is_enrolled(
     deployment: Deployment, env: dict[str, str], tmp_path: Path
 ) -> None:

@@ -57,6 +57,7 @@ def a_line(action: QuarantineAction) -> Row:
 HEADING = ",".join(ADT_COLUMNS)
 
 
+@pytest.mark.clause("G6.1(a)", "G6.1(b)", "G6.2", "G6.5", shows="refusal")
 @pytest.mark.parametrize(
     ("octets", "told"),
     [
@@ -78,6 +79,7 @@ def test_refuses_a_thresholds_file_that_is_none(octets: bytes, told: str) -> Non
         read_thresholds(octets)
 
 
+@pytest.mark.clause("G6.1(a)", "G6.1(b)", "G6.2", "G6.5", shows="refusal")
 @pytest.mark.parametrize(
     "octets",
     [
@@ -93,6 +95,7 @@ def test_refuses_a_statement_of_another_file(octets: bytes) -> None:
         check_same(a_notification(), read_thresholds(octets))
 
 
+@pytest.mark.clause("G6.1(a)", "G6.1(b)", "G6.2", "G6.5", shows="refusal")
 def test_refuses_an_action_that_the_file_does_not_say() -> None:
     (read,) = read_actions(write_actions([a_line(an_action(action="delete"))]))
     with pytest.raises(StatementUnfit, match="exactly this file"):
@@ -150,6 +153,7 @@ def test_shows_what_is_in_force_and_what_the_committee_was_not_told(env: dict[st
     assert (done.returncode, "critical 7.2" in done.stdout) == (0, True)
 
 
+@pytest.mark.clause("G6.1(a)", "G6.1(b)", "G6.2", "G6.5", shows="acceptance")
 @pytest.mark.hsm
 def test_a_thresholds_file_goes_out_and_comes_in_with_its_signature(
     deployment: Deployment, env: dict[str, str], tmp_path: Path
@@ -196,6 +200,7 @@ def test_does_not_sign_a_file_that_no_statement_says(
     assert not (tmp_path / "adt.csv.jws").exists()
 
 
+@pytest.mark.clause("G6.1(a)", "G6.1(b)", "G6.2", "G6.5", shows="acceptance")
 @pytest.mark.hsm
 def test_lists_what_is_quarantined_and_reports_it(env: dict[str, str], tmp_path: Path) -> None:
     assert run_json("thresholds", "actions", env=env) == {"quarantined": []}

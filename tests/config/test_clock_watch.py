@@ -127,6 +127,7 @@ REFUSED: dict[str, tuple[Callable[[Watched], None], Doubt, str]] = {
 }
 
 
+@pytest.mark.clause("G2.46", "G2.47", shows="refusal")
 @pytest.mark.parametrize(("do", "doubt", "says"), REFUSED.values(), ids=REFUSED)
 def test_refuses_a_clock_and_the_next_good_reading_heals_it(
     do: Callable[[Watched], None], doubt: Doubt, says: str
@@ -142,6 +143,7 @@ def test_refuses_a_clock_and_the_next_good_reading_heals_it(
     assert watched.doubt is None
 
 
+@pytest.mark.clause("G2.46", "G2.47", shows="acceptance")
 def test_relies_on_a_clock_that_agrees_for_as_long_as_the_reading_counts() -> None:
     watched = Watched()
     watched.read(0.5)
@@ -224,6 +226,7 @@ def network_grew_old(watched: Watched) -> None:
     watched.read()
 
 
+@pytest.mark.clause("G2.46", "G2.47", shows="refusal")
 @pytest.mark.parametrize(
     ("do", "doubt", "says"),
     [
@@ -247,6 +250,7 @@ def test_refuses_a_network_time_that_differs_from_the_independent_time_source(
     assert watched.why_not == ""
 
 
+@pytest.mark.clause("G2.46", "G2.47", shows="acceptance")
 def test_tells_how_near_the_network_time_is() -> None:
     watched = Watched(network_time="dcc.example:123")
     apart(0.5, 0.2)(watched)

@@ -80,6 +80,7 @@ def with_members(held: Standing) -> Standing:
 ENVIRONMENT = {"standard": "ISO/IEC 27001", "reference": "IS 1", "expires": int((AT + 100 * HOUR).timestamp())}
 
 
+@pytest.mark.clause("G2.20(c)", "G2.25", "G3.14", shows="refusal")
 @pytest.mark.parametrize("party", [OTHER, ""])
 def test_refuses_the_ledger_of_another_party(tmp_path: Path, party: str) -> None:
     a_ledger(tmp_path, OWN).close()
@@ -89,6 +90,7 @@ def test_refuses_the_ledger_of_another_party(tmp_path: Path, party: str) -> None
     a_ledger(tmp_path, OWN).close()
 
 
+@pytest.mark.clause("G2.20(c)", "G2.25", "G3.14", shows="acceptance")
 def test_a_live_ledger_bears_its_party_from_birth_and_a_test_ledger_none(tmp_path: Path) -> None:
     for name, party, deployment in (("live", OWN, DeploymentKind.LIVE), ("test", "", DeploymentKind.TEST)):
         (tmp_path / name).mkdir()
@@ -103,6 +105,7 @@ HEAD = Head(origin=ORIGIN, tree_size=1, root_hash=bytes(32), at=AT)
 NOT_OURS = {"another ledger's": replace(HEAD, origin="another.example"), "two ledgers'": replace(HEAD, tree_size=-1)}
 
 
+@pytest.mark.clause("G2.20(c)", "G2.25", "G3.14", shows="refusal")
 @pytest.mark.parametrize("head", NOT_OURS.values(), ids=NOT_OURS)
 def test_refuses_a_token_that_keeps_the_head_of(head: Head) -> None:
     with pytest.raises(ConfigurationInvalid, match=CLAUSES) as refused:
@@ -110,6 +113,7 @@ def test_refuses_a_token_that_keeps_the_head_of(head: Head) -> None:
     assert refused.value.where == "module.token_serial"
 
 
+@pytest.mark.clause("G2.20(c)", "G2.25", "G3.14", shows="acceptance")
 @pytest.mark.parametrize("head", [None, HEAD])
 def test_takes_a_token_that_keeps_our_head_or_none_yet(head: Head | None) -> None:
     assert read_own_anchor(Token(head), origin=ORIGIN, party=OWN) == head
@@ -126,6 +130,7 @@ STRANGE: dict[str, Standing] = {
 }
 
 
+@pytest.mark.clause("G2.20(c)", "G2.25", "G3.14", shows="refusal")
 @pytest.mark.parametrize("held", STRANGE.values(), ids=STRANGE)
 def test_tells_what_is_another_partys(held: Standing) -> None:
     (stranger,) = strange_evidence(held, OWN, node=NODE, serial=SERIAL, at=AT)
@@ -144,11 +149,13 @@ OURS: dict[str, Standing] = {
 }
 
 
+@pytest.mark.clause("G2.20(c)", "G2.25", "G3.14", shows="acceptance")
 @pytest.mark.parametrize("held", OURS.values(), ids=OURS)
 def test_tells_nothing_of_what_may_be_there(held: Standing) -> None:
     assert strange_evidence(held, OWN, node=NODE, serial=SERIAL, at=AT) == []
 
 
+@pytest.mark.clause("G2.20(c)", "G2.25", "G3.14", shows="refusal")
 def test_refuses_to_enrol_whom_the_next_start_would_stop_for() -> None:
     with pytest.raises(NotPermitted, match=CLAUSES):
         check_own_attester(OWN, OTHER, STATES)

@@ -5,6 +5,7 @@ Whether a statement verifies is for ``tests.statement``: here they are held as t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -139,3 +140,9 @@ class Case:
 
 
 WITHDRAWN_OFFICER = (an_attester(ALEX), an_attester(OFFICER, withdrawn_at=AT - SECOND), an_attester(CLERK))
+
+
+def until_of(finding: Finding) -> datetime | None:
+    """The moment that a refusal names, None where the engagement lasts."""
+    named = re.search(r"excluded until (\S+)Z", finding.found)
+    return None if named is None else datetime.fromisoformat(named[1]).replace(tzinfo=UTC)

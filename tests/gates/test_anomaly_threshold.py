@@ -116,6 +116,7 @@ SHUT: dict[str, tuple[tuple[Statement, ...], str]] = {
 }
 
 
+@pytest.mark.clause("G6.3(a)", "G6.6(a)", "G6.6(c)", "G6.10", shows="refusal")
 @pytest.mark.parametrize("name", SHUT)
 def test_shuts_where_the_user_set_no_threshold_in_force(name: str) -> None:
     held, found = SHUT[name]
@@ -136,6 +137,7 @@ def test_shuts_unless_every_variant_that_it_may_be_has_its_threshold() -> None:
     assert (finding.passed, finding.found) == (False, "none for critical 8.1.1 in sequence 1")
 
 
+@pytest.mark.clause("G6.3(a)", "G6.6(a)", "G6.6(c)", shows="refusal")
 @pytest.mark.parametrize(
     ("content", "purpose", "missing"),
     [
@@ -167,6 +169,7 @@ def test_a_shut_gate_refuses_with_its_own_leaf() -> None:
 # ---- what counts
 
 
+@pytest.mark.clause("G6.3(a)", "G6.6(a)", "G6.6(c)", "G6.10", shows="acceptance")
 def test_counts_a_pre_command_per_user_and_variant() -> None:
     found = looked(a_command(), notified(on()))
     assert found.counts == (
@@ -188,12 +191,14 @@ def test_counts_together_under_every_variant_that_it_may_be() -> None:
     assert names(found) == [f"signed critical {each} {USER} test" for each in ("6.11", "8.1.1")]
 
 
+@pytest.mark.clause("G6.3(b)", "G6.6(b)", "G6.6(d)", shows="acceptance")
 def test_counts_under_the_dccs_thresholds_too_where_they_are_held() -> None:
     found = looked(a_command(), notified(on()), notified(on(), user=None))
     assert names(found) == [f"signed critical 7.2 {USER} test", "signed critical 7.2 dcc test"]
     assert [each.clause for each in found.counts] == ["G6.3(a)(i)", "G6.6(a)(i)"]
 
 
+@pytest.mark.clause("G6.3(a)", "G6.6(a)", "G6.6(c)", shows="acceptance")
 @pytest.mark.parametrize(
     ("content", "purpose", "held", "counted"),
     [
@@ -229,6 +234,7 @@ def test_counts_service_requests_whose_responses_hold_encrypted_data() -> None:
     assert found.counts[0].clause == "G6.3(a)(ii)"
 
 
+@pytest.mark.clause("G6.4A", shows="acceptance")
 def test_a_variant_that_the_user_has_not_tested_has_a_threshold_of_zero() -> None:
     held = notified(on(warning=0, quarantine=0, tested=False))
     (counted,) = looked(a_command(), held).counts
@@ -255,6 +261,7 @@ def test_whatever_is_not_critical_and_not_encrypted_counts_nothing(content: Cont
 ADJUSTED = notified(on("1.5"), value(ADJUST, "adjust-meter-balance", -100, 100))
 
 
+@pytest.mark.clause("G6.3(b)", "G6.6(b)", "G6.6(d)", shows="refusal")
 @pytest.mark.parametrize("amount", [-101, 101, 2**31 - 1])
 def test_a_data_value_out_of_range_counts_against_a_threshold_of_none(amount: int) -> None:
     content = decode(ContentKind.PRE_COMMAND, command(ADJUST, adjustment(amount)))
@@ -264,6 +271,7 @@ def test_a_data_value_out_of_range_counts_against_a_threshold_of_none(amount: in
     assert outside.clause == "G6.3(b)"
 
 
+@pytest.mark.clause("G6.3(b)", "G6.6(b)", "G6.6(d)", shows="acceptance")
 @pytest.mark.parametrize("amount", [-100, 0, 100])
 def test_a_data_value_within_its_range_counts_nothing(amount: int) -> None:
     content = decode(ContentKind.PRE_COMMAND, command(ADJUST, adjustment(amount)))
@@ -295,6 +303,7 @@ def test_a_transform_out_of_range_is_quarantined() -> None:
     assert (outside.deletes, outside.found) == (False, "101")
 
 
+@pytest.mark.clause("G6.3(b)", "G6.6(b)", "G6.6(d)", shows="refusal")
 def test_refuses_a_command_whose_values_have_thresholds_and_cannot_be_read() -> None:
     content = decode(ContentKind.PRE_COMMAND, command(ADJUST, adjustment(1) + "00"))
     with pytest.raises(ContentMalformed):

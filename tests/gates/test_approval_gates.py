@@ -122,6 +122,7 @@ def test_takes_the_newest_of_those_that_cover_the_message_for_the_quorums_own_pl
 # ---- how a key came
 
 
+@pytest.mark.clause("G2.22I(a)", shows="acceptance")
 def test_a_key_that_came_by_an_approved_transfer_is_used_after_its_approvals_ended() -> None:
     ended = a_transfer(**{each: {"ago": 3 * DAY, "last": DAY} for each in ("transfer", "mechanism", "views")})
     finding = found(PMA, an_approval(), *ended, key=MOVED)
@@ -141,6 +142,7 @@ BEFORE_A_TRANSFER: dict[str, tuple[tuple[Statement, ...], str]] = {
 }
 
 
+@pytest.mark.clause("G2.22I(a)", shows="refusal")
 @pytest.mark.parametrize(("held", "reason"), BEFORE_A_TRANSFER.values(), ids=BEFORE_A_TRANSFER)
 def test_before_a_transfer_everything_must_be_in_force_for_its_plan(held: tuple[Statement, ...], reason: str) -> None:
     short = transfer_approved(a_standing(*held), KEY, plan_sha256=PLAN, at=AT)
@@ -148,6 +150,7 @@ def test_before_a_transfer_everything_must_be_in_force_for_its_plan(held: tuple[
     assert short.reason == reason
 
 
+@pytest.mark.clause("G2.22I(a)", shows="acceptance")
 def test_a_transfer_that_is_approved_names_its_two_approvals_and_the_views_whatever_plan_they_were_on() -> None:
     views = {"plan_sha256": None, "mechanism": "nshield-world"}
     approved = transfer_approved(a_standing(*a_transfer(views=views)), KEY, plan_sha256=PLAN, at=AT)
@@ -188,11 +191,13 @@ def test_finds_the_approval_in_force_of_the_plan_for_all_its_keys() -> None:
 # ---- the quorum
 
 
+@pytest.mark.clause("G2.44B(a)", "G2.44B(b)", shows="acceptance")
 @pytest.mark.parametrize("state", [KeyState.ACTIVE, KeyState.ENROLLING])
 def test_a_key_that_its_module_holds_whole_needs_no_quorum_and_g2_44_stands(state: KeyState) -> None:
     assert split_key(looked(SPLIT, key={"state": state})).finding.found == "held whole in its module: G2.44 stands"
 
 
+@pytest.mark.clause("G2.44B(a)", "G2.44B(b)", shows="refusal")
 def test_refuses_a_split_key_whatever_is_approved_where_no_quorum_is_in_the_room() -> None:
     for state in (KeyState.SPLIT, KeyState.COMBINED):
         finding = found(SPLIT, an_approval(), key={"state": state})
@@ -200,6 +205,7 @@ def test_refuses_a_split_key_whatever_is_approved_where_no_quorum_is_in_the_room
         assert "keybroker ceremony run" in finding.remedy
 
 
+@pytest.mark.clause("G2.44B(a)", "G2.44B(b)", shows="acceptance")
 def test_a_combined_key_is_open_to_its_quorum_until_it_ends_and_says_who_was_there() -> None:
     held = {"key": COMBINED, "quorum": a_quorum(until=AT + timedelta(seconds=1))}
     finding = found(SPLIT, an_approval(), **held)
@@ -207,6 +213,7 @@ def test_a_combined_key_is_open_to_its_quorum_until_it_ends_and_says_who_was_the
     assert "present ada, grace; ceremony combine-2026-1" in finding.found
 
 
+@pytest.mark.clause("G2.44B(a)", "G2.44B(b)", shows="acceptance")
 def test_g2_44b_is_claimed_only_where_the_smki_pma_stated_that_the_split_is_that_of_appendix_l() -> None:
     key = a_key(RECOVERY)
     for held in ((), (an_approval(),), (an_approval("split-of-appendix-l", keys=[ANOTHER_KEY]),)):

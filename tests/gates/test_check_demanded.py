@@ -66,6 +66,7 @@ REFUSED_WITHOUT: Mapping[str, tuple[Content, tuple[Statement, ...]]] = {
 }
 
 
+@pytest.mark.clause("G3.25(a)", shows="refusal")
 @pytest.mark.parametrize(("content", "said"), REFUSED_WITHOUT.values(), ids=REFUSED_WITHOUT)
 def test_demands_a_check_of(content: Content, said: tuple[Statement, ...]) -> None:
     finding = look_at(content=content, standing=standing_with(*said)).finding
@@ -114,6 +115,7 @@ PASSED_WITHOUT: Mapping[str, tuple[Content, tuple[Statement, ...], str]] = {
 }
 
 
+@pytest.mark.clause("G3.25(a)", shows="acceptance")
 @pytest.mark.parametrize(("content", "said", "found"), PASSED_WITHOUT.values(), ids=PASSED_WITHOUT)
 def test_demands_no_check_of(content: Content, said: tuple[Statement, ...], found: str) -> None:
     looked = look_at(content=content, standing=standing_with(*said))

@@ -87,6 +87,7 @@ def test_signs_nothing_supply_sensitive_without_a_check(stage: Stage) -> None:
     assert stage.module.uses == 0
 
 
+@pytest.mark.clause("G3.25(a)", shows="refusal")
 def test_one_statement_lets_one_signature_be_made_whatever_its_signature_octets(stage: Stage) -> None:
     content = a_pre_command()
     check = a_check(content, **through_the_caller())
@@ -97,6 +98,7 @@ def test_one_statement_lets_one_signature_be_made_whatever_its_signature_octets(
     assert stage.module.uses == 1
 
 
+@pytest.mark.clause("G3.25(a)", shows="acceptance")
 def test_the_same_request_again_gets_the_recorded_signature(stage: Stage) -> None:
     content = a_pre_command()
     check = a_check(content, **through_the_caller())

@@ -73,6 +73,7 @@ def test_refuses_a_key_that_the_module_does_not_report(purpose: KeyPurpose, depl
     assert len(refusal.value.findings) == len(decision.findings) + len(decision.policy.gates)
 
 
+@pytest.mark.clause("G3.22", "G3.23(a)(iii)", shows="refusal")
 def test_refuses_a_key_that_the_module_holds_weaker_than_its_purpose_demands() -> None:
     decision = a_decision()
     weak = Finding(
@@ -85,6 +86,7 @@ def test_refuses_a_key_that_the_module_holds_weaker_than_its_purpose_demands() -
     assert isinstance(refusal.value, GateShut)
 
 
+@pytest.mark.clause("G2.46", "G2.47", shows="refusal")
 @pytest.mark.parametrize("purpose", LINE_PURPOSES)
 def test_a_clock_that_may_be_wrong_shuts_every_gate_that_relies_on_time(purpose: KeyPurpose) -> None:
     decision = a_decision(purpose)
@@ -141,6 +143,7 @@ def test_opens_where_every_gate_is_satisfied_and_says_what_each_rests_on(purpose
     assert permit.claims[: len(permit.decision.claims)] == permit.decision.claims
 
 
+@pytest.mark.clause("G2.45", shows="acceptance")
 @pytest.mark.parametrize("purpose", LINE_PURPOSES)
 def test_a_live_deployment_serves_every_purpose_whose_gates_are_satisfied(purpose: KeyPurpose) -> None:
     decision = a_live_decision(purpose)

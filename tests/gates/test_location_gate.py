@@ -81,6 +81,7 @@ OF_THINGS = (
 CASES = [(case, thing) for case in OF_THINGS for thing in case.things]
 
 
+@pytest.mark.clause("G3.23", "G3.24", shows="refusal")
 @pytest.mark.parametrize(("case", "thing"), CASES, ids=str)
 def test_refuses_a_thing_that_is_not_shown_to_be_in_the_united_kingdom(case: Case, thing: tuple[str, str]) -> None:
     finding = found_by(a_standing(*held((thing, case.spoilt))))
@@ -89,6 +90,7 @@ def test_refuses_a_thing_that_is_not_shown_to_be_in_the_united_kingdom(case: Cas
     assert thing[1] in finding.expected
 
 
+@pytest.mark.clause("G3.23", "G3.24", shows="refusal")
 @pytest.mark.parametrize(
     ("reason", "spoilt"),
     [
@@ -196,6 +198,7 @@ def test_what_was_stated_before_a_restore_is_void() -> None:
     check_refused(found_by(a_standing(*held(), restored_at=AT)), "STATEMENT_BEFORE_RESTORE")
 
 
+@pytest.mark.clause("G3.23", "G3.24", shows="acceptance")
 @pytest.mark.parametrize("decision", [a_decision(), live(SUPPLIER)])
 def test_accepts_when_all_is_in_the_united_kingdom_and_says_until_when(decision: Any) -> None:
     standing = a_standing(*held((ALICE, {"last": 3 * DAY})))

@@ -85,6 +85,7 @@ EITHER_GATE: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = 
 ]
 
 
+@pytest.mark.clause("G2.44", "G2.44(f)", "G2.45", "G3.22", "G3.23(a)(iii)", shows="refusal")
 @pytest.mark.parametrize(("reason", "said", "reported", "standing"), EITHER_GATE)
 @pytest.mark.parametrize("gate", ["validated-module", "information-classification-module"])
 def test_refuses_evidence_that_is_not_about_the_module_as_it_is_now(
@@ -101,6 +102,7 @@ def test_refuses_evidence_that_is_not_about_the_module_as_it_is_now(
     assert finding.clause == ("G2.44(f)" if gate == "validated-module" else "G3.22")
 
 
+@pytest.mark.clause("G2.45", shows="refusal")
 def test_refuses_evidence_of_the_other_kind() -> None:
     look = a_look(live(ACB), "validated-module", a_standing(a_classification()))
     check_refused(validated_module(look).finding, "MODULE_EVIDENCE_MISSING")
@@ -150,6 +152,7 @@ SPOILT = [
 ]
 
 
+@pytest.mark.clause("G1.2", "G1.3", "G2.44", "G2.44(f)", shows="refusal")
 @pytest.mark.parametrize("case", SPOILT, ids=str)
 def test_refuses_a_validation_that_does_not_show_level_3(case: Spoilt) -> None:
     decision = live(ACB)
@@ -172,6 +175,7 @@ ACCEPTED: list[tuple[dict[str, Any], Policy, str]] = [
 ]
 
 
+@pytest.mark.clause("G1.2", "G1.3", "G2.44", "G2.44(f)", shows="acceptance")
 @pytest.mark.parametrize(("said", "policy", "found"), ACCEPTED)
 def test_accepts_a_validation_in_force_and_says_until_when_it_counts(
     said: dict[str, Any], policy: Policy, found: str
@@ -190,6 +194,7 @@ def test_a_test_deployment_relaxes_the_validation_and_says_so() -> None:
     assert (finding.passed, finding.found) == (True, "relaxed (test deployment)")
 
 
+@pytest.mark.clause("G3.22", "G3.23(a)(iii)", shows="acceptance")
 @pytest.mark.parametrize("decision", [live(SUPPLIER), a_decision()])
 def test_accepts_a_classification_in_force_and_names_it(decision: Any) -> None:
     held = a_classification()
@@ -212,6 +217,7 @@ def test_what_holds_for_the_batch_is_looked_for_once_per_purpose() -> None:
     assert validated_module(other).finding.passed
 
 
+@pytest.mark.clause("G1.2", "G1.3", shows="acceptance")
 def test_lists_modules_with_the_clock_of_each() -> None:
     standing = a_standing(
         a_validation(ago=2 * DAY, **OLD), a_validation(**OLD), a_classification(), a_validation(**named(serial="B"))
@@ -250,6 +256,7 @@ def test_tells_what_lapses_the_soonest_first_and_of_each_subject_the_newest() ->
     ]
 
 
+@pytest.mark.clause("G6.10", shows="acceptance")
 @pytest.mark.parametrize(("left", "days", "warned"), [(31, 30, 30), (32, 31, None), (8, 7, 7), (9, 8, 30), (-1, -2, 7)])
 def test_warns_30_and_7_days_before(left: int, days: int, warned: int | None) -> None:
     held = a_classification(ago=3 * DAY, last=(left + 3) * DAY)

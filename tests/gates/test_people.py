@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from keybroker.errors import PersonMayNotAct
 from keybroker.gates.people import PeopleSettings, check_may_act
 from keybroker.gates.people.months import months_after
 from keybroker.statement.payloads import CommitteeOpinion
 from keybroker.statement.statement import Statement
-from keybroker.terms import Finding, RelevantSystem
+from keybroker.terms import RelevantSystem
 from tests.gates.people_cases import (
     ACCEPTED,
     ALEX,
     CLERK,
-    COOLING_OFF,
     DAY,
     DCC_B,
     DCC_C,
     DEVELOPMENT,
     ENGAGED,
     EXCLUDED,
-    FOREVER,
     PRIVILEGED,
     REFUSALS,
     SECOND,
@@ -45,17 +40,33 @@ from tests.gates.people_cases import (
     stay,
     with_engagements,
 )
+from tests.gates.people_scene import until_of
 from tests.situations import AT
 
 EXCLUSIONS = {case.rule for case in EXCLUDED}
 
 
-def until_of(finding: Finding) -> datetime | None:
-    """The moment that a refusal names, None where the engagement lasts."""
-    named = re.search(r"excluded until (\S+)Z", finding.found)
-    return None if named is None else datetime.fromisoformat(named[1]).replace(tzinfo=UTC)
-
-
+@pytest.mark.clause(
+    "G1.2",
+    "G1.3",
+    "G2.22B(c)",
+    "G2.22B(d)",
+    "G2.23",
+    "G2.24",
+    "G3.12",
+    "G3.13",
+    "G3.23",
+    "G3.24",
+    "G4.1",
+    "G4.2",
+    "G4.3",
+    "G4.4",
+    "G4.5",
+    "G4.6",
+    "G4.7",
+    "G4.8",
+    shows="refusal",
+)
 @pytest.mark.parametrize("case", REFUSALS, ids=str)
 def test_refuses_a_person_and_tells_what_it_found_under_which_clause(case: Case) -> None:
     refusing = case.scene.refusing()
@@ -82,6 +93,25 @@ def test_the_sentence_tells_the_first_refusal_and_counts_the_others() -> None:
         check_may_act(ALEX, **Scene(attesters=(), statements=(alex(stay(DCC_C, ENGAGED)),)).asked())
 
 
+@pytest.mark.clause(
+    "G1.2",
+    "G1.3",
+    "G2.22B(c)",
+    "G2.22B(d)",
+    "G2.23",
+    "G2.24",
+    "G3.12",
+    "G3.13",
+    "G4.1",
+    "G4.2",
+    "G4.3",
+    "G4.4",
+    "G4.5",
+    "G4.6",
+    "G4.7",
+    "G4.8",
+    shows="acceptance",
+)
 @pytest.mark.parametrize("scene", ACCEPTED.values(), ids=ACCEPTED)
 def test_accepts_at_the_edge(scene: Scene) -> None:
     assert scene.refusing() == {}
@@ -127,6 +157,7 @@ _ENDED = stay(DCC_C, DEVELOPMENT, since=AT - 700 * DAY, until=AT - 600 * DAY)
 _LONG_OVER = stay(DCC_C, DEVELOPMENT, since=AT - 2000 * DAY, until=AT - 1000 * DAY)
 
 
+@pytest.mark.clause("G2.22B(d)", shows="refusal")
 @pytest.mark.parametrize(
     ("statements", "until"),
     [
@@ -154,6 +185,7 @@ def test_of_two_statements_of_one_second_what_came_last_says_until_when_somebody
     assert "person-developed-elsewhere" not in Scene(system=DCC_B, statements=(lasting, ended, located())).refusing()
 
 
+@pytest.mark.clause("G2.22B(d)", shows="refusal")
 def test_what_a_withdrawn_attester_said_frees_nobody_and_still_excludes() -> None:
     there = _LONG_OVER | {"until": None}
     said = (alex(there, by=CLERK, at=_OLD), alex(_LONG_OVER), located(by=CLERK))
@@ -188,6 +220,7 @@ _LEFT = stay(DCC_C, DEVELOPMENT, until=AT - 30 * DAY)
 _FULL = months_after(AT - 30 * DAY, 24)
 
 
+@pytest.mark.clause("G2.22B(c)", shows="refusal")
 @pytest.mark.parametrize(
     ("engagement", "opinion", "by", "until"),
     [
@@ -219,6 +252,7 @@ def test_the_last_opinion_counts_and_an_earlier_one_does_not_come_back() -> None
     assert until_of(replace(scene, at=AT - SECOND).refusing()["person-developed-elsewhere"]) == _FULL
 
 
+@pytest.mark.clause("G2.22B(c)", shows="acceptance")
 def test_a_pass_tells_the_opinion_that_it_rests_on() -> None:
     (finding,) = [
         finding
@@ -232,6 +266,7 @@ def test_a_pass_tells_the_opinion_that_it_rests_on() -> None:
 # Calendar months.
 
 
+@pytest.mark.clause("G2.22B(d)", shows="acceptance")
 @pytest.mark.parametrize(
     ("ceased", "months", "free"),
     [
@@ -253,6 +288,7 @@ def test_calendar_months_end_on_the_same_day_or_with_the_month(ceased: str, mont
     assert months_after(moments[0], months) == moments[1]
 
 
+@pytest.mark.clause("G2.22B(c)", shows="acceptance")
 @pytest.mark.parametrize("ceased", [AT - 3 * DAY, datetime(2027, 8, 31, 10, tzinfo=UTC)])
 def test_is_excluded_until_the_moment_named_and_free_from_it_on(ceased: datetime) -> None:
     scene = with_engagements(DCC_B, stay(DCC_C, PRIVILEGED, until=ceased))
@@ -264,104 +300,3 @@ def test_is_excluded_until_the_moment_named_and_free_from_it_on(ceased: datetime
 def test_a_cooling_off_of_less_than_nothing_is_no_setting() -> None:
     with pytest.raises(ValueError, match="cooling_off: expected no time or more"):
         PeopleSettings(system=USERS, cooling_off=-SECOND)
-
-
-# Whatever the engagements.
-
-MOMENTS = st.integers(min_value=seconds(AT - 1200 * DAY), max_value=seconds(AT + 1200 * DAY))
-ENGAGEMENTS = st.lists(
-    st.fixed_dictionaries(
-        {
-            "system": st.sampled_from([each.value for each in RelevantSystem]),
-            "activity": st.sampled_from([PRIVILEGED, DEVELOPMENT, ENGAGED]),
-            "since": MOMENTS,
-            "until": st.none() | MOMENTS,
-        }
-    ),
-    max_size=6,
-)
-OPINIONS = st.lists(
-    st.builds(
-        lambda until, issued, lasts: shortened(
-            datetime.fromtimestamp(until, UTC), at=datetime.fromtimestamp(issued, UTC), exp=issued + lasts
-        ),
-        until=MOMENTS,
-        issued=MOMENTS,
-        lasts=st.integers(min_value=1, max_value=86_400 * 2000),
-    ),
-    max_size=3,
-)
-SCENES = st.builds(
-    lambda system, engagements, opinions, privileged: Scene(
-        system=system,
-        statements=(
-            alex(*engagements, exp=FOREVER),
-            located(exp=FOREVER),
-            *(held(opinion, CLERK) for opinion in opinions),
-        ),
-        privileged=privileged,
-    ),
-    system=st.sampled_from(RelevantSystem),
-    engagements=ENGAGEMENTS,
-    opinions=OPINIONS,
-    privileged=st.booleans(),
-)
-
-
-def excluding(scene: Scene) -> dict[str, Finding]:
-    return {rule: finding for rule, finding in scene.refusing().items() if rule in EXCLUSIONS}
-
-
-@given(scene=SCENES, more=ENGAGEMENTS)
-def test_another_engagement_never_makes_a_refused_person_allowed(scene: Scene, more: list[Engaged]) -> None:
-    said = scene.statements[0].payload
-    engagements = [*said.model_dump()["engagements"], *more]
-    added = replace(scene, statements=(alex(*engagements, exp=FOREVER), *scene.statements[1:]))
-    assert set(scene.refusing()) <= set(added.refusing())
-
-
-@given(scene=SCENES, more=ENGAGEMENTS)
-def test_what_another_attester_adds_never_makes_a_refused_person_allowed(scene: Scene, more: list[Engaged]) -> None:
-    lapsed = alex(*more, at=AT - 800 * DAY, by=CLERK)
-    added = replace(scene, statements=(lapsed, *scene.statements))
-    assert set(scene.refusing()) <= set(added.refusing())
-
-
-@given(scene=SCENES)
-def test_at_the_moment_that_a_refusal_names_it_refuses_for_that_no_more_and_not_before(scene: Scene) -> None:
-    for rule, finding in excluding(scene).items():
-        free = until_of(finding)
-        if free is None:
-            assert "while that lasts" in finding.found
-            continue
-        assert free > AT
-        assert rule not in replace(scene, at=free).refusing()
-        assert rule in replace(scene, at=free - SECOND).refusing()
-
-
-@given(scene=SCENES)
-def test_time_frees_whoever_is_engaged_nowhere_any_more(scene: Scene) -> None:
-    said = scene.statements[0].payload.model_dump()["engagements"]
-    over = [each for each in said if each["until"] is not None]
-    last = max((max(each["since"], each["until"]) for each in over), default=seconds(AT))
-    later = datetime.fromtimestamp(last, UTC) + timedelta(days=2 * 366 + 1) + COOLING_OFF
-    after = replace(scene, statements=(alex(*over, exp=FOREVER), *scene.statements[1:]), at=later)
-    assert excluding(after) == {}
-
-
-@given(scene=SCENES)
-def test_an_opinion_shortens_what_a_developer_waits_and_nothing_else(scene: Scene) -> None:
-    without = replace(scene, statements=scene.statements[:2])
-    changed = {
-        rule
-        for rule in {*scene.refusing(), *without.refusing()}
-        if scene.refusing().get(rule) != without.refusing().get(rule)
-    }
-    assert changed <= {"person-developed-elsewhere"}
-    assert set(scene.refusing()) <= set(without.refusing())
-
-
-@given(engagements=ENGAGEMENTS, system=st.sampled_from(RelevantSystem))
-def test_what_is_not_a_privileged_act_is_never_refused_more(engagements: list[Engaged], system: RelevantSystem) -> None:
-    scene = with_engagements(system, *engagements)
-    assert set(replace(scene, privileged=False).refusing()) <= set(scene.refusing())

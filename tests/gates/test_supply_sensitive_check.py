@@ -125,6 +125,7 @@ SAID: Mapping[str, tuple[str, dict[str, Any]]] = {
 """Reason to clause and what the statement says wrongly."""
 
 
+@pytest.mark.clause("G3.25(a)", shows="refusal")
 @pytest.mark.parametrize(("reason", "clause", "changes"), [(name, *case) for name, case in SAID.items()], ids=SAID)
 def test_refuses_a_check_that_says(reason: str, clause: str, changes: dict[str, Any]) -> None:
     looked = look_at([a_check(**changes)])
@@ -152,6 +153,7 @@ OFFERED: Mapping[str, Callable[[], Sequence[bytes]]] = {
 }
 
 
+@pytest.mark.clause("G3.25(a)", shows="refusal")
 @pytest.mark.parametrize(("reason", "offered"), OFFERED.items(), ids=OFFERED)
 def test_refuses_what_is_offered_in_place_of_a_check(reason: str, offered: Callable[[], Sequence[bytes]]) -> None:
     finding = look_at(offered()).finding
@@ -179,6 +181,7 @@ AROUND: Mapping[str, tuple[str, Callable[[], Standing]]] = {
 }
 
 
+@pytest.mark.clause("G3.25(b)", "G3.25(c)", shows="refusal")
 @pytest.mark.parametrize(("reason", "standing"), AROUND.values(), ids=AROUND)
 def test_refuses_a_good_check_by_or_through(reason: str, standing: Callable[[], Standing]) -> None:
     finding = look_at([a_check()], standing=standing()).finding
@@ -186,6 +189,7 @@ def test_refuses_a_good_check_by_or_through(reason: str, standing: Callable[[], 
     assert finding.clause.startswith("G3.25")
 
 
+@pytest.mark.clause("G3.25(b)", "G3.25(c)", shows="refusal")
 def test_refuses_a_node_with_another_identity_or_site_than_was_located() -> None:
     for node in (
         replace(evidence.NODE, identity="test-node.fedcba9876543210"),
@@ -195,6 +199,7 @@ def test_refuses_a_node_with_another_identity_or_site_than_was_located() -> None
         assert finding.reason == "HOP_NOT_IN_UNITED_KINGDOM"
 
 
+@pytest.mark.clause("G3.25(a)", "G3.25(b)", "G3.25(c)", shows="acceptance")
 def test_opens_with_the_check_of_these_octets_and_spends_it() -> None:
     check = a_check()
     looked = look_at([check])
@@ -218,6 +223,7 @@ def test_opens_with_the_check_of_these_octets_and_spends_it() -> None:
     assert " > ".join(CHAIN) in looked.finding.found
 
 
+@pytest.mark.clause("G3.25(b)", "G3.25(c)", shows="acceptance")
 def test_the_check_system_may_call_the_broker_itself() -> None:
     decision = a_decision(content=a_pre_command())
     caller = replace(decision.caller, system=SystemName("check"))
@@ -278,6 +284,7 @@ SYSTEMS = st.sampled_from([CHECK, BILLING, CALLER, NODE, f"{PARTY}/unheard-of", 
 GOOD = {(CHECK, CALLER, NODE), (CHECK, BILLING, CALLER, NODE)}
 
 
+@pytest.mark.clause("G3.25(b)", "G3.25(c)", shows="refusal")
 @given(st.lists(SYSTEMS, min_size=2, max_size=6))
 def test_no_chain_passes_but_one_without_gap_repetition_or_stranger(systems: list[str]) -> None:
     finding = look_at([a_check(chain=through(systems))]).finding

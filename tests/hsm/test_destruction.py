@@ -31,6 +31,7 @@ def labels(token: Token) -> set[str]:
 # --- refusals
 
 
+@pytest.mark.clause("G5.13(c)", "G5.24(c)", shows="refusal")
 def test_a_token_whose_directory_was_moved_away_proves_nothing(a_directory: Path, label: str) -> None:
     """SoftHSM then answers CKR_OK, and finds nothing."""
     place: TokenPlace = make_softhsm(a_directory)
@@ -58,6 +59,7 @@ def test_a_token_whose_directory_was_moved_away_proves_nothing(a_directory: Path
 # --- acceptance
 
 
+@pytest.mark.clause("G5.13(c)", "G5.24(c)", shows="acceptance")
 @pytest.mark.parametrize(
     "module", [pytest.param("softhsm", marks=pytest.mark.hsm), pytest.param("nss", marks=pytest.mark.nss)]
 )

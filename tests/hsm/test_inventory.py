@@ -77,6 +77,7 @@ def kinds(objects: tuple[StoredObject, ...], **registered: Any) -> list[tuple[st
 TWIN = dataclasses.replace(PAIR, public_key=a_point(2))
 
 
+@pytest.mark.clause("G5.13(a)", "G5.24(a)", shows="refusal")
 @pytest.mark.parametrize(
     ("objects", "found"),
     [
@@ -133,6 +134,7 @@ def test_a_generated_key_must_look_generated_and_an_unwrapped_one_need_not() -> 
     assert kinds(objects, pair={"provenance": Provenance.UNWRAPPED}) == []
 
 
+@pytest.mark.clause("G5.13(a)", "G5.24(a)", shows="acceptance")
 @given(st.permutations([*WHOLE, a_thing("secret.authentication"), a_thing("keybroker ledger head")]))
 def test_what_agrees_has_no_difference_in_whatever_order(objects: list[StoredObject]) -> None:
     assert kinds(tuple(objects)) == []

@@ -122,6 +122,7 @@ def test_a_token_that_refuses_to_clear_what_its_profile_says_it_can_is_not_belie
             clear_sign(connection, label, key_identifier(point), softhsm.profile)
 
 
+@pytest.mark.clause("G2.56(b)", "G2.60(b)", "G2.61(b)", "G3.29(b)", shows="refusal")
 def test_a_request_is_not_given_out_by_a_key_that_can_still_sign(softhsm: Token, label: str) -> None:
     made = template(a_policy(MAC), softhsm.profile.keeping)
     with softhsm.exclusively() as connection:

@@ -176,6 +176,7 @@ class Probed:
     def check_token(self) -> None: ...
 
 
+@pytest.mark.clause("G2.44(b)", shows="refusal")
 @pytest.mark.parametrize(
     ("session", "mac", "aes_gcm"),
     [
@@ -209,6 +210,7 @@ def test_a_token_as_it_should_be_proves_every_strategy() -> None:
     assert probe_aes_gcm(connection, fake_profile()).passed
 
 
+@pytest.mark.clause("G2.44(b)", shows="refusal")
 @pytest.mark.hsm
 def test_a_live_deployment_serves_no_key_whose_agreement_would_let_it_out(softhsm: Token, label: str) -> None:
     purpose = KeyPurpose.ACCESS_CONTROL_BROKER_MAC

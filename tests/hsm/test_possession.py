@@ -52,6 +52,7 @@ def agreed_by_host(scalar: int, nonce: bytes) -> bytes:
 # --- refusals
 
 
+@pytest.mark.clause("G2.22I(b)", shows="refusal")
 @pytest.mark.parametrize(
     ("scalar", "witness", "nonce"),
     [(2, WITNESS, NONCE), (1, OTHER_WITNESS, NONCE), (1, WITNESS, OTHER_NONCE)],
@@ -119,6 +120,7 @@ def test_a_symmetric_key_takes_no_proof_but_its_own_over_this_nonce(token: Token
 # --- acceptance
 
 
+@pytest.mark.clause("G2.22I(b)", shows="acceptance")
 def test_a_key_agreement_key_proves_itself_to_whoever_asks(token: Token, label: str) -> None:
     point = generate_key(token, KeyLabel(label), AGREEMENT)
     tag = prove_agreement(token, KeyLabel(label), AGREEMENT, public(WITNESS), NONCE)

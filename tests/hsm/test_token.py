@@ -81,18 +81,21 @@ def test_makes_no_second_key_of_a_label(softhsm: Token, label: str) -> None:
         generate_key(softhsm, KeyLabel(label), a_policy())
 
 
+@pytest.mark.clause("G2.44", "G2.44(f)", shows="refusal")
 def test_makes_no_key_for_live_use_in_a_software_token(another_token: Any, label: str) -> None:
     live = another_token(deployment=DeploymentKind.LIVE)
     with pytest.raises(ConfigurationInvalid, match="information-classification-scheme"):
         generate_key(live, KeyLabel(label), a_policy())
 
 
+@pytest.mark.clause("G2.44", "G2.44(f)", shows="refusal")
 def test_imports_no_key_in_a_live_deployment(another_token: Any, label: str) -> None:
     live = another_token(deployment=DeploymentKind.LIVE)
     with pytest.raises(ConfigurationInvalid, match="only a test deployment"):
         import_test_key(live, KeyLabel(label), a_policy(), bytes(31) + b"\x01", a_point())
 
 
+@pytest.mark.clause("G2.44", "G2.44(f)", shows="acceptance")
 @pytest.mark.parametrize("purpose", [KeyPurpose.SUPPLIER_PRE_COMMAND, RECOVERY])
 def test_makes_a_key_with_the_attributes_of_its_purpose(softhsm: Token, label: str, purpose: KeyPurpose) -> None:
     point = generate_key(softhsm, KeyLabel(label), a_policy(purpose))
@@ -162,6 +165,7 @@ def test_does_not_serve_a_key_without_public_key_or_policy(another_token: Any, l
     ]
 
 
+@pytest.mark.clause("G2.44", "G2.44(f)", shows="refusal")
 def test_serves_nothing_from_a_software_token_in_a_live_deployment(
     softhsm: Token, another_token: Any, label: str
 ) -> None:

@@ -49,6 +49,7 @@ A, OBJ = KeyAttribute, ObjectAttribute
 # --- refusals at the source
 
 
+@pytest.mark.clause("G2.22G", shows="refusal")
 @pytest.mark.parametrize(
     "purpose", [purpose for purpose, policy in packaged_policies().items() if policy.export == "never"]
 )

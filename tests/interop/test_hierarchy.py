@@ -50,6 +50,7 @@ def test_a_serial_number_is_never_signed_twice(hierarchy: Hierarchy) -> None:
         hierarchy.authority.certificate(smki.SUPPLIER, serial=serial)
 
 
+@pytest.mark.clause("G2.60(c)", "G2.61(c)", shows="refusal")
 @pytest.mark.parametrize("number", [1, 2])
 def test_a_crl_number_is_never_signed_twice(hierarchy: Hierarchy, number: int) -> None:
     revoked = certificates(hierarchy)["revoked"].serial_number
@@ -57,6 +58,7 @@ def test_a_crl_number_is_never_signed_twice(hierarchy: Hierarchy, number: int) -
         hierarchy.authority.revocation_list("issuing-oca", number, revoked)
 
 
+@pytest.mark.clause("G2.60(c)", "G2.61(c)", shows="refusal")
 def test_an_entry_does_not_vanish(hierarchy: Hierarchy) -> None:
     with pytest.raises(EvidenceSpent, match="revocation-list-keeps-its-entries"):
         hierarchy.authority.revocation_list("issuing-oca", 9)
@@ -102,6 +104,7 @@ def verify(
     return subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.clause("G2.60(a)", "G2.61(a)", shows="acceptance")
 @pytest.mark.parametrize("name", ["supplier", "broker", "issuing"])
 def test_openssl_verifies_every_certificate_against_the_lists(hierarchy: Hierarchy, name: str, tmp_path: Path) -> None:
     said = verify(hierarchy, name, tmp_path)

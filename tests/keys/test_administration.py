@@ -223,6 +223,7 @@ def test_refuses_a_chain_that_does_not_verify(journal: Journal) -> None:
         do(journal, EnrolCertificate(label=LABEL, chain=CHAIN, anchors=()))
 
 
+@pytest.mark.clause("G2.20(b)", shows="refusal")
 @pytest.mark.parametrize("deployment", DeploymentKind)
 def test_refuses_certificates_of_the_other_kind_of_anchor(tmp_path: Path, deployment: DeploymentKind) -> None:
     ledger = books.a_ledger(tmp_path, deployment=deployment)
@@ -237,6 +238,7 @@ def test_refuses_certificates_of_the_other_kind_of_anchor(tmp_path: Path, deploy
     ledger.close()
 
 
+@pytest.mark.clause("G2.20(c)", "G2.25", "G3.14", shows="refusal")
 def test_live_refuses_a_key_of_another_party(live: Journal) -> None:
     do(live, ORDER)
     with pytest.raises(NotPermitted, match="belongs to one party"):
@@ -252,6 +254,7 @@ def test_live_refuses_test_keys(live: Journal) -> None:
         do(live, KeyGenerated(label=LABEL, public_key=point(), provenance=Provenance.IMPORTED_TEST_KEY))
 
 
+@pytest.mark.clause("G2.20(b)", shows="refusal")
 def test_live_refuses_a_published_test_key_at_registration_and_test_takes_it(live: Journal, tmp_path: Path) -> None:
     made = KeyGenerated(label=LABEL, public_key=RFC_6979_KEY, provenance=Provenance.GENERATED)
     do(live, ORDER)

@@ -128,6 +128,7 @@ def test_refuses_an_order_by_somebody_of_whom_nothing_is_known(two: StandingBook
         two.enrol(dave, LOCATION, order=order_for(enrolment(dave, LOCATION).told(), CAROL))
 
 
+@pytest.mark.clause("G2.22B(b)", shows="refusal")
 def test_nobody_renews_himself_by_his_own_order(two: StandingBook) -> None:
     again = Attests(name="alice")
     told = enrolment(again).told()
@@ -137,6 +138,7 @@ def test_nobody_renews_himself_by_his_own_order(two: StandingBook) -> None:
     assert len([each for each in two.standing().attesters.values() if each.name == "alice"]) == 2
 
 
+@pytest.mark.clause("G2.22B(b)", shows="acceptance")
 def test_an_order_enrols_once(two: StandingBook) -> None:
     order = order_for(TOLD)
     two.enrol(CAROL, LOCATION, order=order)

@@ -79,6 +79,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 UNFIT = [(before, act) for before in TO for act in ACTS if before not in TRANSITIONS[type(act)]]
 
 
+@pytest.mark.clause("G5.13(a)", "G5.24(a)", shows="refusal")
 @pytest.mark.parametrize(("before", "act"), UNFIT, ids=lambda it: it if isinstance(it, str) else type(it).__name__)
 def test_refuses_an_act_that_does_not_lead_from_the_state(journal: Journal, before: KeyState, act: Act) -> None:
     do(journal, *TO[before])
@@ -88,6 +89,7 @@ def test_refuses_an_act_that_does_not_lead_from_the_state(journal: Journal, befo
     assert audit.verify(journal.ledger, AT).kinds["refusal"] == 1
 
 
+@pytest.mark.clause("G2.22G", shows="refusal")
 @pytest.mark.parametrize("after", [ResumeKey(label=LABEL, because="x"), ActivateKey(label=LABEL), SUPERSEDE, RETIRE])
 def test_refuses_to_use_again_what_was_suspended_for_a_transfer(journal: Journal, after: Act) -> None:
     do(journal, *TO[KeyState.TRANSFERRING])
@@ -95,6 +97,7 @@ def test_refuses_to_use_again_what_was_suspended_for_a_transfer(journal: Journal
         do(journal, after)
 
 
+@pytest.mark.clause("G5.13(a)", "G5.24(a)", shows="refusal")
 @pytest.mark.parametrize("act", [SPLIT, TRANSFER], ids=lambda act: type(act).__name__)
 def test_refuses_what_only_a_ceremony_does_though_two_people_order_it(journal: Journal, act: Act) -> None:
     do(journal, *TO[KeyState.ACTIVE])
@@ -102,6 +105,7 @@ def test_refuses_what_only_a_ceremony_does_though_two_people_order_it(journal: J
         administer(journal, ACTOR, act, AT, two_orders(act))
 
 
+@pytest.mark.clause("G5.13(a)", "G5.24(a)", shows="refusal")
 @pytest.mark.parametrize(
     "word",
     [
@@ -141,6 +145,7 @@ def test_refuses_to_take_in_a_key_that_never_leaves(journal: Journal) -> None:
         do(journal, IMPORTED)
 
 
+@pytest.mark.clause("G5.13(b)", "G5.24(b)", shows="refusal")
 @pytest.mark.parametrize(
     ("acts", "said"),
     [
@@ -191,6 +196,7 @@ def test_refuses_to_order_a_successor_of_a_key_that_is_not_in_use(journal: Journ
         do(journal, *successor())
 
 
+@pytest.mark.clause("G5.13(b)", "G5.24(b)", shows="refusal")
 def test_refuses_a_second_successor_until_the_first_is_retired(journal: Journal) -> None:
     do(journal, *TO[KeyState.ACTIVE], *successor())
     third = successor(KeyLabel("contingency-3"), 9)
@@ -199,6 +205,7 @@ def test_refuses_a_second_successor_until_the_first_is_retired(journal: Journal)
     do(journal, replace(RETIRE, label=NEXT), *third)
 
 
+@pytest.mark.clause("G5.13(b)", "G5.24(b)", shows="refusal")
 @pytest.mark.parametrize("before", [KeyState.ACTIVE, KeyState.SUSPENDED], ids=str)
 def test_refuses_to_activate_a_successor_beside_what_it_renews(journal: Journal, before: KeyState) -> None:
     do(journal, *TO[before], *successor())
@@ -206,6 +213,7 @@ def test_refuses_to_activate_a_successor_beside_what_it_renews(journal: Journal,
         do(journal, ActivateKey(label=NEXT))
 
 
+@pytest.mark.clause("G5.13(c)", "G5.24(c)", shows="refusal")
 @pytest.mark.parametrize(
     ("acts", "said"),
     [
@@ -269,6 +277,7 @@ def test_an_act_in_an_open_transaction_stands_or_falls_with_it(journal: Journal)
 # ---- acceptance
 
 
+@pytest.mark.clause("G5.13(b)", "G5.24(b)", shows="acceptance")
 def test_a_successor_is_active_and_what_it_renews_superseded_by_one_record(journal: Journal) -> None:
     do(journal, *TO[KeyState.ACTIVE], *successor())
     (receipt,) = do(journal, RENEW, at=AT + timedelta(days=1))
@@ -281,6 +290,7 @@ def test_a_successor_is_active_and_what_it_renews_superseded_by_one_record(journ
     audit.verify(journal.ledger, AT)
 
 
+@pytest.mark.clause("G5.13(b)", "G5.24(b)", shows="acceptance")
 def test_every_word_of_the_clause_is_a_dated_fact_in_the_history(journal: Journal) -> None:
     do(journal, ORDER, living.GENERATED, LABELLED, DISTRIBUTED, INSTALLED, living.ACTIVATE, *successor(), RENEW)
     do(journal, GONE, DESTROY)
@@ -328,6 +338,7 @@ def test_a_key_that_was_renounced_comes_again_as_itself_alone(journal: Journal) 
     audit.verify(journal.ledger, AT)
 
 
+@pytest.mark.clause("G5.13(a)", "G5.24(a)", shows="acceptance")
 def test_a_split_key_is_combined_and_parted_again_and_destroyed(journal: Journal) -> None:
     do(journal, *TO[KeyState.SPLIT], ADD, GONE, COMBINE, REJOIN, BLOB_GONE, DESTROY)
     assert state_of(journal) is KeyState.DESTROYED

@@ -43,6 +43,7 @@ def given(act: Act, how: str) -> Ordered | None:
             return Ordered(order=first, second=order_of(told_act(act), FIRST), people=PEOPLE)
 
 
+@pytest.mark.clause("G5.13(a)", "G5.24(a)", shows="refusal")
 @pytest.mark.parametrize("act", [COMPROMISE, GONE], ids=lambda act: type(act).__name__)
 @pytest.mark.parametrize("how", ["none", "one", "one person's, twice"])
 def test_refuses_what_two_people_order_by_fewer(journal: Journal, act: Act, how: str) -> None:

@@ -69,6 +69,7 @@ BAD: dict[str, tuple[bytes, type[KeybrokerError], str]] = {
 }
 
 
+@pytest.mark.clause("G2.22B(b)", shows="refusal")
 @pytest.mark.parametrize(("order", "error", "told"), BAD.values(), ids=BAD)
 def test_refuses_an_act_by_a_bad_order(
     book: StandingBook, order: bytes, error: type[KeybrokerError], told: str
@@ -86,6 +87,7 @@ def test_refuses_an_act_without_an_order_and_says_what_one_would_name(book: Stan
     assert (finding.reason, finding.clause) == ("ORDER_MISSING", "G3.23")
 
 
+@pytest.mark.clause("G2.22B(b)", shows="refusal")
 def test_refuses_an_order_twice(book: StandingBook) -> None:
     order = order_for(TOLD)
     administer(book.journal, ACTOR, WANTED, AT, by(order))
@@ -94,6 +96,7 @@ def test_refuses_an_order_twice(book: StandingBook) -> None:
         administer(book.journal, ACTOR, retire, AT, by(order))
 
 
+@pytest.mark.clause("G3.23", "G3.24", shows="refusal")
 def test_refuses_the_order_of_a_person_abroad_and_takes_it_for_a_key_that_may_be_there(book: StandingBook) -> None:
     book.vouch_for(BOB)
     book.take_in(a_location("bob", country="FR", iat=int(AT.timestamp()) + 1))
@@ -118,6 +121,7 @@ def test_an_order_that_was_refused_for_the_keys_state_can_still_be_used(book: St
     book.add(order, StatementKind.ORDER)
 
 
+@pytest.mark.clause("G2.22B(b)", shows="acceptance")
 def test_an_act_by_order_holds_the_order_and_remembers_who_acted(book: StandingBook) -> None:
     order = order_for(TOLD)
     receipt = administer(book.journal, ACTOR, WANTED, AT, by(order))

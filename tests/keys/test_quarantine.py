@@ -102,6 +102,7 @@ def refused(journal: Journal, octets: bytes) -> StatementRefused:
 # ---- notifications: refused, and nothing spent
 
 
+@pytest.mark.clause("G6.4", shows="refusal")
 @pytest.mark.parametrize(
     ("octets", "flaw"),
     [
@@ -120,6 +121,7 @@ def test_refuses_what_fails_the_cryptographic_check_and_spends_nothing(
     assert checks(journal) == 0
 
 
+@pytest.mark.clause("G6.6A", shows="refusal")
 def test_refuses_a_notification_that_was_checked_before(journal: Journal) -> None:
     octets = a_notification()
     take_in(journal, octets)
@@ -130,6 +132,7 @@ def test_refuses_a_notification_that_was_checked_before(journal: Journal) -> Non
 # ---- notifications: refused, and spent (G6.6A)
 
 
+@pytest.mark.clause("G6.6A", "G6.7", "G6.8", "G6.9", shows="refusal")
 @pytest.mark.parametrize(
     ("changes", "flaw"),
     [
@@ -177,6 +180,7 @@ def test_an_opinion_about_another_part_of_the_systems_is_none_about_this_one(jou
     assert refused(journal, a_notification(user=None, by=PERSON)).flaw == "COMMITTEE_NOT_CONSULTED"
 
 
+@pytest.mark.clause("G6.7", "G6.8", "G6.9", shows="acceptance")
 def test_the_dccs_own_are_applied_where_the_committee_was_consulted(journal: Journal) -> None:
     octets = a_notification(user=None, by=PERSON)
     assert refused(journal, octets).clause == "G6.7(b)"
@@ -188,6 +192,7 @@ def test_the_dccs_own_are_applied_where_the_committee_was_consulted(journal: Jou
 # ---- notifications: applied
 
 
+@pytest.mark.clause("G6.4", "G6.6A", shows="acceptance")
 def test_applies_a_notification_and_records_check_and_content(journal: Journal) -> None:
     octets = a_notification()
     receipt = take_in(journal, octets)
@@ -205,6 +210,7 @@ def test_applies_a_notification_and_records_check_and_content(journal: Journal) 
     audit.verify(journal.ledger, AT)
 
 
+@pytest.mark.clause("G6.7", "G6.8", "G6.9", shows="acceptance")
 def test_tells_what_is_in_force_and_what_the_committee_was_told(journal: Journal) -> None:
     take_in(journal, a_notification())
     take_in(journal, a_notification(sequence=7))
@@ -232,6 +238,7 @@ def which(journal: Journal) -> tuple[int, str]:
     return one.record, one.octets_sha256
 
 
+@pytest.mark.clause("G6.1", shows="refusal")
 @pytest.mark.parametrize(
     ("changes", "flaw"),
     [
@@ -293,6 +300,7 @@ def test_an_order_is_used_once(journal: Journal, which: tuple[int, str]) -> None
     assert refusal.value.flaw == "STATEMENT_USED_BEFORE"
 
 
+@pytest.mark.clause("G6.1", shows="acceptance")
 def test_what_was_released_is_let_through_once(journal: Journal, which: tuple[int, str]) -> None:
     act_on(journal, ACTOR, an_action(which[0], octets=which[1]), PEOPLE, AT)
     assert let_through(journal, asking("r", counted(most=0))) == 1
@@ -303,6 +311,7 @@ def test_what_was_released_is_let_through_once(journal: Journal, which: tuple[in
     audit.verify(journal.ledger, AT)
 
 
+@pytest.mark.clause("G6.1", shows="refusal")
 @pytest.mark.parametrize("released", [False, True])
 def test_what_was_deleted_is_erased_and_never_let_through(
     journal: Journal, which: tuple[int, str], released: bool

@@ -86,6 +86,7 @@ REFUSED: dict[str, tuple[Callable[[PutBack], list[bytes]], str]] = {
 }
 
 
+@pytest.mark.clause("G2.22B(b)", shows="refusal")
 @pytest.mark.parametrize("case", REFUSED)
 def test_refuses(stage: PutBack, case: str) -> None:
     given, why = REFUSED[case]
@@ -117,6 +118,7 @@ def test_refuses_somebody_who_was_withdrawn_in_the_ledger_that_was_put_back(stag
         stage.restore(*orders(stage.behind))
 
 
+@pytest.mark.clause("G3.23", "G3.24", shows="refusal")
 def test_where_keys_in_scope_are_held_whoever_restores_is_in_the_united_kingdom(stage: PutBack) -> None:
     """SEC G3.23: a restore decides what the module remembers."""
     wanted = OrderKey(
@@ -143,6 +145,7 @@ def test_refuses_where_nothing_is_behind(tmp_path: Path) -> None:
                 restore_ledger(journal, ACTOR, remembered, [], PEOPLE, packaged_policies(), AT)
 
 
+@pytest.mark.clause("G2.22B(b)", shows="acceptance")
 def test_two_people_restore_it_once_and_what_was_issued_before_is_void(stage: PutBack) -> None:
     told = stage.behind
     given = orders(told)

@@ -50,6 +50,7 @@ def test_there_are_never_more_than_n_in_any_period_wherever_the_clock_is_stepped
     assert most_in_any(let_by(moments, period, most), period) <= most
 
 
+@pytest.mark.clause("G6.3(a)", "G6.6(a)", "G6.6(c)", shows="acceptance")
 @given(st.integers(0, 2**33), PERIODS, st.integers(0, 300))
 def test_exactly_n_are_let_through_within_one_period(start: int, period: int, most: int) -> None:
     moments = [start + (period - 1) * place // (most + 5) for place in range(most + 5)]
@@ -119,6 +120,7 @@ def test_refuses_what_would_exceed_the_threshold_and_counts_nothing_for_it(journ
     audit.verify(journal.ledger, AT)
 
 
+@pytest.mark.clause("G6.4A", shows="refusal")
 def test_refuses_everything_where_the_threshold_is_zero(journal: Journal) -> None:
     (answer,) = begin(journal, asking("r", counted(most=0, clause="G6.4A")))
     assert isinstance(answer, ThresholdExceeded)
@@ -197,6 +199,7 @@ def test_octets_that_disclose_a_key_are_quarantined_without_them(journal: Journa
     assert [(each.state, each.kept) for each in held(journal)] == [("quarantined", False)]
 
 
+@pytest.mark.clause("G6.1", shows="refusal")
 def test_a_smets1_service_request_with_a_value_out_of_range_is_deleted(journal: Journal) -> None:
     value = counted(
         "value", most=0, told="0x001C adjust-meter-balance of 0 to 5", found="7", deletes=True, clause="G6.1(d)(i)"

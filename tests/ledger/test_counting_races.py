@@ -7,12 +7,15 @@ import random
 import time
 from pathlib import Path
 
+import pytest
+
 from keybroker.ledger import audit
 from tests.ledger import books
 from tests.ledger.thresholds import count, count_so_often
 from tests.situations import AT
 
 
+@pytest.mark.clause("G6.3(a)", "G6.6(a)", "G6.6(c)", shows="refusal")
 def test_a_race_of_two_workers_lets_exactly_n_through(tmp_path: Path) -> None:
     """Concurrency: two processes of four threads each, on one ledger."""
     books.a_ledger(tmp_path).close()

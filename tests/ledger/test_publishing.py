@@ -174,3 +174,15 @@ def with_reader(directory: Path, work: Callable[[Reader], T]) -> T:
         return work(reader)
     finally:
         reader.close()
+
+
+def test_one_at_a_time_has_a_checkpoint_signed(journal: Journal, tmp_path: Path) -> None:
+    other = books.a_ledger(tmp_path)
+    held = journal.ledger.hold_checkpoints()
+    assert held is not None
+    assert other.hold_checkpoints() is None
+    held.close()
+    again = other.hold_checkpoints()
+    assert again is not None
+    again.close()
+    other.close()

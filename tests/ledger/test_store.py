@@ -34,6 +34,7 @@ def tamper(directory: Path, *statements: str) -> None:
 # ---- refusals
 
 
+@pytest.mark.clause("G2.20(b)", shows="refusal")
 @pytest.mark.parametrize(
     ("changes", "error", "said"),
     [
@@ -65,6 +66,7 @@ def test_refuses_a_ledger_made_by_a_later_keybroker(tmp_path: Path) -> None:
         books.a_ledger(tmp_path)
 
 
+@pytest.mark.clause("G2.20(b)", shows="refusal")
 @pytest.mark.parametrize("origin", ["keybroker.example/tests", "keybroker.example/test", "keybroker.example/T.E.S.T"])
 def test_refuses_a_test_deployment_whose_origin_does_not_say_so(tmp_path: Path, origin: str) -> None:
     with pytest.raises(ConfigurationInvalid, match="the origin of a test deployment says so") as caught:
@@ -207,6 +209,7 @@ def test_migrations_make_the_tables_that_the_code_uses(journal: Journal) -> None
         assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
 
 
+@pytest.mark.clause("G2.20(b)", shows="acceptance")
 def test_begins_with_its_origin_and_its_kind_of_deployment(tmp_path: Path) -> None:
     ledger = books.a_ledger(tmp_path, deployment=DeploymentKind.LIVE)
     record = ledger.find(0)

@@ -84,6 +84,7 @@ ROWS: dict[str, tuple[str, str]] = {
 }
 
 
+@pytest.mark.clause("G5.13(b)", "G5.24(b)", shows="refusal")
 @pytest.mark.parametrize("name", ROWS)
 def test_names_a_row_of_which_no_record_tells(book: Path, tmp_path: Path, name: str) -> None:
     statement, said = ROWS[name]
@@ -134,6 +135,7 @@ RECORDS: dict[str, tuple[Tamper, str]] = {
 }
 
 
+@pytest.mark.clause("G5.13(b)", "G5.24(b)", shows="refusal")
 @pytest.mark.parametrize("name", RECORDS)
 def test_names_a_record_of_what_cannot_be(book: Path, tmp_path: Path, name: str) -> None:
     tamper, said = RECORDS[name]

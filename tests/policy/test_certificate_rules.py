@@ -129,6 +129,7 @@ ACCEPTED = (
 )
 
 
+@pytest.mark.clause("G2.57", "G2.58", "G2.59", shows="acceptance")
 @pytest.mark.parametrize("case", ACCEPTED, ids=str)
 def test_accepts(case: Case) -> None:
     decision = case.decide()

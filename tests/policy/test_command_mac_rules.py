@@ -262,6 +262,7 @@ def test_every_rule_has_a_case_that_refuses() -> None:
     assert {case.rule for case in REFUSALS} <= set(RULES)
 
 
+@pytest.mark.clause("G2.44(b)", shows="acceptance")
 @pytest.mark.parametrize(
     "content",
     [

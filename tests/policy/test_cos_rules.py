@@ -210,6 +210,7 @@ def test_every_rule_has_a_refusing_case() -> None:
     assert {case.rule for case in REFUSALS} == {rule.name for rule in (*cos.RULES, *gave_rise.RULES)}
 
 
+@pytest.mark.clause("G2.22B(a)", "G2.44(a)", shows="acceptance")
 def test_accepts_what_the_incoming_supplier_signed_and_tells_whose_trust_anchors_are_replaced() -> None:
     found = findings(with_request(REQUEST))
     assert len(found) == len(cos.RULES)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from keybroker.policy.g2_57 import keys_to_replace
 from keybroker.policy.model import KeyRegister, RegisteredKey
 from keybroker.terms import KeyLabel, KeyPurpose, KeyState, RemotePartyRole
@@ -23,6 +25,7 @@ def dcc_key(label: str, purpose: KeyPurpose, **changes: Any) -> RegisteredKey:
     return replace(a_key(), label=KeyLabel(label), purpose=purpose, certificate=facts)
 
 
+@pytest.mark.clause("G2.57", "G2.58", "G2.59", shows="acceptance")
 def test_the_report_of_g2_57_lists_dcc_keys_with_a_gbcs_role_for_other_purposes_by_their_latest_date() -> None:
     late, soon = (
         dcc_key("late", KeyPurpose.DSP_XML),

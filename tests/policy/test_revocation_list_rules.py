@@ -176,6 +176,7 @@ def test_an_issuing_oca_signs_its_crl(changes: dict[str, Any]) -> None:
     assert all(finding.passed for finding in decision(**changes).findings)
 
 
+@pytest.mark.clause("G2.60(c)", "G2.61(c)", shows="acceptance")
 def test_the_root_signs_its_arl_for_a_year() -> None:
     assert all(finding.passed for finding in decision(ROOT, **AN_ARL).findings)
 

@@ -240,6 +240,7 @@ def test_accepts_what_the_dcc_signs(purpose: KeyPurpose) -> None:
         assert a_decision(a_document(document), purpose).findings
 
 
+@pytest.mark.clause("G3.22", "G3.23(a)(iii)", shows="acceptance")
 def test_a_critical_smets1_service_request_is_known_by_its_command_variant_alone() -> None:
     smets1 = a_document(a_transform(command_variant=1))
     finding = passed(a_decision(smets1), "command-variant-for-variant")

@@ -159,6 +159,7 @@ DEMANDED: list[tuple[str, _Content, dict[str, Any]]] = [
 ]
 
 
+@pytest.mark.clause("G2.44(e)", "G2.44A(a)", "G2.44A(b)", "G2.44A(c)", "G2.44A(d)", shows="refusal")
 @pytest.mark.parametrize(("content", "settings"), [row[1:] for row in DEMANDED], ids=[row[0] for row in DEMANDED])
 def test_level_3_is_demanded(content: _Content, settings: dict[str, Any]) -> None:
     assert demand_of(content, **settings).found == "G2.44(e): Level 3 demanded"
@@ -203,6 +204,7 @@ STATED_DEMANDED: list[tuple[str, _Content, tuple[Statement, ...], dict[str, Any]
 ]
 
 
+@pytest.mark.clause("G2.44A(b)", "G2.44A(c)", shows="refusal")
 @pytest.mark.parametrize(
     ("content", "held", "settings"), [row[1:] for row in STATED_DEMANDED], ids=[row[0] for row in STATED_DEMANDED]
 )
@@ -212,6 +214,7 @@ def test_level_3_is_demanded_whatever_else_is_stated(
     assert demand_stated(content, *held, **settings) == "G2.44(e): Level 3 demanded"
 
 
+@pytest.mark.clause("G2.44A(b)", "G2.44A(c)", shows="acceptance")
 def test_statements_serve_beside_the_dated_lists_and_are_named() -> None:
     first, second, association = a_category(1), a_category(2), an_association()
     told = f"G2.44A(b): {DEVICE} is a Category 1 Device, {first.told()}"
@@ -224,6 +227,7 @@ def test_statements_serve_beside_the_dated_lists_and_are_named() -> None:
     )
 
 
+@pytest.mark.clause("G2.44A(c)", shows="refusal")
 def test_refuses_a_key_for_another_device_than_is_stated_for_it() -> None:
     with pytest.raises(NotPermitted, match=f"smets1-device-is-keys-device at offset 0: expected {OTHER_DEVICE}"):
         demand_stated(instruction(GET), an_association(device=OTHER_DEVICE))
@@ -245,6 +249,7 @@ NOT_DEMANDED: list[tuple[_Content, dict[str, Any], str]] = [
 ]
 
 
+@pytest.mark.clause("G2.44A(a)", "G2.44A(b)", "G2.44A(c)", shows="acceptance")
 @pytest.mark.parametrize(("content", "settings", "found"), NOT_DEMANDED)
 def test_the_circumstance_relied_on_stands_in_the_record(
     content: _Content, settings: dict[str, Any], found: str
@@ -252,6 +257,7 @@ def test_the_circumstance_relied_on_stands_in_the_record(
     assert demand_of(content, **settings).found == found
 
 
+@pytest.mark.clause("G2.44(c)", shows="acceptance")
 @pytest.mark.parametrize(("content", "settings", "found"), NOT_DEMANDED)
 def test_a_dco_always_needs_level_3(content: _Content, settings: dict[str, Any], found: str) -> None:
     lists = {name: value for name, value in settings.items() if name != "devices"}
@@ -260,6 +266,7 @@ def test_a_dco_always_needs_level_3(content: _Content, settings: dict[str, Any],
     assert told == "G2.44(c): Level 3 demanded" != found
 
 
+@pytest.mark.clause("G2.44A(d)", shows="acceptance")
 @pytest.mark.parametrize("content", [instruction(GET), response(APDU)])
 def test_a_key_made_for_a_tls_session_is_relied_on_while_that_lasts_and_for_that_device(content: _Content) -> None:
     told = f"G2.44A(d): a key for one TLS session with {DEVICE}, its handshake record 7"
@@ -279,6 +286,7 @@ def test_a_sessions_key_is_its_parents_callers() -> None:
         decided(content, key, caller=a_dcc_caller(KEY.label))
 
 
+@pytest.mark.clause("G2.44(e)", shows="refusal")
 def test_without_a_table_nothing_is_relied_on() -> None:
     policy = replace(packaged_policies()[S1SP], settings=Settings())
     assert module_demand(instruction(ADD_CREDIT), KEY, policy, AT).level_3
@@ -287,6 +295,8 @@ def test_without_a_table_nothing_is_relied_on() -> None:
 GATES = ("validated-module", "information-classification-module")
 
 
+@pytest.mark.clause("G2.45", shows="refusal")
+@pytest.mark.clause("G2.44(e)", shows="acceptance")
 @pytest.mark.parametrize(
     ("content", "shut", "open_because"),
     [
@@ -306,6 +316,7 @@ def test_a_live_deployment_looks_at_the_gate_of_the_module_that_is_demanded(
     assert gates[other].found == open_because  # type: ignore[index]
 
 
+@pytest.mark.clause("G2.44(c)", shows="refusal")
 def test_a_dcos_gate_is_looked_at_whatever_it_does() -> None:
     content = instruction(ADD_CREDIT)
     decision = decided(content, DCO_KEY, situation=a_dcc_situation(content.kind, deployment=DeploymentKind.LIVE))

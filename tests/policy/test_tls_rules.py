@@ -83,6 +83,7 @@ def test_every_rule_has_a_case_that_refuses() -> None:
     assert {case.rule for case in REFUSALS} == {rule.name for rule in tls.RULES}
 
 
+@pytest.mark.clause("G2.44(d)", shows="acceptance")
 @pytest.mark.parametrize("purpose", TLS_PURPOSES)
 @pytest.mark.parametrize(
     "content",
@@ -102,6 +103,7 @@ def test_accepts_a_good_case_with_every_finding_in_order(content: TlsHandshake, 
     assert decision.claims == ()
 
 
+@pytest.mark.clause("G2.44(d)", shows="refusal")
 @pytest.mark.parametrize("purpose", sorted(set(KeyPurpose) - set(TLS_PURPOSES)))
 def test_a_key_of_any_other_purpose_signs_no_handshake(purpose: KeyPurpose) -> None:
     with pytest.raises(NotPermitted) as refusal:

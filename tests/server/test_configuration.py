@@ -199,6 +199,7 @@ def test_never_shows_what_it_found(tmp_path: Path) -> None:
     assert "hunter2" not in refused.value.sentence
 
 
+@pytest.mark.clause("G2.20(c)", "G2.25", "G3.14", shows="refusal")
 @pytest.mark.parametrize(
     "change",
     [
@@ -224,6 +225,7 @@ def test_refuses_to_compare_a_clock_that_stands_still(tmp_path: Path) -> None:
         read(tmp_path, stopped, ("[anchors]", f"{TIME}[anchors]"))
 
 
+@pytest.mark.clause("G2.20(c)", "G2.25", "G3.14", shows="refusal")
 def test_live_refuses_a_key_of_another_party(tmp_path: Path) -> None:
     live = read(tmp_path, *LIVE)
     stranger = a_key(party="supplier-b")
@@ -231,6 +233,7 @@ def test_live_refuses_a_key_of_another_party(tmp_path: Path) -> None:
         check_one_party(live, KeyRegister(version=1, keys={stranger.label: stranger}))
 
 
+@pytest.mark.clause("G2.20(c)", "G2.25", "G3.14", shows="acceptance")
 def test_reads_a_good_file(tmp_path: Path) -> None:
     test, live = read(tmp_path), read(tmp_path, *LIVE)
     assert (test.deployment, live.deployment) == (DeploymentKind.TEST, DeploymentKind.LIVE)

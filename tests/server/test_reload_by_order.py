@@ -108,6 +108,7 @@ def bodies(broker: RunningBroker, kind: str = "administrative") -> list[dict[str
     return [each["body"] for each in records if each.get("body", {}).get("act") == "Reload"]
 
 
+@pytest.mark.clause("G3.23", "G3.24", shows="refusal")
 def test_refuses_what_nobody_ordered_and_says_what_an_order_would_name(broker: RunningBroker, good: str) -> None:
     counted = broker.metric("keybroker_reloads_refused_total")
     before = read_configuration(broker.deployment.config_path).sources.digest
@@ -160,6 +161,7 @@ def test_refuses_an_order_that_has_lapsed(broker: RunningBroker, good: str) -> N
     assert refused(broker)["reason"] == "PERSON_MAY_NOT_ACT"
 
 
+@pytest.mark.clause("G3.23", "G3.24", shows="refusal")
 def test_refuses_the_order_of_a_person_abroad(broker: RunningBroker, good: str) -> None:
     """The register holds a key of a Supplier: SEC G3.23. (Its gate is shut too, while such a person may have acted.)"""
     abroad = ADMINISTRATORS[1]
@@ -209,6 +211,7 @@ def test_what_is_in_force_already_needs_no_order_and_is_not_recorded(broker: Run
     assert bodies(broker) == before
 
 
+@pytest.mark.clause("G3.23", "G3.24", shows="acceptance")
 def test_takes_what_was_ordered_once_and_nothing_back_by_the_same_order(broker: RunningBroker) -> None:
     file = broker.deployment.config_path
     before, recorded = file.read_text(), len(bodies(broker))

@@ -140,6 +140,7 @@ REFUSALS = [
 ]
 
 
+@pytest.mark.clause("G2.56(b)", "G2.60(a)", "G2.60(b)", "G2.61(a)", "G2.61(b)", "G3.29(b)", shows="refusal")
 @pytest.mark.parametrize("case", REFUSALS, ids=str)
 def test_refuses_and_says_why(case: Refusal, offered: Offers, deployment: RunningDeployment) -> None:
     request = case.spoil(offered.good(case.purpose, case.kind))
@@ -162,6 +163,7 @@ ONCE = [
 ]
 
 
+@pytest.mark.clause("G2.60(a)", "G2.61(a)", shows="refusal")
 @pytest.mark.parametrize(("purpose", "kind"), ONCE)
 def test_what_is_taken_once_is_refused_under_another_request_id(
     purpose: KeyPurpose, kind: ContentKind, offered: Offers, deployment: RunningDeployment

@@ -145,6 +145,7 @@ def test_an_unknown_key_and_another_partys_key_sound_the_same(
     assert answers[0][2]["sentence"] == answers[1][2]["sentence"]
 
 
+@pytest.mark.clause("G2.56(a)", "G3.29(a)", shows="refusal")
 def test_refuses_the_wrong_rpc_for_the_purpose_with_every_failing_finding(
     broker: RunningBroker, stub: signing_pb2_grpc.SigningServiceStub
 ) -> None:
@@ -211,6 +212,7 @@ def test_refuses_another_partys_public_key(broker: RunningBroker, supplier: grpc
 # ---- what is signed
 
 
+@pytest.mark.clause("G2.56(a)", "G3.29(a)", shows="acceptance")
 def test_signs_a_pre_command_that_a_device_would_accept(
     broker: RunningBroker, stub: signing_pb2_grpc.SigningServiceStub
 ) -> None:

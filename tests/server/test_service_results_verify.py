@@ -39,6 +39,7 @@ def process(deployment: RunningDeployment, request: Request, purpose: KeyPurpose
     return as_processed(deployment.broker(caller_of(purpose)).send(request)).outputs
 
 
+@pytest.mark.clause("G2.60(a)", "G2.61(a)", shows="acceptance")
 @pytest.mark.parametrize("purpose", [KeyPurpose.ROOT_OCA, ISSUING])
 def test_a_certificate_verifies_under_its_issuer(
     purpose: KeyPurpose, offered: Offers, deployment: RunningDeployment
@@ -50,6 +51,7 @@ def test_a_certificate_verifies_under_its_issuer(
     certificate.verify_directly_issued_by(offered.certificate("root" if purpose is KeyPurpose.ROOT_OCA else "issuing"))
 
 
+@pytest.mark.clause("G2.60(c)", "G2.61(c)", shows="acceptance")
 @pytest.mark.parametrize("purpose", [KeyPurpose.ROOT_OCA, ISSUING])
 def test_a_revocation_list_verifies_under_its_issuer(
     purpose: KeyPurpose, offered: Offers, deployment: RunningDeployment
@@ -72,6 +74,7 @@ REQUESTING = [
 ]
 
 
+@pytest.mark.clause("G2.56(b)", "G2.60(b)", "G2.61(b)", "G3.29(b)", shows="acceptance")
 @pytest.mark.parametrize("purpose", REQUESTING)
 def test_a_key_asks_for_its_own_certificate(
     purpose: KeyPurpose, offered: Offers, deployment: RunningDeployment
@@ -82,6 +85,7 @@ def test_a_key_asks_for_its_own_certificate(
     assert made.public_key() == deployment.key(KEYS[purpose].label)
 
 
+@pytest.mark.clause("G2.56(b)", "G2.60(b)", "G2.61(b)", "G3.29(b)", shows="refusal")
 @pytest.mark.parametrize("purpose", [MAC, AGREEMENT, KeyPurpose.SUPPLIER_PREPAYMENT])
 def test_a_key_agreement_key_that_has_its_certificate_signs_nothing_more(
     purpose: KeyPurpose, offered: Offers, deployment: RunningDeployment
@@ -91,6 +95,7 @@ def test_a_key_agreement_key_that_has_its_certificate_signs_nothing_more(
     assert [finding.rule for finding in refused.value.findings] == ["key-state-active"]
 
 
+@pytest.mark.clause("G2.44(b)", shows="acceptance")
 def test_a_device_accepts_the_command(offered: Offers, deployment: RunningDeployment) -> None:
     request = offered.good(MAC, ContentKind.COMMAND_BEFORE_MAC)
     assert isinstance(request, SigningRequest)
@@ -103,6 +108,7 @@ def test_a_device_accepts_the_command(offered: Offers, deployment: RunningDeploy
     assert mac == offers.gmac(key, originator, inner)
 
 
+@pytest.mark.clause("G3.22", "G3.23(a)(iii)", shows="acceptance")
 @pytest.mark.parametrize("purpose", [MAC, AGREEMENT])
 def test_the_mac_of_a_response_is_right_and_what_is_encrypted_is_read(
     purpose: KeyPurpose, offered: Offers, deployment: RunningDeployment
@@ -111,6 +117,7 @@ def test_the_mac_of_a_response_is_right_and_what_is_encrypted_is_read(
     assert process(deployment, offered.good(purpose, ContentKind.ENCRYPTED_RESPONSE), purpose) == (b"plaintext",)
 
 
+@pytest.mark.clause("G3.22", "G3.23(a)(iii)", shows="acceptance")
 def test_a_meter_accepts_the_token(offered: Offers, deployment: RunningDeployment) -> None:
     purpose = KeyPurpose.SUPPLIER_PREPAYMENT
     request = offered.good(purpose, ContentKind.PREPAYMENT_TOP_UP)
@@ -126,6 +133,7 @@ def test_a_meter_accepts_the_token(offered: Offers, deployment: RunningDeploymen
     assert len(token.pptd) == 19
 
 
+@pytest.mark.clause("G2.22B(a)", "G2.44(a)", "G3.22", "G3.23(a)(iii)", shows="acceptance")
 @pytest.mark.parametrize("purpose", [KeyPurpose.USER_XML, KeyPurpose.DSP_XML, KeyPurpose.COS_PARTY_XML])
 def test_a_duis_message_verifies_as_its_readers_verify_it(
     purpose: KeyPurpose, offered: Offers, deployment: RunningDeployment
@@ -145,6 +153,7 @@ def test_a_duis_message_verifies_as_its_readers_verify_it(
     assert hashlib.sha256(etree.tostring(root, method="c14n")).digest() == digest
 
 
+@pytest.mark.clause("G2.44(c)", shows="acceptance")
 @pytest.mark.parametrize("purpose", [DCO, S1SP])
 def test_a_smets1_device_accepts_the_instruction_and_its_answer_is_opened(
     purpose: KeyPurpose, offered: Offers, deployment: RunningDeployment
@@ -162,6 +171,7 @@ def test_a_smets1_device_accepts_the_instruction_and_its_answer_is_opened(
     assert answer == (offers.SMETS1_ANSWER,)
 
 
+@pytest.mark.clause("G2.22B(a)", "G2.44(a)", "G2.44(d)", shows="acceptance")
 @pytest.mark.parametrize("purpose", [KeyPurpose.SMETS1_TLS, KeyPurpose.COS_PARTY_TLS])
 def test_a_tls_peer_accepts_the_signature(purpose: KeyPurpose, offered: Offers, deployment: RunningDeployment) -> None:
     request: Any = offered.good(purpose, ContentKind.TLS_HANDSHAKE)

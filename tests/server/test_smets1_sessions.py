@@ -79,6 +79,7 @@ def refuses(do: Callable[[], object], error: type[KeybrokerError] = NotPermitted
 # ---- refusals: how a session cannot begin
 
 
+@pytest.mark.clause("G2.44A(d)", shows="refusal")
 def test_refuses_a_record_that_holds_no_handshake_of_ours(place: Place) -> None:
     signed = place.handshake()
     intent = signed - 1
@@ -173,6 +174,7 @@ def test_refuses_after_the_longest_time_though_nobody_ended_it(place: Place) -> 
     assert "may not use" in refused(place.protects(begun.key))
 
 
+@pytest.mark.clause("G2.44A(d)", shows="refusal")
 def test_refuses_an_ended_session(place: Place) -> None:
     begun = place.begins(place.handshake())
     assert isinstance(place.protects(begun.key), Concluded)
@@ -233,6 +235,7 @@ def test_the_key_is_generated_here_never_leaves_and_the_circumstance_stands_in_t
     assert told.found == "G2.44(e): Level 3 demanded"
 
 
+@pytest.mark.clause("G2.44A(d)", shows="acceptance")
 def test_the_end_is_destruction_looked_for_and_recorded_and_may_be_asked_again(place: Place) -> None:
     begun = place.begins(place.handshake())
     assert place.held(begun.key) == 1

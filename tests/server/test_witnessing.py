@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from keybroker.config.checkpoints_table import WitnessesTable
+from keybroker.errors import LedgerBroken
 from keybroker.ledger.checkpoints import newest_checkpoint
-from keybroker.ledger.cosignatures import newest_cosigned
+from keybroker.ledger.cosignatures import check_cosignatures, keep_cosignature, newest_cosigned
 from keybroker.ledger.journal import Journal
-from keybroker.ledger.note import read_note
+from keybroker.ledger.note import read_note, read_signature_lines
 from keybroker.ledger.note_keys import CosignatureKey, EcdsaNoteKey, cosigned_message, write_vkey
 from keybroker.ledger.tree import Tree, leaves_of
 from keybroker.server.witnessing import Asked
@@ -124,6 +125,21 @@ def test_keeps_nothing_from_a_witness_with(says: Callable[[Stage], bytes], why: 
         stage.look(stage.asked(place), lambda: stage.said.why())
     assert why in stage.said.why()[0]
     assert stage.cosigned() == []
+
+
+def test_an_audit_finds_a_cosignature_that_its_witness_did_not_make(stage: Stage) -> None:
+    """Of another text, and of another moment; of a key that nobody here knows it says nothing."""
+    ledger, good = stage.journal.ledger, line_at(stage, 1_700_000_000)
+    body = scene.History().note(stage.size).body
+    another = KEY.signature(5, PRIVATE.sign(cosigned_message(body, 5)))
+    later = replace(read_signature_lines(good)[0], signature=bytes(8) + read_signature_lines(good)[0].signature[8:])
+    keep_cosignature(ledger, tree_size=stage.size, line=read_signature_lines(good)[0], at=1)
+    assert check_cosignatures(ledger, [KEY]) == 1
+    for line in (another, later):
+        keep_cosignature(ledger, tree_size=stage.size, line=line, at=1)
+        with pytest.raises(LedgerBroken, match="does not verify"):
+            check_cosignatures(ledger, [KEY])
+        assert check_cosignatures(ledger, [STRANGER]) == check_cosignatures(ledger, []) == 0
 
 
 def test_tells_of_a_witness_that_forgot_and_shows_it_all_again(stage: Stage, tmp_path: Path) -> None:

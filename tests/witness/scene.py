@@ -26,7 +26,7 @@ from keybroker.content.checkpoint import encode_checkpoint
 from keybroker.ledger.merkle import leaf_hash, node_hash
 from keybroker.ledger.note import Note, NoteSignature, read_signature_lines, write_note
 from keybroker.ledger.note_keys import CosignatureKey, EcdsaNoteKey, check_signed, read_vkey, write_vkey
-from keybroker.ledger.proofs import consistency_proof, root_hash
+from keybroker.ledger.proofs import consistency_proof, inclusion_proof, root_hash
 from keybroker.witness.request import write_request
 from tests.cli.command import Done, run_here
 
@@ -58,6 +58,9 @@ class History:
 
     def proof(self, first: int, second: int) -> Sequence[bytes]:
         return consistency_proof(first, second, self._subtree)
+
+    def inclusion(self, index: int, size: int) -> Sequence[bytes]:
+        return inclusion_proof(index, size, self._subtree)
 
     def note(self, size: int, *, origin: str = ORIGIN, root: bytes | None = None) -> Note:
         """Signed by the ledger's key."""

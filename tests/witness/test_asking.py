@@ -7,17 +7,21 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from keybroker.cli.dev.pki import certificate_pem, new_private_key, private_key_pem
+from keybroker.cli.dev.tls_pki import create_tls_authority, tls_server_certificate
 from keybroker.ledger.note import Note, write_note
 from keybroker.ledger.note_keys import CosignatureKey, cosigned_message
 from keybroker.witness.asking import LONGEST_ANSWER, Cosignature, NoAnswer, Remembers, WitnessPlace, ask_cosignature
 from keybroker.witness.asking import ask_last as ask_the_last
-from tests.witness.scene import LEDGER_KEY, ORIGIN, History
+from tests.witness.scene import LEDGER_KEY, ORIGIN, History, init, running
 
 SECONDS = 0.7
 AT = int(time.time())
@@ -120,6 +124,29 @@ def test_waits_no_longer_than_its_time_for_a_witness_that_hangs(says: bytes, slo
         with pytest.raises(NoAnswer):
             ask(place)
         assert time.monotonic() - begun < 3 * SECONDS
+
+
+def test_waits_no_longer_for_a_handshake_that_does_not_end() -> None:
+    """A record of 16 KiB, announced at once and sent an octet at a time."""
+    with witness_that(b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc" + bytes(200), slowly=0.05, stays=True) as plain:
+        place = replace(plain, url=plain.url.replace("http:", "https:"))
+        begun = time.monotonic()
+        with pytest.raises(NoAnswer):
+            ask(place)
+        assert time.monotonic() - begun < 3 * SECONDS
+
+
+def test_refuses_a_witness_whose_certificate_nobody_vouches_for(tmp_path: Path) -> None:
+    authority, private = create_tls_authority(not_before=datetime.now(UTC)), new_private_key()
+    certificate = tls_server_certificate(authority, private.public_key(), not_before=datetime.now(UTC))
+    directory = tmp_path / "w"
+    key = init(directory, certificate="tls.pem", **{"private-key": "tls.key"})
+    (directory / "tls.pem").write_bytes(certificate_pem(certificate))
+    (directory / "tls.key").write_bytes(private_key_pem(private))
+    with running(directory) as witness:
+        place = WitnessPlace(url=f"https://127.0.0.1:{witness.port}", key=key, timeout_seconds=5)
+        with pytest.raises(NoAnswer, match="CERTIFICATE_VERIFY_FAILED"):
+            ask(place)
 
 
 def test_nobody_there_is_no_answer() -> None:

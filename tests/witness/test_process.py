@@ -18,7 +18,7 @@ import pytest
 from keybroker.cli.dev.pki import certificate_pem, new_private_key, private_key_pem
 from keybroker.cli.dev.tls_pki import create_tls_authority, tls_server_certificate
 from keybroker.ledger.note import read_note, write_note
-from keybroker.ledger.note_keys import CosignatureKey, read_vkey
+from keybroker.ledger.note_keys import CosignatureKey, read_vkey, write_vkey
 from keybroker.witness.__main__ import main
 from keybroker.witness.asking import WitnessPlace, ask_cosignature, ask_last
 from tests import faults
@@ -306,6 +306,20 @@ def test_shows_what_it_is_before_it_saw_anything(tmp_path: Path) -> None:
     facts = json.loads(_show(tmp_path / "w").stdout)
     assert (facts["tree_size"], facts["forked"], facts["against"]) == (None, False, [])
     assert read_vkey(facts["vkey"]) == key
+
+
+def test_says_the_same_in_plain_text(cosigned_six: Path, tmp_path: Path) -> None:
+    options = {"name": "w", "origin": ORIGIN, "ledger-key": write_vkey(LEDGER_KEY), "listen": "127.0.0.1:0"}
+    words = [word for name, value in options.items() for word in (f"--{name}", value)]
+    times = ("--silence-seconds", 9, "--clock-seconds", 1)
+    made = run_here("witness", "init", "--directory", tmp_path / "w", *words, *times)
+    assert made.returncode == 0, made.stderr
+    assert "w+" in made.stdout
+    assert "PRIVATE" not in made.stdout
+    shown = run_here("witness", "show", "--directory", cosigned_six)
+    assert (shown.returncode, ORIGIN in shown.stdout, HONEST.root(6).hex() in shown.stdout) == (0, True, True)
+    refused = run_here("witness", "show", "--directory", tmp_path)
+    assert (refused.returncode, "keybroker witness init" in refused.stderr) == (78, True)
 
 
 def _show(directory: Path) -> Done:

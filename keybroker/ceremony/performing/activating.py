@@ -19,6 +19,7 @@ from keybroker.ceremony.performing.receiving import NOT_MADE, take_package
 from keybroker.ceremony.performing.stage import Stage
 from keybroker.ceremony.plan import Side
 from keybroker.ceremony.proof_of_possession import BY
+from keybroker.clause import clause
 from keybroker.errors import NotPermitted
 from keybroker.hsm.possession import prove_agreement, prove_symmetric
 from keybroker.hsm.wrapping_pair import destroy_wrapping_pair
@@ -30,6 +31,7 @@ from keybroker.terms import ContentKind, KeyAlgorithm, KeyLabel, Operation
 DESTROYED = "destroyed in the module, and searched for: what was wrapped to it opens nowhere"
 
 
+@clause("G2.22G")
 def activate_transferred(stage: Stage) -> Done:
     """Each key proves that it is here, its wrapping key is destroyed, and from this entry on it is used here alone."""
     packed, conducted = take_package(stage), adapter_of(stage).is_conducted
@@ -63,6 +65,7 @@ def _proof(stage: Stage, moved: MovedKey) -> Json:
     return {"by": BY[policy.algorithm], "key": label, "proof": proof.hex()}
 
 
+@clause("G2.56", "G2.60", "G2.61")
 def _request(stage: Stage, label: KeyLabel) -> bytes:
     """A Certificate Signing Request, down the line: one that was signed before an interruption is given again."""
     key = stage.hall.line.register.refresh().keys[label]

@@ -17,6 +17,7 @@ from keybroker.ceremony.performing.making import new_label
 from keybroker.ceremony.performing.stage import Stage
 from keybroker.ceremony.room import Answered
 from keybroker.ceremony.steps import StepName
+from keybroker.clause import clause
 from keybroker.content import decode
 from keybroker.content.assembly import assemble
 from keybroker.errors import KeybrokerError, NotPermitted
@@ -31,6 +32,7 @@ from keybroker.signing import Ask, sign_batch
 from keybroker.terms import Caller, CallerKind, ContentKind, KeyLabel, KeyState, Operation, RequestId, SystemName
 
 
+@clause("G2.56", "G2.60", "G2.61")
 def make_request(stage: Stage) -> Done:
     """A Certificate Signing Request by the key itself: proof that this module holds it."""
     key = _enrolling(stage)
@@ -52,6 +54,7 @@ def _written_request(stage: Stage, key: RegisteredKey) -> tuple[str, bytes]:
     return name, whole
 
 
+@clause("G2.56", "G2.60", "G2.61")
 def make_root_certificate(stage: Stage) -> Done:
     """The Root OCA Certificate signs itself (SEC G2.60(a)): what is to be signed was prepared and is judged here."""
     key = _enrolling(stage)
@@ -106,6 +109,7 @@ def _chain(stage: Stage, octets: bytes) -> tuple[bytes, ...]:
     return chain
 
 
+@clause("G2.56", "G2.60", "G2.61")
 def signed(stage: Stage, key: RegisteredKey, operation: Operation, kind: ContentKind, octets: bytes) -> bytes:
     """Down the line, under a name of this ceremony: the whole signed document. Raises: the Refusal or Fault."""
     at = stage.hall.now()

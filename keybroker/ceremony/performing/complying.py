@@ -11,6 +11,7 @@ from datetime import datetime
 
 from keybroker.ceremony.performing.stage import Stage
 from keybroker.ceremony.plan import PlannedKey
+from keybroker.clause import clause
 from keybroker.errors import NotPermitted
 from keybroker.gates.readiness import Outlook, shut_gates
 from keybroker.policy.model import Policy, RegisteredKey
@@ -23,6 +24,7 @@ _OF_THE_SYSTEM = frozenset({"validated-module", "information-classification-modu
 
 # SEC G2.22I(b)(ii): "the system to which the Secret Key Material and any other associated information is transferred
 # complies with the requirements of Section G".
+@clause("G2.22I(b)(ii)")
 def check_complies(stage: Stage) -> tuple[str, ...]:
     """What was found of each key's purpose, one line each. Raises: NotPermitted, with all that is amiss."""
     hall, at = stage.hall, stage.hall.now()

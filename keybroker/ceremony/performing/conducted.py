@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 from keybroker.ceremony.performing.stage import Stage
+from keybroker.clause import clause
 from keybroker.errors import ModuleDisagrees, NotPermitted
 from keybroker.hsm.attributes import expected
 from keybroker.hsm.generate import IDENTIFIER_OCTETS, check_made
@@ -21,6 +22,7 @@ from keybroker.policy.model import Policy
 from keybroker.terms import KeyLabel, Provenance
 
 
+@clause("G2.22I(a)(i)", "G2.22I(a)(ii)")
 def adapter_of(stage: Stage) -> TransferAdapter:
     """The mechanism that was approved, which is this module's own. Raises: NotPermitted."""
     terms, facts = stage.plan.transfer, stage.hall.token.profile.wrapping

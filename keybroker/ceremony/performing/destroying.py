@@ -15,6 +15,7 @@ from keybroker.ceremony.performing.conducted import objects_of
 from keybroker.ceremony.performing.done import Done
 from keybroker.ceremony.performing.stage import Stage
 from keybroker.ceremony.room import Answered
+from keybroker.clause import clause
 from keybroker.errors import ModuleDisagrees
 from keybroker.hsm.destruction import UNPROVEN, destroy_key, is_absent
 from keybroker.keys.acts import Act
@@ -40,6 +41,7 @@ _DIRECTORY_TOLD = (
 )
 
 
+@clause("G5.13(c)", "G5.24(c)")
 def count_copies(stage: Stage) -> Done:
     """Every copy that anybody knows of, shown before the first is touched."""
     keys: list[Json] = []
@@ -89,6 +91,7 @@ class Gone:
         }
 
 
+@clause("G5.13(c)", "G5.24(c)")
 def destroy_copies(stage: Stage) -> Done:
     """Each copy: destroyed here and searched for, or signed for. What an interruption left is gone on with."""
     keys: list[Json] = []
@@ -187,6 +190,7 @@ def _how(answer: str) -> str:
     return said
 
 
+@clause("G5.13(c)", "G5.24(c)")
 def confirm_destruction(stage: Stage) -> Done:
     """The module is searched once more, and everybody signs that nothing is left to account for."""
     destroyed = next(each.entry for each in stage.held.steps if each.entry.step == "destroy-copies")

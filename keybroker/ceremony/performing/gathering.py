@@ -8,6 +8,7 @@ from hashlib import sha256
 from keybroker.ceremony.performing.done import Done
 from keybroker.ceremony.performing.stage import Stage
 from keybroker.ceremony.plan import Condition
+from keybroker.clause import clause
 from keybroker.ledger.model import Json
 
 
@@ -35,6 +36,7 @@ def check_module(stage: Stage) -> Done:
     return Done(facts=facts)
 
 
+@clause("G2.22I(b)(i)")
 def tick_conditions(stage: Stage) -> Done:
     """SEC G2.22I(b)(i): "in compliance with any conditions that may be specified by the SMKI PMA in its approval"."""
     ticked: list[Json] = []

@@ -7,6 +7,7 @@ from hashlib import sha256
 from keybroker.ceremony.performing.done import Done
 from keybroker.ceremony.performing.stage import Stage
 from keybroker.ceremony.plan import PlannedKey
+from keybroker.clause import clause
 from keybroker.hsm.generate import find_generated, generate_key
 from keybroker.keys.acts import Act, ActivateKey, KeyGenerated, OrderKey
 from keybroker.keys.life_acts import RenewKey
@@ -19,6 +20,7 @@ def new_label(stage: Stage) -> KeyLabel:
     return KeyLabel(key.successor or key.label)
 
 
+@clause("G5.13(b)", "G5.24(b)")
 def make_key(stage: Stage) -> Done:
     """The module makes the key, or has made it already: nothing else may bear a label that this ceremony holds."""
     key, label = stage.plan.keys[0], new_label(stage)
@@ -48,6 +50,7 @@ def activate_key(stage: Stage) -> Done:
     return Done(facts={"key": label}, acts=(ActivateKey(label=label),))
 
 
+@clause("G5.13(b)", "G5.24(b)")
 def switch_keys(stage: Stage) -> Done:
     """The successor is of use from the moment in which its predecessor is not."""
     key = stage.plan.keys[0]

@@ -26,6 +26,7 @@ from keybroker.ceremony.performing.stage import Stage
 from keybroker.ceremony.performing.transferring import destination
 from keybroker.ceremony.plan import PlannedKey
 from keybroker.ceremony.steps import StepName
+from keybroker.clause import clause
 from keybroker.errors import ModuleDisagrees, NotPermitted
 from keybroker.hsm.attributes import key_identifier
 from keybroker.hsm.destruction import destroy_key
@@ -45,6 +46,7 @@ ATTESTED = "Those who sign this entry saw this pair made in this module: its pri
 NOT_MADE = "none was made: the maker's tool moved the keys"
 
 
+@clause("G2.22I(b)(ii)")
 def offer_wrapping_key(stage: Stage) -> Done:
     """A pair in this module, or the one that stands there already, and what is known of the module.
 
@@ -77,6 +79,7 @@ def _pair(stage: Stage) -> bytes:
     return wrapping_pair(stage.hall.token, name) or make_wrapping_pair(stage.hall.token, name)
 
 
+@clause("G2.22H(a)", "G2.22H(b)")
 def import_keys(stage: Stage) -> Done:
     """The keys stand in this module, and may not be used. Their certificates are this system's from now on (G2.22H)."""
     adapter, name = adapter_of(stage), give(stage, OFFER)
@@ -157,6 +160,7 @@ def _stands(stage: Stage, wrapped: WrappedKey) -> bool:
     return whole
 
 
+@clause("G2.22H(a)", "G2.22H(b)")
 def _imported(stage: Stage, planned: PlannedKey, moved: MovedKey) -> list[Act]:
     """What the register then says: ordered and installed, certified by the very chain that came, revoked if it was."""
     label, text = KeyLabel(moved.key), planned.eui or moved.eui

@@ -20,6 +20,7 @@ from keybroker.ceremony.performing.stage import Stage
 from keybroker.ceremony.plan import PlannedKey
 from keybroker.ceremony.proof_of_possession import check_possession
 from keybroker.ceremony.steps import StepName
+from keybroker.clause import clause
 from keybroker.errors import NotPermitted
 from keybroker.hsm.destruction import Destruction, destroy_key
 from keybroker.keys.acts import Act
@@ -45,6 +46,7 @@ class _Settled:
     known: bool
 
 
+@clause("G2.22G", "G2.22I(b)")
 def settle_source(stage: Stage) -> Done:
     """The proof is read and checked, key for key; the word is typed; then the key goes."""
     # 1. What the destination is to have.

@@ -13,6 +13,7 @@ from keybroker.ceremony.performing.done import Done
 from keybroker.ceremony.performing.leaving import check_can_leave, common_oaep, officer_of
 from keybroker.ceremony.performing.stage import Stage
 from keybroker.ceremony.proof_of_possession import challenge
+from keybroker.clause import clause
 from keybroker.errors import NotPermitted
 from keybroker.hsm.profile_sections import TransferAdapter
 from keybroker.hsm.wrapped_key import encode_wrapped_key
@@ -27,6 +28,7 @@ from keybroker.terms import CopyKind, KeyLabel, KeyState
 IRREVOCABLE = "From this entry on this system never uses these keys again, whatever becomes of the transfer."
 
 
+@clause("G2.22G")
 def withhold_key(stage: Stage) -> Done:
     """The source's word that it uses the keys no more. Nothing is given up before a good offer is here, and the keys
     are such as can leave for it."""

@@ -15,6 +15,7 @@ from hashlib import sha256
 from keybroker.ceremony.performing.certifying import ceremony_caller
 from keybroker.ceremony.performing.stage import Stage
 from keybroker.ceremony.plan import PlannedKey
+from keybroker.clause import clause
 from keybroker.content import decode
 from keybroker.content.assembly import assemble
 from keybroker.errors import KeybrokerError, Refusal
@@ -58,6 +59,7 @@ class Message:
         return f"{self.key}.use-{self.number}.signed"
 
 
+@clause("G2.56", "G2.60", "G2.61")
 def use(stage: Stage, line: Line, message: Message) -> None:
     """Down the line, which judges it like any other. One that is refused leaves no file: the record tells of it.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from keybroker.clause import clause
 from keybroker.errors import PersonMayNotAct
 from keybroker.gates.people.asked import ActDemand, Asked, PeopleSettings
 from keybroker.gates.people.engagements import Stay, engagements_of
@@ -45,6 +46,7 @@ def judge_person(
     return (enrolled(asked), *vetted(asked), *excluded(asked), *where)
 
 
+@clause("G4.1", "G4.4")
 def check_may_act(name: str, *, act: ActDemand, standing: Standing, settings: PeopleSettings, at: datetime) -> None:
     """Raises: PersonMayNotAct with every finding; its sentence tells the first that refuses and counts the others."""
     findings = judge_person(name, act=act, standing=standing, settings=settings, at=at)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 
+from keybroker.clause import clause
 from keybroker.gates.people.asked import Asked, told
 from keybroker.gates.people.word import is_doubted
 from keybroker.statement.payloads import Engagement, Person
@@ -41,6 +42,7 @@ class Stay:
         return f"{self.activity} on {self.system} since {told(self.since)}{end}"
 
 
+@clause("G2.22B(c)", "G2.22B(d)", "G2.23", "G2.24", "G3.12", "G3.13")
 def engagements_of(asked: Asked) -> tuple[Stay, ...]:
     """Every engagement that anybody but the person told of, once each."""
     held = [(statement, said) for statement, said in asked.standing.ever(Person) if said.person == asked.name]

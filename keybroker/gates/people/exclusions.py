@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
+from keybroker.clause import clause
 from keybroker.gates.people.asked import Asked, passed, refused, told
 from keybroker.gates.people.engagements import DEVELOPMENT, PRIVILEGED, Stay, engagements_of
 from keybroker.gates.people.months import months_after
@@ -56,6 +57,7 @@ def excluded(asked: Asked) -> tuple[Finding, ...]:
             assert_never(system)
 
 
+@clause("G2.22B(d)", "G2.23", "G2.24", "G3.12", "G3.13")
 def free_from(bars: Bars, at: datetime) -> datetime | None:
     """The first moment from ``at`` on at which none holds, as things are known now; None while one has no end."""
     while holding := bars(at):
@@ -69,6 +71,7 @@ def free_from(bars: Bars, at: datetime) -> datetime | None:
 # SEC G2.22B(d): "any person that is authorised as a Privileged Person in relation to a relevant system is not,
 # including for a period of a least six months following the date on which they cease to be authorised as such [...],
 # authorised as a Privileged Person in relation to the other relevant system". Nothing shortens it.
+@clause("G2.22B(d)")
 def _privileged_elsewhere(asked: Asked, stays: _Stays) -> Finding:
     other = _OTHER[asked.settings.system]
     concerned = [stay for stay in stays if stay.system is other and stay.activity == PRIVILEGED]
@@ -90,6 +93,7 @@ def _privileged_elsewhere(asked: Asked, stays: _Stays) -> Finding:
 # a relevant system is not, including for a period of at least 24 months (or such shorter period as may be approved by
 # the Security Sub-Committee) following the date on which they cease to be so engaged [...], engaged in the development
 # or customisation of bespoke firmware or software relating to the other relevant system".
+@clause("G2.22B(c)")
 def _developed_elsewhere(asked: Asked, stays: _Stays) -> Finding:
     other, shortening = _OTHER[asked.settings.system], shortening_of(asked)
     concerned = [stay for stay in stays if stay.system is other and stay.activity == DEVELOPMENT]
@@ -113,6 +117,7 @@ def _developed_elsewhere(asked: Asked, stays: _Stays) -> Finding:
 # SEC G2.24, and G3.13 with the systems exchanged: an individual "(a) is not at the same time also engaged in [...] any
 # User Systems; and (b) has not been engaged in any activity described in paragraph (a) for a period of time which the
 # DCC reasonably considers to be appropriate".
+@clause("G2.23", "G2.24", "G3.12", "G3.13")
 def _independent(asked: Asked, stays: _Stays) -> Finding:
     of_the_dcc, period = asked.settings.is_of_the_dcc, asked.settings.cooling_off
     concerned = [stay for stay in stays if (stay.system is _USERS) is of_the_dcc]
@@ -137,6 +142,7 @@ def _independent(asked: Asked, stays: _Stays) -> Finding:
 # SEC G4.8: "Where the DCC is required to ensure that any two Systems [...] are Separated" (G2.20(c)), it shall "(a)
 # ensure that no person is a Privileged Person in relation to both of those Systems; or (b) [...] establishes additional
 # controls". The broker has none of (b) to offer, so it holds to (a).
+@clause("G4.8")
 def _separated(asked: Asked, stays: _Stays) -> Finding:
     privileged = [stay for stay in stays if stay.activity == PRIVILEGED and stay.system is not _USERS]
     here = {asked.settings.system} if asked.act.privileged else set()

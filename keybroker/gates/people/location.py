@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from keybroker.clause import clause
 from keybroker.gates.people.asked import Asked, passed, refused
 from keybroker.gates.people.word import NoWord, Word, word_in_force
 from keybroker.statement.payloads import Location
@@ -13,12 +14,14 @@ _CLAUSE = "G3.23"
 _RULE = "person-in-united-kingdom"
 
 
+@clause("G4.2", "G4.3", "G4.5", "G4.6")
 def location_of(asked: Asked) -> Word[Location] | NoWord:
     return word_in_force(asked, Location, lambda said: said.of == "person" and said.subject == asked.name)
 
 
 # SEC G3.23: "is located, operated, configured, tested and maintained in the United Kingdom by User Personnel who are
 # located in the United Kingdom."
+@clause("G3.23", "G3.24")
 def in_united_kingdom(asked: Asked) -> Finding:
     """For acts on keys and modules in scope."""
     located = location_of(asked)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from calendar import monthrange
 from datetime import datetime
 
+from keybroker.clause import clause
 
+
+@clause("G2.22B(c)", "G2.22B(d)")
 def months_after(moment: datetime, months: int) -> datetime:
     """The same day and time of a later month; where it has no such day, midnight at its end ("at least").
 

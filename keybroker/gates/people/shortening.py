@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from keybroker.clause import clause
 from keybroker.gates.people.asked import Asked, told
 from keybroker.gates.people.engagements import Stay
 from keybroker.gates.people.word import Word, last_word
@@ -18,6 +19,7 @@ class Shortening:
 
     word: Word[CommitteeOpinion] | None
 
+    @clause("G2.22B(c)")
     def end(self, stay: Stay, full: datetime | None, at: datetime) -> datetime | None:
         """When the exclusion that follows ``stay`` ends, ``full`` without the opinion.
 
@@ -43,6 +45,7 @@ class Shortening:
         return moment(self.word.payload.until)
 
 
+@clause("G2.22B(c)")
 def shortening_of(asked: Asked) -> Shortening:
     return Shortening(
         word=last_word(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
+from keybroker.clause import clause
 from keybroker.gates.people.asked import Asked, passed, refused, told
 from keybroker.gates.people.engagements import PRIVILEGED, engagements_of
 from keybroker.gates.people.location import UNITED_KINGDOM, location_of
@@ -46,6 +47,7 @@ def person_of(asked: Asked) -> Word[Person] | NoWord:
     return word_in_force(asked, Person, lambda said: said.person == asked.name)
 
 
+@clause("G4.1", "G4.4")
 def vetted(asked: Asked) -> tuple[Finding, ...]:
     """What another said of the person: that he did at all, and, where it counts, every part of it."""
     word = person_of(asked)
@@ -57,6 +59,7 @@ def vetted(asked: Asked) -> tuple[Finding, ...]:
     return (vouched, _role(asked, said), _clearance(asked, said), _screening(asked, said), *checked)
 
 
+@clause("G4.1", "G4.4")
 def _vouched_for(asked: Asked, word: Word[Person] | NoWord) -> Finding:
     rule, clause = "person-vouched-for", asked.clause(user="G4.1(a), G5.22(c)", dcc="G4.4(a), G5.9(f)")
     expected = f"a person statement in force of {asked.name}, by another attester"
@@ -84,6 +87,7 @@ def _role(asked: Asked, said: Person) -> Finding:
 
 # SEC G4.1(b), G4.4(b): "annually review the security clearance held by each such individual and ensure that it
 # continues to be appropriate".
+@clause("G4.1", "G4.4")
 def _clearance(asked: Asked, said: Person) -> Finding:
     rule, clause = "person-cleared", asked.clause(user="G4.1(b)", dcc="G4.4(b)")
     reviewed = moment(said.clearance.reviewed)
@@ -105,6 +109,7 @@ def _clearance(asked: Asked, said: Person) -> Finding:
 # SEC G4.3, G4.6: "where they are located in the United Kingdom [...] British Standard BS 7858:2012 [...] or any
 # equivalent to that British Standard which updates or replaces it"; elsewhere that, "or any comparable national
 # standard applying in the jurisdiction in which they are located".
+@clause("G4.2", "G4.3", "G4.5", "G4.6")
 def _screening(asked: Asked, said: Person) -> Finding:
     """Of whom nobody says where he is, the British Standard is asked: it satisfies either paragraph."""
     located = location_of(asked)
@@ -123,6 +128,7 @@ def _screening(asked: Asked, said: Person) -> Finding:
     return refused(rule, clause, expected=expected, found=found, reason=reason, remedy=_STATE_IT)
 
 
+@clause("G1.2", "G1.3", "G4.2", "G4.3", "G4.5", "G4.6")
 def _is_bs_7858(standard: str) -> bool:
     """Undated it is the edition in force."""
     found = _bs_7858(standard)
@@ -131,6 +137,7 @@ def _is_bs_7858(standard: str) -> bool:
 
 # SEC G4.7: "The DCC shall ensure that each member of DCC Personnel who is a Privileged Person has passed a Security
 # Check before being given any access to Data held on the DCC Total System."
+@clause("G4.7")
 def _security_check(asked: Asked, said: Person) -> Finding:
     rule, clause = "person-security-checked", "G4.7"
     if not (asked.act.privileged or _is_privileged(asked)):

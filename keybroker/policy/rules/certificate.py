@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 
+from keybroker.clause import clause
 from keybroker.content.certificate import TbsCertificate
 from keybroker.content.signed_object import ECDSA_WITH_SHA256
 from keybroker.content.x509_names import OrganisationName
@@ -162,6 +163,7 @@ def findings(content: TbsCertificate, key: RegisteredKey, policy: Policy, situat
     return (*of_every, *request.findings(content), *ecos.findings(content, policy, situation))
 
 
+@clause("G2.60(a)", "G2.61(a)")
 def claims(content: TbsCertificate, key: RegisteredKey) -> tuple[Claim, ...]:
     """The serial number, once; what became of it, for revocation lists; whose the certified key is."""
     constraints, named = content.extensions.basic_constraints, content.subject.named

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from keybroker.clause import clause
 from keybroker.content.duis.model import DuisDocument, SupplierCertificates
 from keybroker.content.model import GbcsCommand
 from keybroker.content.trust_anchor_cells import CellUsage, TrustAnchorCell
@@ -225,6 +226,7 @@ def findings(command: GbcsCommand, situation: Situation) -> tuple[Finding, ...]:
     )
 
 
+@clause("G2.22B(a)", "G2.44(a)")
 def claims(command: GbcsCommand) -> tuple[Claim, ...]:
     """The RequestID of the incoming Supplier's Service Request: it is acted on once."""
     request = command.service_request

@@ -5,6 +5,7 @@ SEC G2.44(b), G3.22; GBCS key agreement (handbook 1.8, 3.2).
 
 from __future__ import annotations
 
+from keybroker.clause import clause
 from keybroker.policy.certificates import CertificateUnfit
 from keybroker.policy.model import Situation
 from keybroker.policy.relying import DeviceCertificateFacts, rely_on_device
@@ -77,6 +78,7 @@ RULES: tuple[Rule, ...] = (
 )
 
 
+@clause("G2.44(b)")
 def device_findings(
     chain: tuple[bytes, ...], peer: bytes, device: EntityIdentifier, situation: Situation
 ) -> tuple[Finding, ...]:

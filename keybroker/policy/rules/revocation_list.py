@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from keybroker.clause import clause
 from keybroker.content.revocation_list import TbsCertList
 from keybroker.policy.certificates import authority_identity
 from keybroker.policy.claim import Claim, Increasing, Known, Succession
@@ -177,6 +178,7 @@ def findings(content: TbsCertList, key: RegisteredKey, policy: Policy, situation
 # issuer". G2.60(c) and G2.61(c): the ARL is the Root's and lists CAs, the CRL an Issuing OCA's and lists others.
 # RFC 5280 section 3.3: "An entry MUST NOT be removed from the CRL until it appears on one regularly scheduled CRL
 # issued beyond the revoked certificate's validity period."
+@clause("G2.60(c)", "G2.61(c)")
 def claims(content: TbsCertList, key: RegisteredKey, situation: Situation) -> tuple[Claim, ...]:
     """A greater number, certificates of one kind, and the place of the last list."""
     issuer = authority_identity(key.public_key)

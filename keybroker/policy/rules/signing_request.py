@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 
+from keybroker.clause import clause
 from keybroker.content import object_identifier as oid
 from keybroker.content.signing_request import CertificationRequestInfo
 from keybroker.content.x509_extensions import KeyUsageBit
@@ -155,6 +156,7 @@ def findings(content: CertificationRequestInfo, key: RegisteredKey, policy: Poli
     )
 
 
+@clause("G2.56(b)", "G2.60(b)", "G2.61(b)", "G3.29(b)")
 def claims(content: CertificationRequestInfo, key: RegisteredKey) -> tuple[Claim, ...]:
     """A Key Agreement key, known by the usage that it asks for, signs one request and no other."""
     if content.extensions.key_usage != _AGREEMENT:
