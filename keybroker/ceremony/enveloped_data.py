@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Callable
 
 from cryptography import x509
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256 as HASH
@@ -100,7 +100,7 @@ def receiving_key_of(certificate: bytes) -> rsa.RSAPublicKey:
     """Raises: CmsUnfit for what is no certificate (DER) of an RSA key of 3072 bits and exponent 65537."""
     try:
         key = x509.load_der_x509_certificate(certificate).public_key()
-    except ValueError as error:
+    except (ValueError, UnsupportedAlgorithm) as error:
         raise unfit("a certificate in DER", "something else") from error
     if not isinstance(key, rsa.RSAPublicKey) or key.key_size != RSA_BITS or key.public_numbers().e != 65537:
         raise unfit(f"a receiving certificate (RSA, {RSA_BITS} bits)", "that of another key")

@@ -15,7 +15,7 @@ from os import urandom
 from typing import assert_never
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -85,7 +85,7 @@ def check_request(der: bytes, public_key: bytes, known: Set[int]) -> None:
         request = x509.load_der_x509_csr(der)
         key = request.public_key()
         r, _ = decode_dss_signature(request.signature)
-    except ValueError as error:
+    except (ValueError, UnsupportedAlgorithm) as error:
         raise ProtectionInvalid("the proof is not a Certificate Signing Request in DER") from error
     found = (
         key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
@@ -43,7 +44,7 @@ def read_recipient(spki: bytes) -> Recipient:
     try:
         key = load_der_public_key(spki)
         again = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    except ValueError as error:
+    except (ValueError, UnsupportedAlgorithm) as error:
         raise _malformed("octets that cannot be read") from error
     if not isinstance(key, rsa.RSAPublicKey) or again != spki:
         raise _malformed("another key, or another encoding than DER")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -25,7 +26,7 @@ def check_only_tls13(certificate: bytes, private_key: bytes, environment: Mappin
         raise ConfigurationInvalid(f"{VARIABLE} is not what the supervisor sets: start the broker with keybroker serve")
     try:
         public_key = x509.load_pem_x509_certificate(certificate).public_key()
-    except ValueError as error:
+    except (ValueError, UnsupportedAlgorithm) as error:
         raise ConfigurationInvalid("not a PEM certificate", where="server.certificate") from error
     if not isinstance(public_key, ec.EllipticCurvePublicKey):
         raise ConfigurationInvalid("expected an ECDSA key, so that TLS 1.2 finds no suite", where="server.certificate")

@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from joserfc.jwk import ECKey
@@ -43,7 +44,10 @@ class Attester:
 
 def public_key_of(certificate: bytes) -> ec.EllipticCurvePublicKey:
     """Raises: ValueError for what is no certificate (DER) of a P-256 key."""
-    key = x509.load_der_x509_certificate(certificate).public_key()
+    try:
+        key = x509.load_der_x509_certificate(certificate).public_key()
+    except UnsupportedAlgorithm as error:
+        raise ValueError("a certificate of a P-256 key") from error
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise ValueError("a certificate of a P-256 key")  # noqa: TRY004 - one kind of error for what is no such certificate
     return key
