@@ -16,10 +16,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import final
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-
 from keybroker.clause import clause
+from keybroker.config.anchors import device_anchors, own_anchors
 from keybroker.config.around import Around, machine_mark
 from keybroker.config.clock_watch import ClockWatch, watch_of
 from keybroker.config.disciplining import check_another_source, disciplining_files
@@ -228,8 +226,8 @@ def _configuration(sources: Sources, file: ConfigurationFile) -> Configuration:
         file=file,
         policies=read_policies(sources.policies),
         profile=read_profile(packaged_profile(file.module.profile), name=file.module.profile),
-        anchors=_anchors(sources, file),
-        device_anchors=_device_anchors(sources, file),
+        anchors=own_anchors(sources, file),
+        device_anchors=device_anchors(sources, file),
         callers={entry.identity: entry.caller() for entry in file.caller},
     )
     check_one_party(configuration, None)
@@ -416,24 +414,3 @@ def build_line(configuration: Configuration, pin: Callable[[], str], *, worker: 
         surroundings=build_surroundings(configuration, watch, remembered, witnessed),
     )
     return Works(line=line, register=register, journal=journal, ledger=ledger, token=token, watch=watch)
-
-
-def _anchors(sources: Sources, file: ConfigurationFile) -> tuple[Anchor, ...]:
-    listed = [(name, False) for name in file.anchors.certificates] + [
-        (name, True) for name in file.anchors.test_certificates
-    ]
-    return tuple(anchor for name, test in listed for anchor in _read_anchors(sources, name, test=test))
-
-
-def _device_anchors(sources: Sources, file: ConfigurationFile) -> tuple[Anchor, ...]:
-    test = file.deployment.kind is DeploymentKind.TEST
-    listed = file.anchors.device_certificates
-    return tuple(anchor for name in listed for anchor in _read_anchors(sources, name, test=test))
-
-
-def _read_anchors(sources: Sources, name: str, *, test: bool) -> list[Anchor]:
-    try:
-        certificates = x509.load_pem_x509_certificates(sources.anchors[name])
-    except ValueError as error:
-        raise ConfigurationInvalid(f"{name} holds no PEM certificate", where="anchors") from error
-    return [Anchor(der=certificate.public_bytes(Encoding.DER), test=test) for certificate in certificates]

@@ -16,8 +16,8 @@ _PAGE = 2000
 
 
 def bodies(ledger: Reader, first: int, before: int) -> Iterator[tuple[int, dict[str, Json]]]:
-    """Leaf index and body of each record in a range, as far as the ledger reaches. Of a record that was changed it
-    notices nothing: ``verify`` does.
+    """Leaf index and body of each record in a range, as far as the ledger reaches, but for those that were aged out.
+    Of a record that was changed it notices nothing: ``verify`` does.
 
     Raises: LedgerUnavailable, LedgerBroken.
     """
@@ -29,8 +29,7 @@ def bodies(ledger: Reader, first: int, before: int) -> Iterator[tuple[int, dict[
             page: list[Any] = list(connection.execute(of_page))
         if not page:
             return
-        for index, octets in page:
-            yield index, json.loads(octets)
+        yield from ((index, json.loads(octets)) for index, octets in page if octets)
         first = page[-1][0] + 1
 
 

@@ -258,7 +258,7 @@ class GetRecordResponse(_message.Message):
     RECORD_FIELD_NUMBER: _builtins.int
     LEAF_HASH_FIELD_NUMBER: _builtins.int
     record: _builtins.bytes
-    """Canonical JSON (RFC 8785), as hashed."""
+    """Canonical JSON (RFC 8785), as hashed. Empty where the record was aged out: its leaf hash alone is kept."""
     leaf_hash: _builtins.bytes
     """SHA-256(0x00 || record), RFC 9162 section 2.1.1."""
     def __init__(
