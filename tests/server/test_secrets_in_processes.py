@@ -190,7 +190,19 @@ def test_a_process_that_keeps_to_itself_leaves_no_core(
 
 
 SUPERVISOR = ["keybroker.server"]
-WORKER = ["keybroker.server.worker", "--name", "a-0", "--listen", "a:1", "--control", "0", "--broker", "b"]
+WORKER = [
+    "keybroker.server.worker",
+    "--name",
+    "a-0",
+    "--listen",
+    "a:1",
+    "--control",
+    "0",
+    "--broker",
+    "b",
+    "--since",
+    "0",
+]
 
 
 @pytest.mark.parametrize("command", [SUPERVISOR, WORKER], ids=["supervisor", "worker"])
