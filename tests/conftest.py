@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 # Before gRPC is loaded: forked for a terminal (pexpect), a process that uses it would start its threads again in the
 # child, which then dies before the command takes its place.
@@ -27,6 +28,13 @@ from keybroker.cli.dev.deployment import DEFAULT_KEYS, Deployment, DevKey, creat
 from keybroker.client import AsyncBroker, Broker
 from keybroker.terms import KeyPurpose
 from tests.ledger.record_fields import unlisted
+
+
+@pytest.fixture(autouse=True)
+def log_as_it_was() -> Iterator[None]:
+    """Where a test ran a command or a service in this process, the next one's log does not go to its closed stream."""
+    yield
+    structlog.reset_defaults()
 
 
 @dataclass(slots=True, kw_only=True)

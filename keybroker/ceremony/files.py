@@ -16,7 +16,7 @@ def write_durably(path: Path, octets: bytes, *, private: bool = False) -> Path:
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700 if private else 0o777)
         mode = 0o600 if private else 0o644
         # Nobody else's file is written to, nor what a link points at.
         beside.unlink(missing_ok=True)

@@ -93,10 +93,14 @@ def _root(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The entry point. Ends the process."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    as_json = "--json" in given
     # Whatever is asked, a PIN may come to stand in this process.
     forbid_dumps()
+    answer(list(sys.argv[1:] if arguments is None else arguments))
+
+
+def answer(given: list[str]) -> None:
+    """Do what is asked and end the process, whose memory is the caller's affair. Raises: SystemExit."""
+    as_json = "--json" in given
     if _called(given) != "serve":
         # What the transport would print, the command says in its own words.
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")

@@ -9,10 +9,12 @@ from typing import NamedTuple
 
 from sqlalchemy import bindparam, delete, select
 
+from keybroker.content.model import AuditCheckpoint
 from keybroker.errors import (
     EvidenceSpent,
     KeybrokerError,
     LedgerBroken,
+    NotPermitted,
     OutcomeUnknown,
     RequestRepeated,
     ThresholdExceeded,
@@ -173,6 +175,10 @@ class Intending:
 
     def _intent(self, item: Draft, before: Before | None = None) -> Intent | Refused:
         permit = item.permit
+        content = permit.decision.content
+        if isinstance(content, AuditCheckpoint) and content.tree_size > self._turn.size:
+            told = f"a checkpoint of {content.tree_size} records is of no ledger that has {self._turn.size}"
+            return self._refused(refused_in_turn(item, NotPermitted(told)))
         if not permit.claims and not permit.counts:
             return self._begun(item, _NOTHING)
         own = before.intent if before is not None and before.state in record.MAY_TAKE_AGAIN else None
@@ -232,7 +238,7 @@ class Intending:
         """Nothing is counted or taken for it; it is kept until its User says what becomes of it."""
         which = communication_of(item)
         refused = refused_in_turn(item, error)
-        told = self._quarantining.told(which, tallied.exceeded)
+        told = self._quarantining.told(which, tallied.exceeded, item.permit.counts[0].user)
         body = self._writer.refusal(refused, self._at, quarantine=told)
         receipt = self._append("refusal", item.identity, record.encode(body))
         content = item.permit.decision.content

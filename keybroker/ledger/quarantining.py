@@ -101,11 +101,12 @@ class Quarantining:
             del self._held[which]
             self._processed.append((held.leaf_index, QuarantineState.PROCESSED.value, None))
 
-    def told(self, which: Communication, exceeded: Sequence[Counted]) -> dict[str, Json]:
-        """What the record of the refusal says: what became of it, and of which counts."""
+    def told(self, which: Communication, exceeded: Sequence[Counted], user: str) -> dict[str, Json]:
+        """What the record of the refusal says: what became of it, of which counts, and of which ``user``. What is held
+        already exceeds nothing anew."""
         held = self.find(which)
         counts: list[Json] = [each.name for each in exceeded]
-        told: dict[str, Json] = {"counts": counts, "state": _state(exceeded).value, "user": exceeded[0].user}
+        told: dict[str, Json] = {"counts": counts, "state": _state(exceeded).value, "user": user}
         if held is not None:
             told["held"] = held.leaf_index
         return told

@@ -19,10 +19,9 @@ def configure_logging(kind: Literal["json", "console"], stream: TextIO | None = 
 
     Called once in a process, before the first event; the layers below ask structlog for their loggers themselves.
     """
-    stream = stream or sys.stdout
     renderer: Processor = structlog.processors.JSONRenderer()
     if kind == "console":
-        renderer = structlog.dev.ConsoleRenderer(colors=stream.isatty())
+        renderer = structlog.dev.ConsoleRenderer(colors=(stream or sys.stdout).isatty())
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -33,7 +32,8 @@ def configure_logging(kind: Literal["json", "console"], stream: TextIO | None = 
         ],
         wrapper_class=structlog.make_filtering_bound_logger("info"),
         logger_factory=structlog.WriteLoggerFactory(stream),
-        cache_logger_on_first_use=True,
+        # Standard output is what it is when the line is written: whoever embeds the broker may have put another there.
+        cache_logger_on_first_use=False,
     )
     logger: Logger = structlog.get_logger().bind(**fields)
     return logger

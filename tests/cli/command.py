@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from keybroker.cli.dev.deployment import Deployment, DevKey, create_deployment
-from keybroker.cli.main import main
+from keybroker.cli.main import answer
 from keybroker.terms import KeyPurpose, RemotePartyRole
 from tests import messages
 
@@ -41,7 +41,7 @@ def run_here(*arguments: object, env: Mapping[str, str] | None = None) -> Done:
         os.environ.clear()
         os.environ.update(_environment(env))
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            main(given)
+            answer(given)
     except SystemExit as end:
         status = end.code or 0
     finally:
