@@ -47,7 +47,7 @@ from tests.gates.facts import CALLER, DAY, NODE, PARTY, Message, Offered
 
 IS_LONG = os.environ.get("KEYBROKER_LONG") == "1"
 PROFILE = settings(
-    max_examples=3_000 if IS_LONG else 80,
+    max_examples=3_000 if IS_LONG else 40,
     stateful_step_count=60 if IS_LONG else 30,
     derandomize=not IS_LONG,
     deadline=None,

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
-from keybroker.errors import LedgerBroken
+from keybroker.errors import LedgerBroken, NotPermitted
 from keybroker.ledger import audit, tables
 from keybroker.ledger.journal import Journal
+from keybroker.ledger.model import Refused
 from keybroker.ledger.note import NoteSignature, read_note
 from keybroker.ledger.note_keys import EcdsaNoteKey, check_signed
 from keybroker.terms import KeyPurpose
@@ -70,14 +71,20 @@ def test_finds_a_row_that_the_records_do_not_tell(book: Path, tmp_path: Path, na
     [
         ({"root_hash": bytes(32)}, "of this ledger as it was"),
         ({"tree_size": 0}, "of this ledger as it was"),
-        ({"tree_size": 2}, "at most the 1 records before it"),
-        ({"tree_size": 2**63 - 1}, "at most the 1 records before it"),
     ],
 )
 def test_finds_a_checkpoint_that_is_of_another_tree(journal: Journal, changes: dict[str, Any], sentence: str) -> None:
     books.sign(journal, books.a_request("r", books.a_checkpoint(journal, **changes)))
     with pytest.raises(LedgerBroken, match=f"record 1: expected .*{sentence}"):
         audit.verify(journal.ledger, AT)
+
+
+@pytest.mark.parametrize("tree_size", [2, 2**63 - 1, 2**64 - 1])
+def test_refuses_a_checkpoint_of_more_records_than_there_are(journal: Journal, tree_size: int) -> None:
+    (refused,) = books.intend(journal, books.a_request("r", books.a_checkpoint(journal, tree_size=tree_size)))
+    assert isinstance(refused, Refused)
+    assert isinstance(refused.error, NotPermitted)
+    audit.verify(journal.ledger, AT)
 
 
 def test_accepts_checkpoints_of_every_age_and_their_notes_verify(journal: Journal) -> None:
