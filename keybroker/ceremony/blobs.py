@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from keybroker.ceremony.files import write_durably
 from keybroker.errors import ContentMalformed, ModuleDisagrees
 from keybroker.hsm.trusted_keys import RSA_BITS
 from keybroker.hsm.wrapped_key import WrappedKey, encode_wrapped_key, read_wrapped_key
+from keybroker.ledger.durable import write_durably
 
 LONGEST = 64 * 1024
 """Octets of a blob, and more than any has."""

@@ -19,13 +19,13 @@ from pydantic import Field, ValidationError
 
 from keybroker.ceremony.cms_form import unfit
 from keybroker.ceremony.file_key import FileKey, Passphrase
-from keybroker.ceremony.files import write_durably
 from keybroker.ceremony.person_key import Now, PersonKey
 from keybroker.ceremony.share import Share, read_share, wrong_custodian
 from keybroker.ceremony.signed_data import verify
 from keybroker.ceremony.token_key import AskPin, TokenKey
 from keybroker.ceremony.token_request import At, Place
 from keybroker.errors import ConfigurationInvalid
+from keybroker.ledger.durable import write_durably
 from keybroker.statement.said import Name, Table
 
 _FILE = "custodian.json"

@@ -23,11 +23,11 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from keybroker.ceremony.enveloped_data import RSA_BITS
-from keybroker.ceremony.files import write_durably
 from keybroker.ceremony.person_certificate import Holder, receiving_certificate, signed, signing_certificate
 from keybroker.ceremony.token_key import AskPin, destroy_key, make_receiving_key, make_signing_key
 from keybroker.ceremony.token_request import At, Place, Subject
 from keybroker.errors import ConfigurationInvalid
+from keybroker.ledger.durable import write_durably
 
 _IDENTIFIER_OCTETS = 16
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from keybroker.clause import clause
 from keybroker.errors import LedgerUnavailable
+from keybroker.ledger.durable import sync_directory
 
 UNPROVEN_OF_FILES = (
     "that flash memory, a journal, a snapshot or a back-up of the disk keeps no trace of the file",
@@ -41,11 +42,7 @@ def erase_file(file: Path) -> None:
             opened.flush()
             os.fsync(opened.fileno())
         file.unlink()
-        handle = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        sync_directory(file.parent)
     except FileNotFoundError:
         return
     except OSError as error:

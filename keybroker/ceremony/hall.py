@@ -8,7 +8,6 @@ from datetime import datetime
 from pathlib import Path
 
 from keybroker.ceremony.book import Book
-from keybroker.ceremony.files import write_durably
 from keybroker.ceremony.person_key import PersonKey
 from keybroker.ceremony.plan import Side
 from keybroker.ceremony.scene import Scene
@@ -16,6 +15,7 @@ from keybroker.ceremony.scene_reading import read_scene
 from keybroker.gates.people import PeopleSettings
 from keybroker.hsm.security_officer import Officer
 from keybroker.hsm.token_module import Token
+from keybroker.ledger.durable import write_durably
 from keybroker.signing import Line
 
 

@@ -12,11 +12,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from keybroker.ceremony.custody import Custodian, keys_of
 from keybroker.ceremony.custody_making import FileMaker, Maker, TokenMaker
-from keybroker.ceremony.files import write_durably
 from keybroker.ceremony.person_certificate import Holder
 from keybroker.ceremony.person_key import PersonKey
 from keybroker.ceremony.token_request import Place
 from keybroker.cli.custodian_asking import PinAsked, passphrase
+from keybroker.ledger.durable import write_durably
 
 Directory = Annotated[
     Path,

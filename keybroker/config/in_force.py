@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
-from keybroker.ceremony.files import write_durably
+from keybroker.ledger.durable import write_durably
 
 DIRECTORY = "in-force"
 

@@ -23,6 +23,7 @@ from urllib.parse import quote
 
 from keybroker.errors import ConfigurationInvalid, LedgerBroken, LedgerUnavailable
 from keybroker.ledger.backup_form import CHUNK, KEY_OCTETS, Header, opened_chunks, read_header, sealed_chunks
+from keybroker.ledger.durable import sync_directory
 from keybroker.ledger.reading import Reader
 from keybroker.ledger.record import moment
 from keybroker.ledger.sqlite import beside_log
@@ -159,16 +160,8 @@ def _write(
         os.link(part, to)
     finally:
         part.unlink(missing_ok=True)
-    _sync(to.parent)
+    sync_directory(to.parent)
     return digest.hexdigest(), length
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _check_head(database: Path, header: Header) -> None:

@@ -12,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from keybroker.errors import ConfigurationInvalid, LedgerUnavailable
+from keybroker.ledger.durable import sync_directory
 from keybroker.ledger.model import Json
 
 TAR = ".tar"
@@ -78,7 +79,7 @@ def packed(directory: Path, target: Path) -> Path:
     """What will be released under ``target``: the directory itself, or a tar file of it beside it. Raises: OSError."""
     if target.suffix != TAR:
         for each in sorted({directory, *(path for path in directory.rglob("*") if path.is_dir())}):
-            _sync(each)
+            sync_directory(each)
         return directory
     archive = directory.with_suffix(TAR)
     with archive.open("xb") as file:
@@ -105,12 +106,4 @@ def release(ready: Path, target: Path) -> None:
     if os.path.lexists(target):
         raise ConfigurationInvalid("something stands there already, and is not written over", where=str(target))
     ready.rename(target)
-    _sync(target.parent)
-
-
-def _sync(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync_directory(target.parent)

@@ -20,6 +20,7 @@ from keybroker.content.model import AuditCheckpoint
 from keybroker.errors import ContentMalformed, LedgerForked, LedgerUnavailable
 from keybroker.ledger.audit import read_records
 from keybroker.ledger.checkpoints import Checkpoint, checkpoint_of, checkpoints_after
+from keybroker.ledger.durable import sync_directory
 from keybroker.ledger.note import read_note
 from keybroker.ledger.proofs import root_hash
 from keybroker.ledger.reading import Reader
@@ -99,7 +100,7 @@ class Publisher:
                 records = read_records(self._ledger, tile.first, tile.width)
                 touched |= self._write(tile.entries_path, encode_entries(each.octets for each in records))
         for directory in touched:
-            _sync(directory)
+            sync_directory(directory)
 
     def _write(self, path: str, octets: bytes) -> set[Path]:
         """Answers the directories that must be synced before it counts."""
@@ -115,7 +116,7 @@ class Publisher:
     def _write_checkpoint(self, checkpoint: Checkpoint) -> None:
         with _as_unavailable():
             _write_whole(self._directory / CHECKPOINT, checkpoint.note)
-            _sync(self._directory)
+            sync_directory(self._directory)
         self._note = checkpoint.note
 
     def _drop_outgrown(self, was: int, now: int) -> None:
@@ -163,11 +164,3 @@ def _write_whole(file: Path, octets: bytes) -> None:
         out.flush()
         os.fsync(out.fileno())
     unfinished.replace(file)
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

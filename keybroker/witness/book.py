@@ -21,9 +21,10 @@ from typing import Self, final
 from keybroker.content.checkpoint import decode_checkpoint
 from keybroker.content.model import AuditCheckpoint
 from keybroker.errors import ConfigurationInvalid, ContentMalformed, LedgerUnavailable, NoteUnfit
+from keybroker.ledger.durable import write_durably
 from keybroker.ledger.note import Note, read_note, write_note
 from keybroker.ledger.note_keys import CosignatureKey
-from keybroker.witness.files import Lines, write_durably
+from keybroker.witness.files import Lines
 from keybroker.witness.judging import Against, Memory, Shown, check_by_ledger
 from keybroker.witness.request import AddCheckpoint
 from keybroker.witness.settings import Settings

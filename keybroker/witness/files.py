@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, final
 
@@ -13,26 +12,6 @@ from keybroker.errors import ConfigurationInvalid, LedgerUnavailable
 
 _TAIL_OCTETS = 16 << 20
 """How much of a log is read: some 100,000 lines, the last ones."""
-
-
-def write_durably(file: Path, octets: bytes) -> None:
-    """Beside it, synced, renamed, and the directory synced; its owner alone may read it.
-
-    Raises: LedgerUnavailable where it cannot be written; what stood there before is as it was.
-    """
-    beside = file.with_name(f".{file.name}.new")
-    try:
-        beside.unlink(missing_ok=True)
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as out:
-            out.write(octets)
-            out.flush()
-            os.fsync(out.fileno())
-        beside.replace(file)
-        _sync(file.parent)
-    except OSError as error:
-        with suppress(OSError):
-            beside.unlink()
-        raise LedgerUnavailable(f"{file.name} cannot be written ({error.strerror})") from error
 
 
 @final
@@ -76,11 +55,3 @@ class Lines:
             raise LedgerUnavailable(f"{self._file.name} cannot be written ({error.strerror})") from error
         self._whole += len(octets)
         self._waiting.clear()
-
-
-def _sync(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -26,9 +26,9 @@ from cryptography.hazmat.primitives.serialization import (
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from keybroker.errors import ConfigurationInvalid, ContentMalformed
+from keybroker.ledger.durable import sync_directory, write_durably
 from keybroker.ledger.note import check_key_name
 from keybroker.ledger.note_keys import CosignatureKey, EcdsaNoteKey, Ed25519NoteKey, NoteKey, read_vkey
-from keybroker.witness.files import write_durably
 
 SETTINGS, KEY = "witness.toml", "key.pem"
 
@@ -152,6 +152,7 @@ def make_key(directory: Path) -> Ed25519PrivateKey:
             out.write(octets)
             out.flush()
             os.fsync(out.fileno())
+        sync_directory(directory)
     except OSError as error:
         raise ConfigurationInvalid(f"cannot be made ({error.strerror})", where=str(file)) from error
     return key

@@ -19,7 +19,6 @@ import pytest
 from keybroker.ceremony.custody_child import opened_custody
 from keybroker.ceremony.custody_request import OfferedAs
 from keybroker.ceremony.enveloped_data import seal
-from keybroker.ceremony.files import write_durably
 from keybroker.ceremony.judging import judge_plan
 from keybroker.ceremony.plan import CeremonyKind, Condition, PlanFile, Side, read_plan
 from keybroker.ceremony.room import Paused
@@ -36,6 +35,7 @@ from keybroker.keys.copies import copies_of
 from keybroker.keys.life_acts import AddCopy, CeremonyWord, Copy
 from keybroker.ledger import audit
 from keybroker.ledger.ceremony_form import BEGIN, END
+from keybroker.ledger.durable import write_durably
 from keybroker.ledger.journal import Journal
 from keybroker.ledger.record import decode
 from keybroker.ledger.verify_ceremonies import Ceremonies

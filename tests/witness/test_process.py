@@ -197,7 +197,7 @@ def test_gives_no_cosignature_that_it_could_not_keep(fault: faults.Fault, tmp_pa
     control = tmp_path / "control"
     with running(tmp_path / "w", environment=faults.environment(control)) as witness:
         witness.ask(HONEST.request(0, 6))
-        for concerned in (".checkpoint.new", "cosigned.jsonl"):
+        for concerned in (".checkpoint.", "cosigned.jsonl"):
             faults.set_fault(control, fault, concerned)
             status, answer = witness.ask(HONEST.request(6, 9))
             assert (status, b"cannot be written" in answer) == (503, True)

@@ -20,12 +20,12 @@ def write_durably(path: Path, octets: bytes, *, private: bool = False) -> Path:
         mode = 0o600 if private else 0o644
         # Nobody else's file is written to, nor what a link points at.
         beside.unlink(missing_ok=True)
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode), "wb") as file:
             file.write(octets)
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
-        _sync(path.parent)
+        sync_directory(path.parent)
     except OSError as error:
         with suppress(OSError):
             beside.unlink()
@@ -35,8 +35,9 @@ def write_durably(path: Path, octets: bytes, *, private: bool = False) -> Path:
     return path
 
 
-def _sync(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+def sync_directory(directory: Path) -> None:
+    """What was named, renamed or removed in it stays so, whatever happens now. Raises: OSError."""
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
     finally:
