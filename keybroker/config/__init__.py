@@ -12,13 +12,13 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import final
 
 from keybroker.clause import clause
 from keybroker.config.anchors import device_anchors, own_anchors
 from keybroker.config.around import Around, machine_mark
+from keybroker.config.clock import Clock
 from keybroker.config.clock_watch import ClockWatch, watch_of
 from keybroker.config.disciplining import check_another_source, disciplining_files
 from keybroker.config.file import ConfigurationFile
@@ -35,6 +35,7 @@ from keybroker.config.pin import Pin, pin_from
 from keybroker.config.sources import Sources, accepted_in, keep_accepted, read_accepted, read_sources
 from keybroker.config.witness_places import Told, check_remembered, places_of
 from keybroker.config.witnessed import Witnessed
+from keybroker.config.works import Works
 from keybroker.errors import ConfigurationInvalid
 from keybroker.gates.model import Node
 from keybroker.gates.people import PeopleSettings
@@ -58,7 +59,6 @@ from keybroker.terms import Caller, DeploymentKind, KeyPurpose
 from keybroker.witness.asking import WitnessPlace
 
 __all__ = [
-    "Clock",
     "Configuration",
     "Works",
     "build_journal",
@@ -76,17 +76,6 @@ __all__ = [
     "reading",
     "witness_places",
 ]
-
-
-@final
-class Clock:
-    """The broker's clock. A test deployment may stop it at a moment; a live one cannot."""
-
-    def __init__(self, fixed: datetime | None) -> None:
-        self._fixed = fixed
-
-    def now(self) -> datetime:
-        return self._fixed or datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,23 +175,6 @@ class Configuration:
     def beside(self, path: str) -> Path:
         """A path of the file, relative to where the file stands."""
         return self.path.parent / path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Works:
-    """A line and the parts behind it that must be closed."""
-
-    line: Line
-    register: Register
-    journal: Journal
-    ledger: Ledger
-    token: Token
-    watch: ClockWatch
-
-    def close(self) -> None:
-        self.token.close()
-        self.journal.close()
-        self.ledger.close()
 
 
 def read_configuration(path: Path | str) -> Configuration:

@@ -157,19 +157,7 @@ def verify_ledger(
     seen.upkeep.look_ahead(upkeep)
     seen.counts.known_after = seen.upkeep.until
     for stored in records:
-        index = seen.frontier.size
-        expect(stored.leaf_index == index, index, f"leaf index {index}", str(stored.leaf_index))
-        if stored.octets:
-            # 1. The record by itself.
-            body = read_body(stored, deployment, head.origin)
-            # 2. The record after those before it, and beside the tables.
-            _follow(seen, index, body, rows.at(index), kept.at(index))
-        else:
-            _pass_over(seen, stored, rows.at(index), kept.at(index))
-        # 3. The tree.
-        seen.frontier.append(stored.leaf_hash)
-        seen.checkpoints.append(stored.leaf_hash)
-        seen.kinds[stored.kind] = seen.kinds.get(stored.kind, 0) + 1
+        _see(seen, stored, deployment, rows, kept)
         _check_root(seen.frontier, anchor, "the head kept outside")
         seen.upkeep.check_root(seen.frontier)
     _check_left_over(rows, kept)
@@ -193,6 +181,23 @@ def verify_ledger(
         open_intents=tuple(seen.open),
         aged=dict(seen.upkeep.aged),
     )
+
+
+def _see(seen: _Seen, stored: StoredRecord, deployment: DeploymentKind, rows: _Merged, kept: _Merged) -> None:
+    """The next record. Raises: LedgerBroken."""
+    index = seen.frontier.size
+    expect(stored.leaf_index == index, index, f"leaf index {index}", str(stored.leaf_index))
+    if stored.octets:
+        # 1. The record by itself.
+        body = read_body(stored, deployment, seen.origin)
+        # 2. The record after those before it, and beside the tables.
+        _follow(seen, index, body, rows.at(index), kept.at(index))
+    else:
+        _pass_over(seen, stored, rows.at(index), kept.at(index))
+    # 3. The tree.
+    seen.frontier.append(stored.leaf_hash)
+    seen.checkpoints.append(stored.leaf_hash)
+    seen.kinds[stored.kind] = seen.kinds.get(stored.kind, 0) + 1
 
 
 class _Merged:

@@ -10,7 +10,7 @@ import threading
 from datetime import timedelta
 from typing import final
 
-from keybroker.config import Clock
+from keybroker.config.clock import Clock
 from keybroker.errors import KeybrokerError
 from keybroker.ledger.following import body_at
 from keybroker.ledger.message_queue import Message, failed, first_due, taken

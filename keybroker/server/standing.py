@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
-from keybroker.config import Clock, Configuration
+from keybroker.config import Configuration
+from keybroker.config.clock import Clock
 from keybroker.signing import Line
 from keybroker.terms import Caller
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from keybroker.config import Clock
+from keybroker.config.clock import Clock
 from keybroker.ledger.model import Concluded
 from keybroker.server.metrics import Metrics
 from keybroker.server.standing import Current, Limits, Standing

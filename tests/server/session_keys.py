@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from keybroker.config import Clock
+from keybroker.config.clock import Clock
 from keybroker.hsm.generate import generate_key
 from keybroker.hsm.session_keys import draw_identifier
 from keybroker.hsm.token_module import Token

@@ -13,7 +13,7 @@ import pytest
 import structlog
 from prometheus_client import CollectorRegistry
 
-from keybroker.config import Clock
+from keybroker.config.clock import Clock
 from keybroker.content.model import GbcsCommand
 from keybroker.errors import ThresholdExceeded
 from keybroker.ledger.journal import Journal
