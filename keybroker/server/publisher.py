@@ -6,22 +6,17 @@ gRPC: what comes from an open port is read where nothing can be signed. The supe
 
 from __future__ import annotations
 
-import argparse
-import os
-import signal
 import sys
-import threading
-from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import final
 
-from keybroker.config import Configuration, read_accepted_configuration, reading
+from keybroker.config import Configuration, reading
 from keybroker.config.checkpoints_table import CheckpointsTable
 from keybroker.errors import ConfigurationInvalid, KeybrokerError
 from keybroker.ledger.publishing import Publisher
-from keybroker.server.exit_status import ExitStatus, exit_status
-from keybroker.server.logging import Logger, configure_logging
+from keybroker.server.beside import Over, run_beside
+from keybroker.server.logging import Logger
 from keybroker.server.tile_server import TileServer
 
 _LOOK_SECONDS = 0.5
@@ -29,24 +24,7 @@ _PAUSE_SECONDS = 5.0
 """After something went wrong; a ledger that workers are about to make or migrate is there by then."""
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Publish until told to stop, or until the supervisor is gone. Answers an ExitStatus."""
-    parser = argparse.ArgumentParser(prog="keybroker.server.publisher")
-    parser.add_argument("accepted", type=Path, help="what the supervisor keeps of the configuration it accepted")
-    asked = parser.parse_args(arguments)
-    parent, stop = os.getppid(), threading.Event()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
-    try:
-        configuration = read_accepted_configuration(asked.accepted)
-        log = configure_logging(configuration.file.server.log, worker="publisher")
-        return _serve(configuration, log, lambda seconds: stop.wait(seconds) or os.getppid() != parent)
-    except KeybrokerError as error:
-        sys.stderr.write(f"keybroker: {error.reason}: {error.sentence}\n")
-        return exit_status(error)
-
-
-def _serve(configuration: Configuration, log: Logger, over: Callable[[float], bool]) -> int:
+def _serve(configuration: Configuration, log: Logger, over: Over) -> None:
     table, directory = configuration.file.checkpoints, configuration.tiles
     if table is None or directory is None:
         raise ConfigurationInvalid("expected a directory for tiles, found none", where="checkpoints.tiles")
@@ -55,7 +33,6 @@ def _serve(configuration: Configuration, log: Logger, over: Callable[[float], bo
     )
     with served:
         _Publishing(configuration, table, directory, log).run(over)
-    return ExitStatus.CLEAN
 
 
 @final
@@ -69,7 +46,7 @@ class _Publishing:
         self._log = log
         self._told = ""
 
-    def run(self, over: Callable[[float], bool]) -> None:
+    def run(self, over: Over) -> None:
         """Until ``over`` says so, which waits as many seconds as it is told."""
         while True:
             try:
@@ -82,7 +59,7 @@ class _Publishing:
                     continue
             return
 
-    def _publish(self, over: Callable[[float], bool]) -> None:
+    def _publish(self, over: Over) -> None:
         """As long as all goes well. Raises: KeybrokerError."""
         with reading(self._configuration) as ledger:
             publisher = Publisher(ledger, self._directory, entries=self._table.publish_entries)
@@ -95,4 +72,4 @@ class _Publishing:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_beside("publisher", sys.argv[1:], _serve))

@@ -9,19 +9,14 @@ is read where nothing can be signed.
 
 from __future__ import annotations
 
-import argparse
-import os
-import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import final
 
-from keybroker.config import Configuration, read_accepted_configuration, witness_places
+from keybroker.config import Configuration, witness_places
 from keybroker.config.checkpoints_table import WitnessesTable
 from keybroker.errors import ConfigurationInvalid, KeybrokerError
 from keybroker.ledger.checkpoints import Checkpoint, newest_checkpoint
@@ -30,8 +25,8 @@ from keybroker.ledger.note import read_note
 from keybroker.ledger.proofs import consistency_proof
 from keybroker.ledger.store import Ledger, open_ledger
 from keybroker.ledger.tree import Tree, leaves_of
-from keybroker.server.exit_status import ExitStatus, exit_status
-from keybroker.server.logging import Logger, configure_logging
+from keybroker.server.beside import Over, run_beside
+from keybroker.server.logging import Logger
 from keybroker.witness.asking import Cosignature, NoAnswer, Remembers, WitnessPlace, ask_cosignature
 
 _TICK_SECONDS = 0.2
@@ -44,25 +39,7 @@ _MOST_CONFLICTS = 3
 """Sizes that a witness tells one after the other before it is left alone for a while."""
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Ask until told to stop, or until the supervisor is gone. Answers an ExitStatus."""
-    parser = argparse.ArgumentParser(prog="keybroker.server.witnessing")
-    parser.add_argument("accepted", type=Path, help="what the supervisor keeps of the configuration it accepted")
-    asked = parser.parse_args(arguments)
-    parent, stop = os.getppid(), threading.Event()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
-    try:
-        configuration = read_accepted_configuration(asked.accepted)
-        log = configure_logging(configuration.file.server.log, worker="witnessing")
-        _run(configuration, log, lambda seconds: stop.wait(seconds) or os.getppid() != parent)
-    except KeybrokerError as error:
-        sys.stderr.write(f"keybroker: {error.reason}: {error.sentence}\n")
-        return exit_status(error)
-    return ExitStatus.CLEAN
-
-
-def _run(configuration: Configuration, log: Logger, over: Callable[[float], bool]) -> None:
+def _run(configuration: Configuration, log: Logger, over: Over) -> None:
     table = configuration.file.witnesses
     if table is None:
         raise ConfigurationInvalid("expected witnesses, found none", where="witnesses")
@@ -85,9 +62,7 @@ def _tell(log: Logger, error: KeybrokerError, told: str) -> str:
     return error.sentence
 
 
-def _ask_until(
-    configuration: Configuration, asked: Sequence[Asked], pool: ThreadPoolExecutor, over: Callable[[float], bool]
-) -> None:
+def _ask_until(configuration: Configuration, asked: Sequence[Asked], pool: ThreadPoolExecutor, over: Over) -> None:
     """As long as all goes well. Raises: LedgerFault, ConfigurationInvalid."""
     ledger = open_ledger(
         configuration.ledger_url,
@@ -198,4 +173,4 @@ class Asked:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_beside("witnessing", sys.argv[1:], _run))
