@@ -48,5 +48,10 @@ def main(directory: Path, plan: Path, side: Side, dies_at: str) -> int:
     return 0
 
 
+def run(arguments: list[str]) -> int:
+    directory, plan, side, dies_at = arguments
+    return main(Path(directory), Path(plan), Side(side), dies_at.strip("-"))
+
+
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), Side(sys.argv[3]), sys.argv[4].strip("-")))
+    sys.exit(run(sys.argv[1:]))

@@ -6,12 +6,9 @@ Whatever happened, it comes to the same verified end; and at no moment could two
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -25,6 +22,7 @@ from keybroker.config import read_configuration, reading
 from keybroker.ledger.audit import verify
 from keybroker.terms import KeyState
 from tests.ceremony.conducting import PAUSED, outputs
+from tests.ceremony.lives import live
 
 LIVES = 40
 """After so many lives of undisturbed people a ceremony must have come to its end."""
@@ -50,19 +48,13 @@ class Story:
 
     def life(self, side: Side, *, dies_at: str = "-", seconds: float = 240) -> int:
         """One life of one side: its exit status, -9 where it was killed at that instant or after so many seconds."""
-        command = [sys.executable, "-m", "tests.ceremony.conducting"]
         arguments = [str(self.directory), str(self.plan), side.value, dies_at]
-        with subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as child:
-            try:
-                told, _ = child.communicate(timeout=seconds)
-            except subprocess.TimeoutExpired:
-                os.kill(child.pid, signal.SIGKILL)
-                told, _ = child.communicate()
-        self.said += told.decode(errors="replace").splitlines()
-        self.deaths += child.returncode == -signal.SIGKILL
-        assert child.returncode in (0, PAUSED, -signal.SIGKILL), "\n".join(self.said[-40:])
+        status, told = live("tests.ceremony.conducting", arguments, seconds=seconds)
+        self.said += told.splitlines()
+        self.deaths += status == -signal.SIGKILL
+        assert status in (0, PAUSED, -signal.SIGKILL), "\n".join(self.said[-40:])
         self.check_one_place()
-        return child.returncode
+        return status
 
     def check_one_place(self) -> None:
         """Whatever just happened: no key is active on two sides, nor beside the successor that renews it."""

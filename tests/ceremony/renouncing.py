@@ -62,5 +62,10 @@ def main(directory: Path, plan: Path, dies_at: str) -> int:
     return 0
 
 
+def run(arguments: list[str]) -> int:
+    directory, plan, dies_at = arguments
+    return main(Path(directory), Path(plan), dies_at.strip("-"))
+
+
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3].strip("-")))
+    sys.exit(run(sys.argv[1:]))
