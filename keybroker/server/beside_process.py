@@ -24,6 +24,7 @@ class BesideProcess:
         """``name``: of the module in ``keybroker.server``. ``hidden``: names that must not stand in its environment
         (the PIN's)."""
         self._command = [sys.executable, "-m", f"keybroker.server.{name}", str(accepted)]
+        self._command += ["--supervisor", str(os.getpid())]
         self._environment = {name: value for name, value in os.environ.items() if name not in hidden}
         self._name = name
         self._log = log
