@@ -29,6 +29,17 @@ from keybroker.client import AsyncBroker, Broker
 from keybroker.terms import KeyPurpose
 from tests.ledger.record_fields import unlisted
 
+NOT_COUNTED = frozenset(
+    ("architecture", "attacks", "ceremony", "client", "faults", "hsm", "interop", "scripts", "server", "witness")
+)
+"""Whatever branches of content, policy, gates and ledger these pass, others pass too; counting doubles the time."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent.name in NOT_COUNTED:
+            item.add_marker("no_cover")
+
 
 @pytest.fixture(autouse=True)
 def log_as_it_was() -> Iterator[None]:

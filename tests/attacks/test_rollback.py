@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-import subprocess
-import sys
 import time
 from contextlib import closing
 from dataclasses import dataclass
@@ -24,6 +22,7 @@ from keybroker.pb import signing_pb2_grpc
 from keybroker.statement.payloads import ThresholdNotification
 from keybroker.terms import CallerKind, PartyName
 from tests.cli.command import Done, a_deployment, run, run_json
+from tests.lives import live
 from tests.server.broker import RunningBroker, refusal, running, wait_until
 
 pytestmark = pytest.mark.hsm
@@ -117,8 +116,8 @@ def why_not(broker: RunningBroker, name: str) -> str:
 
 def run_python(module: str, deployment: Deployment, *arguments: Path) -> int:
     """A module of the tests in a process of its own, on a deployment; its exit status."""
-    command = [sys.executable, "-m", module, str(deployment.config_path), *map(str, arguments)]
-    return subprocess.run(command, env={**os.environ, **deployment.broker_environment}, check=False).returncode
+    given, environment = [str(deployment.config_path), *map(str, arguments)], os.environ | deployment.broker_environment
+    return live(module, given, environment=environment, seconds=60).returncode
 
 
 def state_anew(deployment: Deployment) -> None:

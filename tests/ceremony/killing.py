@@ -1,7 +1,7 @@
 """What if the power goes at any instant? A ceremony is killed at every boundary of its steps, or at random instants.
 
 Whatever happened, it comes to the same verified end; and at no moment could two use a key.
-``python -m tests.ceremony.killing STORIES [KIND]`` tells hundreds of stories (``scripts/kill-ceremonies``).
+``scripts/kill-ceremonies`` tells hundreds of such stories.
 """
 
 from __future__ import annotations
@@ -22,12 +22,10 @@ from keybroker.config import read_configuration, reading
 from keybroker.ledger.audit import verify
 from keybroker.terms import KeyState
 from tests.ceremony.conducting import PAUSED, outputs
-from tests.ceremony.lives import live
+from tests.lives import live
 
 LIVES = 40
 """After so many lives of undisturbed people a ceremony must have come to its end."""
-LONGEST = 3.0
-"""Seconds of a life that ends at a random instant."""
 BOUNDARIES = ("done", "concluded")
 """Done and signed by nobody; and concluded, before the next is announced: of the steps of a side in turn."""
 
@@ -49,8 +47,9 @@ class Story:
     def life(self, side: Side, *, dies_at: str = "-", seconds: float = 240) -> int:
         """One life of one side: its exit status, -9 where it was killed at that instant or after so many seconds."""
         arguments = [str(self.directory), str(self.plan), side.value, dies_at]
-        status, told = live("tests.ceremony.conducting", arguments, seconds=seconds)
-        self.said += told.splitlines()
+        ended = live("tests.ceremony.conducting", arguments, seconds=seconds)
+        status = ended.returncode
+        self.said += [*ended.stdout.splitlines(), *ended.stderr.splitlines()]
         self.deaths += status == -signal.SIGKILL
         assert status in (0, PAUSED, -signal.SIGKILL), "\n".join(self.said[-40:])
         self.check_one_place()
@@ -93,10 +92,13 @@ class Story:
                 return
         raise AssertionError(f"these were never reached: {left}")
 
-    def killed_at_random(self, deaths: int, chance: random.Random) -> None:
-        for _ in range(deaths):
+    def killed_at_random(self, deaths: int, chance: random.Random, seconds: float) -> None:
+        """So often, or until all is done; ``seconds`` is about how long it takes when nobody is killed."""
+        left = set(self.sides)
+        while left and self.deaths < deaths:
             side = chance.choice(self.sides)
-            self.life(side, seconds=chance.uniform(0.2, LONGEST))
+            if self.life(side, seconds=chance.uniform(0, 2 * seconds / (deaths + 1))) == 0:
+                left.discard(side)
 
     def finish(self) -> dict[Side, Verified]:
         """Undisturbed to the end, on every side; what is left is whole."""

@@ -7,8 +7,6 @@ own, for faults of disk and module. ``Spoilt.finish`` comes to the verified end 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -31,6 +29,7 @@ from tests.ceremony.answers import answers_of
 from tests.ceremony.conducting import outputs
 from tests.ceremony.killing import Story
 from tests.ceremony.scripted import Answer, ScriptedRoom
+from tests.lives import live
 
 Event = Callable[[], None]
 
@@ -112,18 +111,11 @@ class Spoilt:
 
     def process(self, environment: Mapping[str, str] | None = None, *, plan: Path | None = None) -> tuple[int, str]:
         """One life in a process of its own: exit status, and what was said, or why it ended."""
-        command = [sys.executable, "-m", "tests.ceremony.conducting"]
         arguments = [str(self.story.directory), str(plan or self.story.plan), self.side.value, "-"]
-        done = subprocess.run(
-            [*command, *arguments],
-            env=os.environ | (environment or {}),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=240,
-            check=False,
-        )
+        own = os.environ | (environment or {})
+        done = live("tests.ceremony.conducting", arguments, environment=own, seconds=240)
         self.story.check_one_place()
-        return done.returncode, done.stdout.decode(errors="replace")
+        return done.returncode, done.stdout + done.stderr
 
     def finish(self) -> None:
         """To the verified end, in this process."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import random
+from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
+from itertools import count
 from pathlib import Path
 
 from keybroker.ceremony.plan import CeremonyKind, PlanFile
@@ -20,6 +22,18 @@ ACB = KeyPurpose.ACCESS_CONTROL_BROKER_COMMAND
 def a_story(kind: CeremonyKind, directory: Path) -> Story:
     """On SoftHSM, in this directory; killed or not, ``finish`` comes to its end."""
     return STORIES[kind](directory)
+
+
+def killed_stories(kind: CeremonyKind, directory: Path, deaths: int, chance: random.Random) -> Iterator[Story]:
+    """As many as it takes for so many deaths at random instants; each came to its verified end."""
+    for number in count():
+        story = a_story(kind, directory / str(number))
+        story.killed_at_random(deaths, chance, SECONDS[kind])
+        story.finish()
+        yield story
+        deaths -= story.deaths
+        if deaths <= 0:
+            return
 
 
 def _story(directory: Path, plan_file: PlanFile, messages: tuple[bytes, ...] = ()) -> Story:
@@ -81,3 +95,15 @@ STORIES: Mapping[CeremonyKind, Callable[[Path], Story]] = {
     CeremonyKind.DESTROY: _destroyed,
     CeremonyKind.VERIFY_SHARES: _proven,
 }
+
+SECONDS: Mapping[CeremonyKind, float] = {
+    CeremonyKind.GENERATE: 0.7,
+    CeremonyKind.RENEW: 0.8,
+    CeremonyKind.TRANSFER: 4.3,
+    CeremonyKind.SPLIT: 4.7,
+    CeremonyKind.COMBINE: 2.3,
+    CeremonyKind.RESHARE: 6.9,
+    CeremonyKind.DESTROY: 0.9,
+    CeremonyKind.VERIFY_SHARES: 1.7,
+}
+"""About how long one takes when nobody is killed: deaths are spread over it."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,10 +26,10 @@ from keybroker.ledger.audit import verify
 from keybroker.terms import KeyLabel, KeyPurpose, KeyState
 from tests.ceremony.conducting import PAUSED, outputs
 from tests.ceremony.killing import Story
-from tests.ceremony.lives import live
 from tests.ceremony.plans import written
 from tests.ceremony.scripted import ScriptedRoom
 from tests.ceremony.test_transfer import a_story, a_transfer_plan, check_at_most_one, states
+from tests.lives import live
 
 SOURCE, DESTINATION = Side.SOURCE, Side.DESTINATION
 
@@ -41,10 +39,7 @@ class Given(Story):
 
     def renounce(self, dies_at: str = "-", seconds: float = 240) -> int:
         arguments = [str(self.directory), str(self.plan), dies_at]
-        status, told = live("tests.ceremony.renouncing", arguments, seconds=seconds)
-        self.said = told.splitlines()
-        self.check_one_place()
-        return status
+        return self._lived("tests.ceremony.renouncing", arguments, seconds)
 
     def abort_source(self, file: Path | None, seconds: float = 240) -> int:
         return self.abort(SOURCE, *([] if file is None else ["--renunciation", str(file)]), seconds=seconds)
@@ -52,20 +47,14 @@ class Given(Story):
     def abort(self, side: Side, *more: str, seconds: float = 240) -> int:
         name, place = self.plan_file.plan.name, self.directory / side.value
         os.environ.update(open_deployment(place).broker_environment)
-        keybroker = str(Path(sys.executable).with_name("keybroker"))
-        command = [keybroker, "ceremony", "abort", name, "--because", "it came back", *more]
-        return self._lived([*command, "--config", str(place / "keybroker.toml")], seconds)
+        arguments = ["ceremony", "abort", name, "--because", "it came back", *more]
+        return self._lived("keybroker.cli.main", [*arguments, "--config", str(place / "keybroker.toml")], seconds)
 
-    def _lived(self, command: list[str], seconds: float) -> int:
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as child:
-            try:
-                told, _ = child.communicate(timeout=seconds)
-            except subprocess.TimeoutExpired:
-                os.kill(child.pid, signal.SIGKILL)
-                told, _ = child.communicate()
-        self.said = told.decode(errors="replace").splitlines()
+    def _lived(self, module: str, arguments: list[str], seconds: float) -> int:
+        ended = live(module, arguments, seconds=seconds)
+        self.said = (ended.stdout + ended.stderr).splitlines()
         self.check_one_place()
-        return child.returncode
+        return ended.returncode
 
     @property
     def renunciation(self) -> Path:

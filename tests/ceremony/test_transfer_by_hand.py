@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +13,7 @@ from tests.ceremony.conducting_by_hand import COMMAND
 from tests.ceremony.killing import Story
 from tests.ceremony.plans import written
 from tests.ceremony.test_transfer import a_story, a_transfer_plan, states
+from tests.lives import live
 
 pytestmark = [pytest.mark.hsm, pytest.mark.timeout(400)]
 ORDER = (Side.DESTINATION, Side.SOURCE, Side.DESTINATION, Side.SOURCE)
@@ -29,9 +28,8 @@ def by_cloning(directory: Path, label: str) -> Story:
 
 def lived(story: Story, side: Side) -> tuple[int, str]:
     """Exit status of one life of one side, and what was said."""
-    command = [sys.executable, "-m", "tests.ceremony.conducting_by_hand"]
     arguments = [str(story.directory), str(story.plan), side.value]
-    done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+    done = live("tests.ceremony.conducting_by_hand", arguments, seconds=240)
     return done.returncode, done.stdout + done.stderr
 
 

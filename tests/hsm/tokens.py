@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from keybroker.hsm.profile import Profile, read_profile
 from keybroker.hsm.token_module import Token
 from keybroker.terms import DeploymentKind
 from tests import evidence
+from tests.lives import live
 from tests.situations import packaged_policies
 
 ROOT = Path(__file__).parent.parent.parent
@@ -97,15 +97,7 @@ def make_nss(directory: Path, label: str = "keybroker-nss") -> TokenPlace:
 def run_script(name: str, *arguments: str, environment: dict[str, str], timeout: float = 60) -> str:
     """Run one of ``tests/hsm/scripts`` in a process of its own: what it does to a library must not reach other
     tests."""
-    done = subprocess.run(
-        [sys.executable, "-m", f"tests.hsm.scripts.{name}", *arguments],
-        cwd=ROOT,
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
+    done = live(f"tests.hsm.scripts.{name}", arguments, environment=os.environ | environment, seconds=timeout)
     assert done.returncode == 0, f"{name} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 

@@ -25,6 +25,7 @@ from keybroker.cli.dev.deployment import Deployment, create_deployment
 from keybroker.pb import signing_pb2 as pb
 from keybroker.pb import signing_pb2_grpc
 from tests import faults
+from tests.lives import live
 from tests.server.broker import (
     RunningBroker,
     edit,
@@ -252,8 +253,8 @@ def test_nothing_is_signed_while_the_ledgers_head_cannot_be_kept_in_the_token(
 
 
 def another_head(deployment: Deployment, act: str) -> None:
-    command = [sys.executable, "-m", "tests.server.another_head", str(deployment.config_path), act]
-    subprocess.run(command, env={**os.environ, **deployment.broker_environment}, check=True, timeout=20)
+    given, environment = [str(deployment.config_path), act], os.environ | deployment.broker_environment
+    live("tests.server.another_head", given, environment=environment, seconds=20).check_returncode()
 
 
 def _signs_again(broker: RunningBroker, stub: signing_pb2_grpc.SigningServiceStub, name: str) -> bool:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -32,7 +30,8 @@ from keybroker.signing import Outcome
 from keybroker.terms import EntityIdentifier, KeyLabel, KeyPurpose, Provenance, RequestId
 from tests.content.test_smets1 import DEVICE
 from tests.dcc_uses import a_dcc_caller
-from tests.hsm.tokens import ROOT, TokenPlace, make_softhsm, opened
+from tests.hsm.tokens import TokenPlace, make_softhsm, opened
+from tests.lives import live
 from tests.server.broker import wait_until
 from tests.server.session_keys import ANOTHER, CALLER, COS_TLS, DCO, OTHER_TLS, S1SP, S1SP_B, TLS, Place, a_place
 from tests.situations import AT, a_policy
@@ -316,15 +315,7 @@ def test_what_a_worker_left_that_was_killed_is_destroyed_and_recorded(
 ) -> None:
     handshake = place.handshake()
     given = (token_place.library, token_place.label, token_place.serial, str(directory), when, str(handshake))
-    died = subprocess.run(
-        [sys.executable, "-m", "tests.server.dying_in_a_session", *given],
-        cwd=ROOT,
-        env=os.environ | token_place.environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    died = live("tests.server.dying_in_a_session", given, environment=os.environ | token_place.environment, seconds=60)
     assert died.returncode == -signal.SIGKILL, died.stderr
     label = KeyLabel(f"{S1SP}-session-{handshake}")
     assert (place.held(label), [act["act"] for act in place.acts(label)]) == (left, acts)

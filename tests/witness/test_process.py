@@ -8,6 +8,7 @@ import shutil
 import socket
 import ssl
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from hashlib import sha256
@@ -93,11 +94,15 @@ def test_refuses_what_the_ledger_did_not_sign(met: tuple[RunningWitness, Cosigna
 
 def test_a_connection_is_kept(met: tuple[RunningWitness, CosignatureKey]) -> None:
     witness, _ = met
-    asked = f"GET /{sha256(ORIGIN.encode()).hexdigest()}/checkpoint HTTP/1.1\r\nHost: w\r\n\r\n".encode()
-    with socket.create_connection(("127.0.0.1", witness.port), timeout=15) as connection:
+    path, sockets = f"/{sha256(ORIGIN.encode()).hexdigest()}/checkpoint", []
+    with closing(http.client.HTTPConnection("127.0.0.1", witness.port, timeout=15)) as connection:
         for _ in range(2):
-            connection.sendall(asked)
-            assert b" 200 " in connection.recv(65536)
+            connection.request("GET", path)
+            with connection.getresponse() as answer:
+                assert (answer.status, bool(answer.read())) == (200, True)
+            sockets.append(connection.sock)
+    assert sockets[0] is not None
+    assert sockets[0] is sockets[1]
 
 
 def test_cosigns_what_extends_the_last_and_shows_it_with_both_signatures(tmp_path: Path) -> None:
