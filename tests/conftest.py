@@ -24,9 +24,10 @@ from asn1crypto import tsp  # noqa: F401
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from keybroker.cli.dev import broker as dev_broker
-from keybroker.cli.dev.deployment import DEFAULT_KEYS, Deployment, DevKey, create_deployment
+from keybroker.cli.dev.deployment import DEFAULT_KEYS, Deployment, DevKey
 from keybroker.client import AsyncBroker, Broker
 from keybroker.terms import KeyPurpose
+from tests.deployments import create_deployment
 from tests.ledger.record_fields import unlisted
 
 NOT_COUNTED = frozenset(

@@ -24,6 +24,7 @@ from keybroker.cli.main import COMMANDS
 
 PRELOADED = (
     *dict.fromkeys(COMMANDS.values()),
+    "keybroker.cli.dev.provision",
     "tests.ceremony.conducting",
     "tests.ceremony.conducting_by_hand",
     "tests.ceremony.renouncing",
@@ -33,19 +34,41 @@ _NUMBER = struct.Struct("=i")
 
 
 def live(
-    module: str, arguments: Sequence[str], *, environment: Mapping[str, str] | None = None, seconds: float
+    module: str,
+    arguments: Sequence[str],
+    *,
+    given: bytes = b"",
+    environment: Mapping[str, str] | None = None,
+    seconds: float,
 ) -> subprocess.CompletedProcess[str]:
-    """How it ended and what it said; it is killed (-9) after so many seconds. Its environment is ours unless told."""
-    given = dict(os.environ if environment is None else environment)
-    if "LD_PRELOAD" in given:
+    """How it ended and what it said; it is killed (-9) after so many seconds. Its environment is ours unless told, its
+    input ``given``."""
+    own = dict(os.environ if environment is None else environment)
+    with tempfile.TemporaryFile() as read, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as error:
+        read.write(given)
+        read.seek(0)
+        status = _lived([module, *arguments], own, (read, out, error), seconds)
+        return subprocess.CompletedProcess([module, *arguments], status, _said(out), _said(error))
+
+
+def _said(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode(errors="replace")
+
+
+def _lived(words: Sequence[str], own: Mapping[str, str], streams: Sequence[IO[bytes]], seconds: float) -> int:
+    if "LD_PRELOAD" in own:
         # The loader reads it, so this one has to be loaded.
-        command = [sys.executable, "-m", module, *arguments]
-        return subprocess.run(command, env=given, capture_output=True, text=True, check=False, timeout=seconds)
+        read, out, error = streams
+        command = [sys.executable, "-m", *words]
+        return subprocess.run(
+            command, env=own, stdin=read, stdout=out, stderr=error, check=False, timeout=seconds
+        ).returncode
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with ours, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as error:
-        order = json.dumps([module, list(arguments), given, os.getcwd()]).encode()
+    with ours:
         with theirs:
-            socket.send_fds(_server()[0], [order], [theirs.fileno(), out.fileno(), error.fileno()])
+            order = json.dumps([words, own, os.getcwd()]).encode()
+            socket.send_fds(_server()[0], [order], [theirs.fileno(), *(each.fileno() for each in streams)])
         (number,) = _NUMBER.unpack(ours.recv(_NUMBER.size))
         ours.settimeout(seconds)
         try:
@@ -54,13 +77,7 @@ def live(
             os.kill(number, signal.SIGKILL)
             ours.settimeout(None)
             told = ours.recv(_NUMBER.size)
-        status = os.waitstatus_to_exitcode(*_NUMBER.unpack(told))
-        return subprocess.CompletedProcess([module, *arguments], status, _said(out), _said(error))
-
-
-def _said(file: IO[bytes]) -> str:
-    file.seek(0)
-    return file.read().decode(errors="replace")
+        return os.waitstatus_to_exitcode(*_NUMBER.unpack(told))
 
 
 @cache
@@ -76,7 +93,7 @@ def _serve(orders: socket.socket) -> None:
     """Many may live at once: each is waited for by a process of its own."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
-        order, given, _, _ = socket.recv_fds(orders, _ORDER_OCTETS, 3)
+        order, given, _, _ = socket.recv_fds(orders, _ORDER_OCTETS, 4)
         if not order:
             return
         if os.fork() == 0:
@@ -86,30 +103,30 @@ def _serve(orders: socket.socket) -> None:
             os.close(each)
 
 
-def _keep(order: bytes, told: int, out: int, error: int) -> NoReturn:
+def _keep(order: bytes, told: int, *streams: int) -> NoReturn:
     """Say what number the life has, and how it ended."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     number = os.fork()
     if number == 0:
         os.close(told)
-        _live(order, out, error)
+        _live(order, streams)
     os.write(told, _NUMBER.pack(number))
     os.write(told, _NUMBER.pack(os.waitpid(number, 0)[1]))
     os._exit(0)
 
 
-def _live(order: bytes, out: int, error: int) -> NoReturn:
+def _live(order: bytes, streams: Sequence[int]) -> NoReturn:
     """It ends as the interpreter does."""
-    module, arguments, environment, place = json.loads(order)
-    for number, stream in ((os.open(os.devnull, os.O_RDONLY), 0), (out, 1), (error, 2)):
-        os.dup2(number, stream)
-        os.close(number)
+    words, own, place = json.loads(order)
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
     os.environ.clear()
-    os.environ.update(environment)
+    os.environ.update(own)
     os.chdir(place)
-    sys.argv = [module, *arguments]
-    sys.modules.pop(module, None)
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    sys.argv = words
+    sys.modules.pop(words[0], None)
+    runpy.run_module(words[0], run_name="__main__", alter_sys=True)
     sys.exit()
 
 

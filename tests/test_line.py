@@ -24,9 +24,9 @@ from keybroker.errors import (
     Refusal,
     RequestRepeated,
 )
+from keybroker.ledger.canonical_json import decode as read_record
 from keybroker.ledger.journal import Journal
 from keybroker.ledger.model import Concluded, GivenAgain, RequestIdentity
-from keybroker.ledger.record import decode as read_record
 from keybroker.policy.model import KeyRegister, RegisteredKey
 from keybroker.signing import Ask, Line, Outcome, explain, sign_batch
 from keybroker.statement.standing import Standing

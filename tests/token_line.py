@@ -7,9 +7,9 @@ from hashlib import sha256
 from typing import Any
 
 from keybroker.hsm.token_module import Token
+from keybroker.ledger.canonical_json import decode as read_record
 from keybroker.ledger.journal import Journal
 from keybroker.ledger.model import RequestIdentity
-from keybroker.ledger.record import decode as read_record
 from keybroker.policy.model import KeyRegister, RegisteredKey
 from keybroker.policy.rules.purpose import OPERATIONS
 from keybroker.signing import Ask, Line, Outcome, sign_batch

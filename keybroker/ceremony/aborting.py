@@ -17,7 +17,7 @@ from keybroker.ceremony.plan import PlanFile
 from keybroker.ceremony.steps import Progress, StepName, why_not_aborted
 from keybroker.ceremony.transcript_form import read_form
 from keybroker.errors import NotPermitted
-from keybroker.ledger.model import Json
+from keybroker.ledger.canonical_json import Json
 
 NOT_NEEDED = (
     "no wrapped key left by it yet, so there is nothing that could be renounced: abort it without a renunciation"

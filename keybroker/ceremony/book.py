@@ -22,11 +22,12 @@ from keybroker.errors import NotPermitted
 from keybroker.keys.acts import Actor
 from keybroker.keys.evidence import record_act, refusals_recorded, told_by
 from keybroker.ledger import ceremonies
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.ceremonies import StoredCeremony, StoredStep
 from keybroker.ledger.ceremony_form import ABORT, ABORTED, BEGIN, BEGIN_STEP, CONCLUDE_STEP, DONE, END, OFFER, OPEN
 from keybroker.ledger.journal import Entry as Written
 from keybroker.ledger.journal import Journal
-from keybroker.ledger.model import Json, Receipt, RecordKind
+from keybroker.ledger.model import Receipt, RecordKind
 from keybroker.ledger.turn import Turn
 from keybroker.terms import KeyState
 

@@ -30,9 +30,8 @@ from keybroker.errors import CmsUnfit, ConfigurationInvalid, KeybrokerError, Mod
 from keybroker.keys.acts import Act
 from keybroker.keys.administration import administer_in
 from keybroker.keys.life_acts import CeremonyWord
+from keybroker.ledger.canonical_json import Json, text
 from keybroker.ledger.ceremony_form import BEGIN, BEGIN_STEP
-from keybroker.ledger.model import Json
-from keybroker.ledger.record import text
 from keybroker.ledger.turn import Turn
 
 _SHOWN = 500

@@ -34,7 +34,7 @@ from keybroker.ceremony.enveloped_data import seal
 from keybroker.ceremony.share_flaw import ShareFlaw
 from keybroker.ceremony.share_set import ShareSet, read_share_set
 from keybroker.errors import ModuleDisagrees, ModuleUnavailable, ShareUnfit
-from keybroker.hsm.connection import WrapMechanism
+from keybroker.hsm.wrap_mechanism import WrapMechanism
 
 _PROGRAM = (sys.executable, "-m", "keybroker.ceremony.custody_process")
 ENVIRONMENT = {"PYTHONMALLOC": "malloc", "GLIBC_TUNABLES": "glibc.malloc.perturb=165:glibc.malloc.tcache_count=0"}

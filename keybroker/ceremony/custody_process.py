@@ -48,7 +48,7 @@ from keybroker.ceremony.share_flaw import ShareFlaw
 from keybroker.ceremony.share_set import ShareSet, make_share_set, read_share_set
 from keybroker.ceremony.split_key import read_words, split
 from keybroker.errors import CmsUnfit, ConfigurationInvalid, KeybrokerError, ShareUnfit
-from keybroker.hsm.connection import WrapMechanism
+from keybroker.hsm.wrap_mechanism import WrapMechanism
 
 LONGEST_SECONDS = 3600
 """Whoever takes longer hands the shares in again."""

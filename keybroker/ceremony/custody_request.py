@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from keybroker.hsm.connection import WrapMechanism
+from keybroker.hsm.wrap_mechanism import WrapMechanism
 
 Hex = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{2})*$", max_length=4 * 1024 * 1024)]
 _Word = Annotated[str, StringConstraints(min_length=1, max_length=255)]

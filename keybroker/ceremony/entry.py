@@ -12,9 +12,8 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
+from keybroker.ledger.canonical_json import Json, decode, encode
 from keybroker.ledger.ceremony_form import NOTHING_BEFORE
-from keybroker.ledger.model import Json
-from keybroker.ledger.record import decode, encode
 
 __all__ = ["FORM", "NOTHING_BEFORE", "Entry", "EntryUnfit", "read_entry"]
 

@@ -15,9 +15,8 @@ from keybroker.ceremony.plan import CeremonyKind
 from keybroker.ceremony.share_set import ShareSet, read_share_set
 from keybroker.ceremony.steps import StepName
 from keybroker.errors import NotPermitted
+from keybroker.ledger.canonical_json import Json, encode
 from keybroker.ledger.ceremony_form import DONE
-from keybroker.ledger.model import Json
-from keybroker.ledger.record import encode
 
 _SHARES_OUT = {CeremonyKind.SPLIT: StepName.SHARE_KEY, CeremonyKind.RESHARE: StepName.RESHARE_KEY}
 """In which step of which kind shares are given out."""

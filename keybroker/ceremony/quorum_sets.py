@@ -15,9 +15,8 @@ from keybroker.ceremony.book import Book, Held
 from keybroker.ceremony.plan import CeremonyKind
 from keybroker.ceremony.steps import StepName
 from keybroker.keys.life_acts import Copy
+from keybroker.ledger.canonical_json import Json, encode
 from keybroker.ledger.ceremony_form import DONE
-from keybroker.ledger.model import Json
-from keybroker.ledger.record import encode
 from keybroker.terms import CopyKind
 
 _GIVEN_OUT = {CeremonyKind.SPLIT: StepName.SHARE_KEY, CeremonyKind.RESHARE: StepName.RESHARE_KEY}

@@ -17,7 +17,7 @@ from keybroker.ceremony.part import Part, read_words, words
 from keybroker.ceremony.share_flaw import ShareFlaw
 from keybroker.ceremony.share_set import LONGEST_OCTETS, Holder, ShareSet, what_is_wrong
 from keybroker.errors import ShareUnfit
-from keybroker.ledger.record import encode
+from keybroker.ledger.canonical_json import encode
 from keybroker.statement.said import Name, Sha256, Table
 
 _FORM = "keybroker share v1"

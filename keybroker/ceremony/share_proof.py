@@ -15,7 +15,7 @@ from keybroker.ceremony.cms_form import unfit
 from keybroker.ceremony.share import Share
 from keybroker.ceremony.share_set import ShareSet
 from keybroker.ceremony.signed_data import verify
-from keybroker.ledger.record import encode
+from keybroker.ledger.canonical_json import encode
 
 _FIELDS = {"at", "check", "custodian", "index", "set_sha256"}
 

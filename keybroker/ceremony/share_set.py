@@ -18,7 +18,7 @@ from keybroker.ceremony.part import IDENTIFIER_BITS, Part
 from keybroker.ceremony.share_flaw import ShareFlaw
 from keybroker.ceremony.split_key import ITERATION_EXPONENT, MOST
 from keybroker.errors import ShareUnfit
-from keybroker.ledger.record import encode
+from keybroker.ledger.canonical_json import encode
 from keybroker.statement.said import Name, Sha256, Table
 
 LONGEST_OCTETS = 64 * 1024

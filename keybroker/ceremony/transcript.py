@@ -12,8 +12,7 @@ from keybroker.ceremony.book import Book, ConcludedStep, Held
 from keybroker.ceremony.scene import Scene
 from keybroker.ceremony.transcript_form import FORM
 from keybroker.errors import LedgerBroken
-from keybroker.ledger.model import Json
-from keybroker.ledger.record import encode
+from keybroker.ledger.canonical_json import Json, encode
 from keybroker.statement.approval import Approval
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError
 
-from keybroker.ledger.record import decode
+from keybroker.ledger.canonical_json import decode
 from keybroker.statement.said import Table
 
 FORM = "keybroker-ceremony-transcript-1"

@@ -26,7 +26,7 @@ from keybroker.ceremony.transcript_form import StepForm, TranscriptForm, read_fo
 from keybroker.ceremony.transcript_sequence import draw
 from keybroker.ceremony.transcript_verifying import Verified, verify_transcript
 from keybroker.ceremony.witness_commands import stem_of, witness_commands
-from keybroker.ledger.model import Json
+from keybroker.ledger.canonical_json import Json
 
 TITLES: Mapping[CeremonyKind, str] = {
     CeremonyKind.GENERATE: "Generation of a key",

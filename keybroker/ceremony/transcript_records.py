@@ -12,9 +12,8 @@ from datetime import UTC, datetime
 
 from keybroker.ceremony.entry import Entry
 from keybroker.ceremony.transcript_form import RecordForm, StepForm, expect
+from keybroker.ledger.canonical_json import Json, decode
 from keybroker.ledger.merkle import leaf_hash
-from keybroker.ledger.model import Json
-from keybroker.ledger.record import decode
 
 BEGUN, CONCLUDED = "BeginCeremonyStep", "ConcludeCeremonyStep"
 

@@ -17,7 +17,14 @@ from keybroker.ceremony.plan_writing import plan_text
 from keybroker.ceremony.scene import Scene
 from keybroker.cli.ceremony_hall import scene_of
 from keybroker.cli.dev.ceremony_cast import StandIn, approve, make_cast, retire, write_people
-from keybroker.cli.dev.deployment import DEFAULT_KEYS, create_deployment, is_deployment, open_deployment
+from keybroker.cli.dev.deployment import (
+    DEFAULT_KEYS,
+    Child,
+    create_deployment,
+    in_a_process,
+    is_deployment,
+    open_deployment,
+)
 from keybroker.cli.dev.plan import DEVICES, DevKey
 from keybroker.cli.dev.second_pki import trust_the_other
 from keybroker.cli.dev.statements import to_devices
@@ -26,7 +33,7 @@ from keybroker.statement.approval import ApprovedMessage
 from keybroker.terms import EntityIdentifier
 
 _VALID = timedelta(days=30)
-_FEW_USES = 3
+FEW_USES = 3
 """Of a combined key, where nothing else is said."""
 
 
@@ -40,16 +47,23 @@ class Rehearsal:
 
 
 def prepare_rehearsal(
-    plan_file: PlanFile, directory: Path, messages: tuple[ApprovedMessage, ...] = (), uses: int = _FEW_USES
+    plan_file: PlanFile,
+    directory: Path,
+    messages: tuple[ApprovedMessage, ...] = (),
+    uses: int = FEW_USES,
+    *,
+    child: Child = in_a_process,
 ) -> Rehearsal:
     """Make what is missing, and have the plan in its place approved on every side.
 
     ``messages`` are what a combined key may sign, so many ``uses`` in all; none: whatever stand-in Devices may be told.
+    ``child`` begins the process that makes a side's keys.
+
     Raises: KeybrokerError.
     """
     plan, people = plan_file.plan, directory / "people.toml"
     written = directory / f"{plan.name}.plan.toml"
-    configurations = {side: _deployment(plan, directory, side) for side in _sides(plan)}
+    configurations = {side: _deployment(plan, directory, side, child) for side in _sides(plan)}
     if written.exists():
         return Rehearsal(configurations=configurations, people=people, plan=written)
     roles = {person.name: person.role for person in plan.people}
@@ -78,13 +92,14 @@ def _sides(plan: Plan) -> tuple[Side, ...]:
     return (Side.SOURCE, Side.DESTINATION) if plan.kind is CeremonyKind.TRANSFER else (Side.HERE,)
 
 
-def _deployment(plan: Plan, directory: Path, side: Side) -> Path:
+def _deployment(plan: Plan, directory: Path, side: Side, child: Child) -> Path:
     place = directory / side.value
     if is_deployment(place):
         return open_deployment(place).config_path
     makes = plan.kind is CeremonyKind.GENERATE or side is Side.DESTINATION
     keys = () if makes else tuple(map(_dev_key, plan.keys))
-    deployment = create_deployment(place, keys=keys, origin=f"keybroker.example/rehearsal/{side.value}/TEST")
+    origin = f"keybroker.example/rehearsal/{side.value}/TEST"
+    deployment = create_deployment(place, keys=keys, origin=origin, child=child)
     if plan.kind is CeremonyKind.DESTROY:
         retire(deployment, [key.label for key in plan.keys])
     if side is Side.DESTINATION:

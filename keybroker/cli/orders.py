@@ -17,7 +17,7 @@ import typer
 from keybroker.cli.stating import Stater, read_stater, said
 from keybroker.config import Configuration
 from keybroker.keys.orders import Ordered
-from keybroker.ledger.model import Json
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.record import order_target
 from keybroker.statement.payloads import Order
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from keybroker.config.file import ConfigurationFile, read_file
 from keybroker.config.packaged import packaged_policies, policy_files
 from keybroker.errors import ConfigurationInvalid
-from keybroker.ledger.record import encode
+from keybroker.ledger.canonical_json import encode
 
 _NAME = "accepted-configuration"
 

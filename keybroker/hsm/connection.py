@@ -12,6 +12,7 @@ from enum import Enum, StrEnum
 from typing import Protocol
 
 from keybroker.hsm.attributes import Attributes, AttributeValue, KeyAttribute
+from keybroker.hsm.wrap_mechanism import WrapMechanism
 
 SignDigest = Callable[[int, bytes], bytes]
 """Key handle and digest (32 octets) to r || s (64 octets), by CKM_ECDSA in one session."""
@@ -78,15 +79,6 @@ class ObjectAttribute(StrEnum):
 
 Template = Mapping[KeyAttribute | ObjectAttribute, AttributeValue]
 """Every attribute that an object is made with or looked for by; nothing is added to it."""
-
-
-class WrapMechanism(StrEnum):
-    """How one key is enciphered under another; OAEP with MGF1 of the same hash and no label (RFC 8017 §7.1)."""
-
-    AES_KEY_WRAP_PAD = "AES_KEY_WRAP_PAD"
-    AES_KEY_WRAP_KWP = "AES_KEY_WRAP_KWP"
-    RSA_OAEP_SHA1 = "RSA_OAEP_SHA1"
-    RSA_OAEP_SHA256 = "RSA_OAEP_SHA256"
 
 
 class Wrapping(Protocol):

@@ -25,7 +25,7 @@ from keybroker.hsm.attributes import (
     key_identifier,
     template,
 )
-from keybroker.hsm.connection import Connection, ObjectAttribute, Template, WrapMechanism, Wrapping
+from keybroker.hsm.connection import Connection, ObjectAttribute, Template, Wrapping
 from keybroker.hsm.generate import check_made
 from keybroker.hsm.held_key import HeldKey
 from keybroker.hsm.held_keys import authentication_label
@@ -34,6 +34,7 @@ from keybroker.hsm.profile import Profile
 from keybroker.hsm.return_values import CallFailed, Meaning
 from keybroker.hsm.trusted_keys import CKO_PRIVATE_KEY, CKO_PUBLIC_KEY, CKO_SECRET_KEY
 from keybroker.hsm.verify import Verifier
+from keybroker.hsm.wrap_mechanism import WrapMechanism
 from keybroker.hsm.wrapped_key import WrappedKey
 from keybroker.policy.model import Policy
 from keybroker.terms import KeyAlgorithm, KeyLabel, Provenance

@@ -16,8 +16,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from keybroker.errors import ContentMalformed
-from keybroker.hsm.connection import WrapMechanism
 from keybroker.hsm.profile_sections import Payload
+from keybroker.hsm.wrap_mechanism import WrapMechanism
 from keybroker.terms import KeyAlgorithm, KeyLabel, KeyPurpose
 
 POINT_OCTETS, IDENTIFIER_OCTETS = 65, 20

@@ -13,7 +13,7 @@ import hashlib
 from keybroker.clause import clause
 from keybroker.errors import ConfigurationInvalid, ModuleDisagrees, NotPermitted
 from keybroker.hsm.attributes import Attributes, KeyAttribute, expected, key_identifier, weaker
-from keybroker.hsm.connection import Connection, ObjectAttribute, Template, WrapMechanism
+from keybroker.hsm.connection import Connection, ObjectAttribute, Template
 from keybroker.hsm.held_keys import authentication_label
 from keybroker.hsm.possession import symmetric_proof
 from keybroker.hsm.presence import check_shows
@@ -23,6 +23,7 @@ from keybroker.hsm.security_officer import Officer
 from keybroker.hsm.token_module import Token
 from keybroker.hsm.trusted_keys import CKO_SECRET_KEY, Recipient, clear_trusted, find_trusted, read_recipient
 from keybroker.hsm.verify import Verifier
+from keybroker.hsm.wrap_mechanism import WrapMechanism
 from keybroker.hsm.wrapped_key import WrappedKey
 from keybroker.policy.model import Policy
 from keybroker.terms import Export, Finding, KeyAlgorithm, KeyLabel, Provenance, RuleName

@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from keybroker.hsm.attributes import AttributeValue, KeyAttribute
-from keybroker.hsm.connection import ObjectAttribute, Template, WrapMechanism
+from keybroker.hsm.connection import ObjectAttribute, Template
 from keybroker.hsm.function_list import Attribute, FunctionList, Mechanism, OaepParameters
+from keybroker.hsm.wrap_mechanism import WrapMechanism
 
 # Places in CK_FUNCTION_LIST, counted from C_Initialize.
 _CREATE_OBJECT, _COPY_OBJECT, _DESTROY_OBJECT, _GET_ATTRIBUTE_VALUE, _SET_ATTRIBUTE_VALUE = 20, 21, 22, 24, 25

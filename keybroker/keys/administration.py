@@ -39,11 +39,11 @@ from keybroker.keys.orders import ADMINISTRATORS, Ordered, check_orders, settle_
 from keybroker.keys.registering import change_register
 from keybroker.keys.telling import told_act
 from keybroker.ledger import tables
+from keybroker.ledger.canonical_json import Json, encode
 from keybroker.ledger.journal import Entry, Journal, RecordKind
 from keybroker.ledger.life_form import IN_A_CEREMONY, TWO_PEOPLE, WITHOUT_ORDER
 from keybroker.ledger.merkle import leaf_hash
-from keybroker.ledger.model import Json, Receipt
-from keybroker.ledger.record import encode
+from keybroker.ledger.model import Receipt
 from keybroker.ledger.turn import Turn
 from keybroker.policy.model import Policy
 from keybroker.policy.obligations import OBLIGATIONS

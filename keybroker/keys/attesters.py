@@ -20,8 +20,9 @@ from keybroker.keys.acts import Actor
 from keybroker.keys.evidence import refusals_recorded
 from keybroker.keys.ordering import order_where_needed, record_ordered
 from keybroker.ledger import tables
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.journal import Journal
-from keybroker.ledger.model import Json, Receipt
+from keybroker.ledger.model import Receipt
 from keybroker.ledger.turn import Turn
 from keybroker.statement.attester import public_key_of
 from keybroker.statement.kind import StatementKind

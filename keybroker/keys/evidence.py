@@ -17,10 +17,10 @@ from keybroker.gates.people import ActDemand, PeopleSettings, check_may_act
 from keybroker.keys.acts import Actor
 from keybroker.keys.standing import read_standing
 from keybroker.ledger import tables
+from keybroker.ledger.canonical_json import Json, encode
 from keybroker.ledger.journal import Entry, Journal, RecordKind
 from keybroker.ledger.merkle import leaf_hash
-from keybroker.ledger.model import Json, Receipt
-from keybroker.ledger.record import encode
+from keybroker.ledger.model import Receipt
 from keybroker.ledger.turn import Turn
 from keybroker.policy.certificates import CertificateUnfit
 from keybroker.statement.flaw import StatementUnfit

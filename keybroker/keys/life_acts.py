@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
-from keybroker.ledger.model import Json
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.record import moment
 from keybroker.terms import CopyKind, KeyLabel
 

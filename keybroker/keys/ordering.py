@@ -17,8 +17,9 @@ from keybroker.keys.evidence import record_act
 from keybroker.keys.orders import Ordered, administrator, check_order, settle_order, told_order, without_order
 from keybroker.keys.standing import read_standing
 from keybroker.ledger import tables
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.journal import Journal
-from keybroker.ledger.model import Json, Receipt
+from keybroker.ledger.model import Receipt
 from keybroker.ledger.turn import Turn
 from keybroker.statement.standing import Standing
 from keybroker.statement.statement import Statement

@@ -17,7 +17,8 @@ from keybroker.gates.people import ActDemand, PeopleSettings, check_may_act
 from keybroker.keys.evidence import spend, told_statement, verified
 from keybroker.keys.standing import read_standing
 from keybroker.ledger import tables
-from keybroker.ledger.model import Json, Receipt
+from keybroker.ledger.canonical_json import Json
+from keybroker.ledger.model import Receipt
 from keybroker.ledger.record import order_target
 from keybroker.ledger.turn import Turn
 from keybroker.policy.model import Policy

@@ -20,8 +20,9 @@ from keybroker.keys.evidence import check_may_state, record_act, refusals_record
 from keybroker.keys.standing import read_standing
 from keybroker.keys.thresholds import party_of_user
 from keybroker.ledger import tables
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.journal import Journal
-from keybroker.ledger.model import Json, Receipt
+from keybroker.ledger.model import Receipt
 from keybroker.ledger.quarantine_state import ACTIONS, QuarantineState
 from keybroker.ledger.reading import Reader
 from keybroker.ledger.store import from_seconds

@@ -20,8 +20,9 @@ from keybroker.keys.evidence import record_act
 from keybroker.keys.orders import administrator, remember_act, serves_united_kingdom, without_order
 from keybroker.keys.standing import read_held, read_standing
 from keybroker.ledger import tables
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.journal import Journal
-from keybroker.ledger.model import Json, Receipt
+from keybroker.ledger.model import Receipt
 from keybroker.ledger.reading import Reader
 from keybroker.ledger.record import order_target
 from keybroker.ledger.turn import Turn

@@ -24,9 +24,10 @@ from keybroker.keys.orders import Ordered, check_order, serves_united_kingdom, s
 from keybroker.ledger import tables
 from keybroker.ledger.advancing import advance_numbers, count_lost
 from keybroker.ledger.behind import find_behind, find_restore
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.journal import Journal
 from keybroker.ledger.merkle import EMPTY_ROOT
-from keybroker.ledger.model import Head, Json
+from keybroker.ledger.model import Head
 from keybroker.ledger.quarantining import forget_releases
 from keybroker.ledger.restore_form import ADVANCE, MARGIN, RESTORE, Behind, Loss, whole_second_after
 from keybroker.ledger.turn import Turn

@@ -20,8 +20,9 @@ from keybroker.keys.evidence import refusals_recorded
 from keybroker.keys.orders import Ordered, check_order, serves_united_kingdom, settle_order, told_order
 from keybroker.keys.upkeep import record_upkeep
 from keybroker.ledger import tables
+from keybroker.ledger.canonical_json import decode
 from keybroker.ledger.journal import Journal
-from keybroker.ledger.record import decode, moment
+from keybroker.ledger.record import moment
 from keybroker.ledger.retaining import Cutoffs, Releases, age, read_releases
 from keybroker.ledger.turn import Turn
 from keybroker.ledger.upkeep_form import RETAIN, SUBJECT, Aged, retention

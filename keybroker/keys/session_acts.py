@@ -27,9 +27,10 @@ from keybroker.keys.acts import (
     SuspendKey,
 )
 from keybroker.keys.sessions import request_name
-from keybroker.ledger import record, tables
+from keybroker.ledger import canonical_json, record, tables
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.merkle import leaf_hash
-from keybroker.ledger.model import Json, Receipt, RecordKind
+from keybroker.ledger.model import Receipt, RecordKind
 from keybroker.ledger.turn import Turn
 from keybroker.terms import KeyLabel, KeyPurpose, KeyState, Operation
 
@@ -178,7 +179,7 @@ def _record(turn: Turn, index: Json) -> dict[str, Json]:
         return {}
     if leaf_hash(row.octets) != row.leaf_hash:
         raise LedgerBroken(f"record {index} is not the one that was hashed; run: keybroker ledger verify")
-    return record.decode(row.octets)
+    return canonical_json.decode(row.octets)
 
 
 def _moment(body: Mapping[str, Json]) -> datetime:

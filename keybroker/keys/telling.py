@@ -21,7 +21,7 @@ from keybroker.keys.acts import (
     SuspendKey,
     name_of,
 )
-from keybroker.ledger.model import Json
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.record import moment
 
 

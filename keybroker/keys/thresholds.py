@@ -30,8 +30,9 @@ from keybroker.keys.evidence import (
 )
 from keybroker.keys.standing import read_standing
 from keybroker.ledger import tables
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.journal import Journal
-from keybroker.ledger.model import Json, Receipt
+from keybroker.ledger.model import Receipt
 from keybroker.ledger.reading import Reader
 from keybroker.ledger.turn import Turn
 from keybroker.statement.kind import StatementKind

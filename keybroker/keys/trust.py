@@ -18,11 +18,12 @@ from keybroker.content.signed_object import encode as encode_element
 from keybroker.errors import NotPermitted
 from keybroker.keys.acts import Actor
 from keybroker.ledger import tables
+from keybroker.ledger.canonical_json import Json, encode
 from keybroker.ledger.claim_form import NUMBER_OCTETS
 from keybroker.ledger.journal import Entry, Journal, RecordKind
 from keybroker.ledger.merkle import leaf_hash
-from keybroker.ledger.model import Json, Receipt
-from keybroker.ledger.record import encode, moment
+from keybroker.ledger.model import Receipt
+from keybroker.ledger.record import moment
 from keybroker.ledger.turn import Turn
 from keybroker.policy.certificate_chain import read_chain
 from keybroker.policy.certificates import CertificateUnfit

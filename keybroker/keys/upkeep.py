@@ -11,10 +11,10 @@ from sqlalchemy import Connection, func, insert, select
 from keybroker.keys.acts import Actor
 from keybroker.keys.evidence import record_act
 from keybroker.ledger import tables
+from keybroker.ledger.canonical_json import Json, decode
 from keybroker.ledger.journal import Journal
-from keybroker.ledger.model import Json, Receipt
+from keybroker.ledger.model import Receipt
 from keybroker.ledger.reading import Reader
-from keybroker.ledger.record import decode
 from keybroker.ledger.store import from_seconds
 from keybroker.ledger.turn import Turn
 from keybroker.ledger.upkeep_form import BACK_UP, BackedUp, read_backed_up

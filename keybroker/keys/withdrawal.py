@@ -18,8 +18,9 @@ from keybroker.keys.evidence import refusals_recorded
 from keybroker.keys.ordering import order_where_needed, record_ordered
 from keybroker.keys.standing import read_standing
 from keybroker.ledger import tables
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.journal import Journal
-from keybroker.ledger.model import Json, Receipt
+from keybroker.ledger.model import Receipt
 from keybroker.ledger.turn import Turn
 from keybroker.statement.payloads import CommitteeOpinion, Location, Person, ThresholdNotification
 from keybroker.statement.statement import Statement

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, bindparam, func, select, update
 
 from keybroker.errors import LedgerBroken
 from keybroker.ledger import tables
+from keybroker.ledger.canonical_json import decode
 from keybroker.ledger.claim_form import row_name
-from keybroker.ledger.record import decode
 from keybroker.ledger.restore_form import NUMBERS, Advanced, Loss, grown, with_lost
 from keybroker.ledger.window import Window
 

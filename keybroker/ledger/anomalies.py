@@ -13,8 +13,9 @@ from datetime import datetime
 from keybroker.ledger.anomaly_form import ANOMALOUS, Anomaly, Detector
 from keybroker.ledger.anomaly_settings import AnomalySettings
 from keybroker.ledger.anomaly_state import OpenIntent, OpenIntents, Rates
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.claim_form import NUMBER_OCTETS
-from keybroker.ledger.model import Json, RecordKind
+from keybroker.ledger.model import RecordKind
 from keybroker.ledger.record import UNKNOWN
 from keybroker.ledger.restore_form import ADVANCE, RESTORE
 from keybroker.terms import CallerKind

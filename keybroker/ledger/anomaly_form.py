@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from keybroker.ledger.model import Json
+from keybroker.ledger.canonical_json import Json
 
 ANOMALOUS = "AnomalousEvent"
 """The act."""

@@ -19,8 +19,8 @@ from keybroker.content.der_members import Members
 from keybroker.content.signed_object import encode as encode_element
 from keybroker.errors import ContentMalformed, LedgerBroken
 from keybroker.ledger import tables
-from keybroker.ledger.model import Json, RecordKind
-from keybroker.ledger.record import decode
+from keybroker.ledger.canonical_json import Json, decode
+from keybroker.ledger.model import RecordKind
 from keybroker.policy.certificates import CertificateUnfit, certificate_identity
 
 _SEQUENCE = 0x30

@@ -9,7 +9,7 @@ from dataclasses import fields
 from sqlalchemy import Connection, select
 
 from keybroker.ledger import tables
-from keybroker.ledger.record import encode
+from keybroker.ledger.canonical_json import encode
 from keybroker.ledger.verify_ceremonies import CeremonyRow, CeremonyRows, HeldKeyRow, StepRow
 
 _PAGE = {"yield_per": 500}

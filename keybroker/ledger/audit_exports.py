@@ -8,10 +8,10 @@ from sqlalchemy import Connection, String, cast, select
 
 from keybroker.errors import LedgerBroken
 from keybroker.ledger import tables
+from keybroker.ledger.canonical_json import Json, decode
 from keybroker.ledger.export_form import EXPORT
 from keybroker.ledger.merkle import Frontier
-from keybroker.ledger.model import Json, RecordKind
-from keybroker.ledger.record import decode
+from keybroker.ledger.model import RecordKind
 
 _PAGE = {"yield_per": 2000}
 

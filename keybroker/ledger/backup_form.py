@@ -19,8 +19,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from keybroker.errors import LedgerBroken
-from keybroker.ledger.model import Json
-from keybroker.ledger.record import decode, encode
+from keybroker.ledger.canonical_json import Json, decode, encode
 
 MAGIC = b"keybroker ledger back-up 1\n"
 CHUNK = 1 << 20

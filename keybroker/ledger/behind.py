@@ -13,10 +13,10 @@ from sqlalchemy import Connection, select
 
 from keybroker.errors import LedgerBroken
 from keybroker.ledger import tables
+from keybroker.ledger.canonical_json import Json, decode
 from keybroker.ledger.ceremonies import any_concluded
 from keybroker.ledger.merkle import EMPTY_ROOT, Frontier
-from keybroker.ledger.model import Head, Json, RecordKind
-from keybroker.ledger.record import decode
+from keybroker.ledger.model import Head, RecordKind
 from keybroker.ledger.restore_form import RESTORE, Behind
 
 _WITHOUT_A_KEY = frozenset({RecordKind.ADMINISTRATIVE.value, RecordKind.REFUSAL.value, RecordKind.READ.value})

@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from keybroker.ledger import tables
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.ceremony_form import DONE, OPEN
-from keybroker.ledger.model import Json
 from keybroker.terms import KeyState
 
 _ceremony, _key, _step = tables.ceremony, tables.ceremony_key, tables.ceremony_step

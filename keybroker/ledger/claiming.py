@@ -17,8 +17,8 @@ from keybroker.clause import clause
 from keybroker.errors import EvidenceSpent
 from keybroker.ledger import record, tables
 from keybroker.ledger.advancing import read_losses
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.claim_form import NUMBER_OCTETS, row_name
-from keybroker.ledger.model import Json
 from keybroker.ledger.restore_form import growth
 from keybroker.ledger.statements import Insert, Lookup, Write
 from keybroker.policy.claim import (

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from keybroker.content.model import AuditCheckpoint
 from keybroker.errors import KeybrokerError, OutcomeUnknown
-from keybroker.ledger import record, tables
+from keybroker.ledger import canonical_json, record, tables
 from keybroker.ledger.checkpoint_form import checkpoint_note
 from keybroker.ledger.intending import OPEN
 from keybroker.ledger.merkle import leaf_hash
@@ -46,7 +46,7 @@ class Result:
 
 def draft(writer: record.Writer, result: Made | Failure, at: datetime, moment: str) -> Result:
     """Write down one result, outside the turn; ``moment`` is ``at`` as records have it."""
-    octets = record.encode(writer.outcome(result, moment))
+    octets = canonical_json.encode(writer.outcome(result, moment))
     return Result(result=result, state=_state(result), record=octets, leaf_hash=leaf_hash(octets), at=at)
 
 
@@ -114,7 +114,7 @@ def close(
     ended, receipts = [], []
     for row in rows:
         if row.intent_index not in apart_from:
-            octets = record.encode(writer.closed(row.intent_index, row.party, died=row.worker, at=at))
+            octets = canonical_json.encode(writer.closed(row.intent_index, row.party, died=row.worker, at=at))
             receipts.append(turn.append(kind="closed", party=row.party, octets=octets, leaf_hash=leaf_hash(octets)))
             ended.append((row.intent_index, record.UNKNOWN, receipts[-1].leaf_index))
     if ended:

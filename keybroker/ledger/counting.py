@@ -14,7 +14,7 @@ from keybroker.clause import clause
 from keybroker.errors import LedgerBroken, ThresholdExceeded
 from keybroker.ledger import tables
 from keybroker.ledger.advancing import read_losses
-from keybroker.ledger.model import Json
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.restore_form import first_window
 from keybroker.ledger.statements import Insert, Lookup, Update
 from keybroker.ledger.window import Window

@@ -18,15 +18,16 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from keybroker.ledger import tables
+from keybroker.ledger.canonical_json import Json, encode
 from keybroker.ledger.checkpoints import every_checkpoint
 from keybroker.ledger.export_beside import ceremony_files, key_files, octets_lines
 from keybroker.ledger.export_choosing import Choosing, Selection
 from keybroker.ledger.export_files import Files, Written
 from keybroker.ledger.export_gathering import Gathered
 from keybroker.ledger.export_summary import as_page, as_text
-from keybroker.ledger.model import Head, Json
+from keybroker.ledger.model import Head
 from keybroker.ledger.reading import Reader
-from keybroker.ledger.record import encode, moment
+from keybroker.ledger.record import moment
 
 FORM = "keybroker evidence package 1"
 MANIFEST, MANIFEST_DIGEST = "manifest.json", "manifest.sha256"

@@ -9,9 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, Table, select
 
 from keybroker.ledger import tables
+from keybroker.ledger.canonical_json import Json, encode
 from keybroker.ledger.export_choosing import Selection
-from keybroker.ledger.model import Json
-from keybroker.ledger.record import encode
 
 NamedOctets = tuple[str, bytes]
 _PAGE = 500

@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from keybroker.ledger import restore_form
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.ceremony_form import BEGIN
-from keybroker.ledger.model import Json, RecordKind
+from keybroker.ledger.model import RecordKind
 from keybroker.ledger.record import moment
 
 Body = Mapping[str, Json]

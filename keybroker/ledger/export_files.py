@@ -12,8 +12,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from keybroker.errors import ConfigurationInvalid, LedgerUnavailable
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.durable import sync_directory
-from keybroker.ledger.model import Json
 
 TAR = ".tar"
 """A target that ends so is one file; any other is a directory."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.export_choosing import Selection
-from keybroker.ledger.model import Head, Json
+from keybroker.ledger.model import Head
 
 EXPORT = "ExportLedger"
 """The operation, in a record of kind ``read``."""

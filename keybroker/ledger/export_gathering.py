@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.ceremony_form import ABORT, ABORTED, BEGIN, BEGIN_STEP, CONCLUDE_STEP, DONE, END, OPEN
 from keybroker.ledger.export_choosing import act_of
 from keybroker.ledger.export_summary import Tally
-from keybroker.ledger.model import Json
 
 _KINDS = ("configuration", "policy", "profile")
 

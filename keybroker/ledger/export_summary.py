@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.export_choosing import act_of
-from keybroker.ledger.model import Json, RecordKind
+from keybroker.ledger.model import RecordKind
 
 Row = tuple[str, ...]
 Table = tuple[str, Row, Sequence[Row]]

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 
 from keybroker.ledger import tables
-from keybroker.ledger.model import Json
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.reading import Reader
 
 _PAGE = 2000

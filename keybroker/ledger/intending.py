@@ -19,13 +19,14 @@ from keybroker.errors import (
     RequestRepeated,
     ThresholdExceeded,
 )
-from keybroker.ledger import record, tables
+from keybroker.ledger import canonical_json, record, tables
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.claiming import IN_PROGRESS, Claiming, Granted
 from keybroker.ledger.counting import COUNTS_NOTHING, Counting, Tallied
 from keybroker.ledger.drafting import Draft, communication_of, refused_in_turn
 from keybroker.ledger.intent_form import IntentForms
 from keybroker.ledger.merkle import leaf_hash
-from keybroker.ledger.model import GivenAgain, Intent, Json, Receipt, Refused, RequestIdentity
+from keybroker.ledger.model import GivenAgain, Intent, Receipt, Refused, RequestIdentity
 from keybroker.ledger.quarantining import Quarantining, why_not
 from keybroker.ledger.record import Takes
 from keybroker.ledger.statements import Insert, Lookup, Update, Write
@@ -228,7 +229,7 @@ class Intending:
             return item.record, item.leaf_hash
         told = takes.told
         if item.halves is not None and not reused and not told.warned and told.released is None:
-            octets = record.text(list(told.counted)).encode().join(item.halves)
+            octets = canonical_json.text(list(told.counted)).encode().join(item.halves)
         else:
             digests = {"octets": item.octets_sha256, "digest": item.digest.hex()}
             octets = self._forms.encode(item.identity, item.permit, **digests, reused=reused, at=item.at, takes=told)
@@ -240,7 +241,7 @@ class Intending:
         refused = refused_in_turn(item, error)
         told = self._quarantining.told(which, tallied.exceeded, item.permit.counts[0].user)
         body = self._writer.refusal(refused, self._at, quarantine=told)
-        receipt = self._append("refusal", item.identity, record.encode(body))
+        receipt = self._append("refusal", item.identity, canonical_json.encode(body))
         content = item.permit.decision.content
         return self._quarantining.put(
             which,
@@ -256,7 +257,7 @@ class Intending:
         hashed, octets = (b"", b"") if outcome is None else self._signed.get(outcome, (b"", b""))
         if outcome is None or leaf_hash(octets) != hashed:
             raise LedgerBroken(f"the outcome of request {item.identity.request_id} is not as it was recorded")
-        body = record.decode(octets)
+        body = canonical_json.decode(octets)
         result: dict[str, Json] = {name: body[name] for name in ("signature", "result") if name in body}
         outputs = _outputs(result)
         if not outputs:
@@ -265,7 +266,7 @@ class Intending:
         return GivenAgain(
             identity=item.identity,
             outputs=outputs,
-            receipt=self._append("release", item.identity, record.encode(body)),
+            receipt=self._append("release", item.identity, canonical_json.encode(body)),
             first=Receipt(origin=self._turn.origin, leaf_index=outcome, leaf_hash=hashed),
         )
 
@@ -283,7 +284,7 @@ class Intending:
         return self._refused(refused_in_turn(item, error))
 
     def _refused(self, refused: Refused) -> Refused:
-        self._append("refusal", refused.identity, record.encode(self._writer.refusal(refused, self._at)))
+        self._append("refusal", refused.identity, canonical_json.encode(self._writer.refusal(refused, self._at)))
         return refused
 
     def _append(self, kind: str, identity: RequestIdentity, octets: bytes) -> Receipt:

@@ -12,7 +12,7 @@ from json.encoder import encode_basestring
 
 from keybroker.content.use import UseKind
 from keybroker.gates.model import Permit
-from keybroker.ledger import record
+from keybroker.ledger import canonical_json, record
 from keybroker.ledger.model import RequestIdentity
 from keybroker.ledger.record import TAKES_NOTHING, Takes
 from keybroker.policy.model import Policy, RegisteredKey
@@ -77,8 +77,8 @@ class IntentForms:
                 accompanying=permit.decision.content.accompanying,
                 takes=takes,
             )
-            return record.encode(body)
-        counted = record.text(list(takes.counted)) if takes.counted else ""
+            return canonical_json.encode(body)
+        counted = canonical_json.text(list(takes.counted)) if takes.counted else ""
         return self._filled(
             identity, permit, octets=octets, digest=digest, reused=reused, at=at, counted=counted
         ).encode()
@@ -107,7 +107,7 @@ class IntentForms:
                 self._forms.clear()
         a, b, *between, d, e, f, g, h = form.pieces
         c = counted.join(between)
-        content = record.encode(record.content_facts(permit.decision.content)).decode()
+        content = canonical_json.encode(record.content_facts(permit.decision.content)).decode()
         request_id = encode_basestring(identity.request_id)
         return (
             f'{a}"{at}"{b}{content}{c}"{digest}"{d}"{octets}"{e}"{identity.sha256.hex()}"{f}{request_id}{g}{reused}{h}'
@@ -116,7 +116,7 @@ class IntentForms:
     def _cut(self, identity: RequestIdentity, permit: Permit, *, counts: bool) -> _Form:
         body = self._writer.intent(identity, permit, octets="", digest="", reused=0, at="")
         filled = (*_FILLED, _COUNTED) if counts else _FILLED
-        text = record.encode({**body, **dict.fromkeys(filled, _MARK)}).decode()
+        text = canonical_json.encode({**body, **dict.fromkeys(filled, _MARK)}).decode()
         decision = permit.decision
         return _Form(tuple(text.split(_WRITTEN_MARK)), identity.caller, decision.key, decision.policy, permit.findings)
 

@@ -16,7 +16,7 @@ from sqlalchemy import delete, func, select
 
 from keybroker.errors import EvidenceSpent, KeybrokerError, LedgerUnavailable, OutcomeUnknown, ThresholdExceeded
 from keybroker.gates.model import Permit
-from keybroker.ledger import concluding, drafting, intending, record, sqlite, tables
+from keybroker.ledger import canonical_json, concluding, drafting, intending, record, sqlite, tables
 from keybroker.ledger.claim_form import ON_SUCCESS_OCTETS
 from keybroker.ledger.claiming import Claiming
 from keybroker.ledger.counting import Counting
@@ -160,7 +160,7 @@ class Journal:
 
         Raises: LedgerUnavailable, OutcomeUnknown, LedgerBroken; ValueError for a body that a record cannot hold.
         """
-        drafts = [(entry, record.encode(self.writer.entry(entry, at))) for entry in entries]
+        drafts = [(entry, canonical_json.encode(self.writer.entry(entry, at))) for entry in entries]
         return self.ledger.transact(
             lambda turn: [
                 turn.append(kind=entry.kind.value, party=entry.party, octets=octets, leaf_hash=leaf_hash(octets))

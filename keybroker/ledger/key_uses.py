@@ -11,10 +11,9 @@ from typing import Any
 from sqlalchemy import select
 
 from keybroker.ledger import tables
-from keybroker.ledger.model import Json
+from keybroker.ledger.canonical_json import Json, text
+from keybroker.ledger.canonical_json import decode as read_record
 from keybroker.ledger.reading import Reader
-from keybroker.ledger.record import decode as read_record
-from keybroker.ledger.record import text
 from keybroker.terms import KeyLabel, Operation
 
 _record = tables.record.c

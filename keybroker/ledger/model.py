@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from keybroker.errors import KeybrokerError
 from keybroker.gates.model import Permit
+from keybroker.ledger.canonical_json import Json
 from keybroker.policy.model import Decision
 from keybroker.terms import Caller, Finding, KeyLabel, KeyPurpose, Operation, PartyName, RequestId
 
@@ -26,10 +27,6 @@ class RecordKind(StrEnum):
     RELEASE = "release"
     READ = "read"
     ADMINISTRATIVE = "administrative"
-
-
-Json = str | int | bool | list["Json"] | dict[str, "Json"] | None
-"""What a record's body may hold: keys are ASCII, integers stand within 2^53, and there are no floats."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,8 +16,9 @@ from sqlalchemy import Connection, select, text, update
 from keybroker.clause import clause
 from keybroker.errors import ThresholdExceeded
 from keybroker.ledger import tables
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.counting import GATE, WAITING, Tallied
-from keybroker.ledger.model import Json, Refused
+from keybroker.ledger.model import Refused
 from keybroker.ledger.quarantine_state import QuarantineState
 from keybroker.ledger.statements import Insert, Lookup, Update
 from keybroker.policy.claim import Counted

@@ -1,13 +1,11 @@
-"""How is a record written? Bodies of every kind, and the one way to turn them into octets. Pure.
+"""How is a record written? Bodies of every kind; ``canonical_json.py`` turns them into octets. Pure.
 
-``docs/ledger.md`` describes the same in prose, for whoever writes another verifier. Octets are canonical JSON (RFC
-8785), made by the C encoder within the subset where the two agree: ASCII keys, integers within 2^53 and no floats.
-Counters and other 64-bit integers are written as decimal strings, octets as lower-case hex.
+``docs/ledger.md`` describes the same in prose, for whoever writes another verifier. Counters and other 64-bit integers
+are written as decimal strings, octets as lower-case hex.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,11 +20,11 @@ from keybroker.content.smets1_instruction import Smets1Instruction
 from keybroker.content.use import UseKind
 from keybroker.errors import ContentMalformed, KeybrokerError, ModuleFault, OutcomeUnknown
 from keybroker.gates.model import Permit
+from keybroker.ledger.canonical_json import Json, check_json, encode
 from keybroker.ledger.model import (
     Entry,
     Failure,
     InForce,
-    Json,
     Product,
     RecordKind,
     Refused,
@@ -55,9 +53,6 @@ TAKES_NOTHING = Takes()
 VERSION = 1
 """The version of the record format, ``v`` in every record."""
 
-LARGEST_INTEGER = 2**53
-"""Beyond it RFC 8785 writes what ECMAScript would, and so do we not write it at all."""
-
 SIGNED, MADE, DONE, FAILED, UNKNOWN = "signed", "made", "done", "failed", "unknown"
 """How an intent can end: with a recorded signature, a recorded result of another use, one of which only the length is
 recorded, none, or nobody knows how."""
@@ -68,66 +63,10 @@ MAY_TAKE_AGAIN = (FAILED, DONE)
 MESSAGE_CODE_ANY_BY_CONTINGENCY = 0x0109
 """CS02b anyByContingency, whose plaintextSymmetricKey discloses a key (handbook 3.5)."""
 
-_encode = json.JSONEncoder(
-    ensure_ascii=False, check_circular=False, allow_nan=False, sort_keys=True, separators=(",", ":")
-).encode
-
-
-def encode(body: Mapping[str, Json]) -> bytes:
-    """Canonical JSON of a body known to lie within the subset: those made in this module do.
-
-    Raises: UnicodeEncodeError (a ValueError) for a lone surrogate.
-    """
-    return _encode(body).encode()
-
 
 def order_target(act: Mapping[str, Json]) -> str:
     """What an order for this act names: SHA-256, in hexadecimal, of its canonical JSON."""
     return sha256(encode(act)).hexdigest()
-
-
-def text(value: Json) -> str:
-    """A part of a body as it stands in the record."""
-    return _encode(value)
-
-
-def check_json(value: object, where: str = "body") -> None:
-    """Raises: ValueError when a value lies outside the subset in which our encoder equals RFC 8785."""
-    match value:
-        case None | bool():
-            pass
-        case str():
-            value.encode()
-        case int():
-            if abs(value) > LARGEST_INTEGER:
-                raise ValueError(f"{where}: an integer beyond 2^53 is written as a decimal string")
-        case list():
-            for item in value:
-                check_json(item, where)
-        case dict():
-            for key, item in value.items():
-                if not (isinstance(key, str) and key.isascii()):
-                    raise ValueError(f"{where}: a key must be ASCII text")
-                check_json(item, f"{where}.{key}")
-        case _:
-            raise ValueError(f"{where}: a record holds no {type(value).__name__}")
-
-
-def decode(octets: bytes) -> dict[str, Json]:
-    """The body of a record.
-
-    Raises: ValueError when the octets are not one JSON object in canonical form within the subset.
-    """
-    try:
-        body = json.loads(octets, parse_float=_no_float, parse_constant=_no_float)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-    if not isinstance(body, dict):
-        raise ValueError("a record is a JSON object")  # noqa: TRY004 - one kind of error for whatever was read
-    check_json(body)
-    if encode(body) != octets:
-        raise ValueError("the JSON is not canonical (RFC 8785)")
-    return body
 
 
 def may_keep(content: Content) -> bool:
@@ -373,10 +312,6 @@ def _finding(finding: Finding) -> Json:
     if finding.reason:
         written["reason"] = finding.reason
     return written
-
-
-def _no_float(text: str) -> float:
-    raise ValueError(f"a record holds no such number: {text}")
 
 
 def relation(content: Content) -> bytes | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from keybroker.ledger.model import Json
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.verify_life_rows import KeyRow
 from keybroker.policy.certificate_chain import read_chain
 from keybroker.policy.certificates import CertificateUnfit

@@ -19,8 +19,9 @@ from keybroker.content import Content, decode
 from keybroker.content.facts import facts_of
 from keybroker.content.use import UseKind
 from keybroker.errors import ContentMalformed, LedgerBroken
-from keybroker.ledger import record
-from keybroker.ledger.model import Json, RecordKind, StoredRecord
+from keybroker.ledger import canonical_json, record
+from keybroker.ledger.canonical_json import Json
+from keybroker.ledger.model import RecordKind, StoredRecord
 from keybroker.ledger.rejudged_key import Chain, chain_is_known, key_at, session_of
 from keybroker.ledger.rejudging_form import NEEDS, Need
 from keybroker.ledger.verify_form import moment_of
@@ -116,7 +117,7 @@ def rejudge(records: Iterable[StoredRecord], octets: Callable[[int], bytes | Non
     for stored in records:
         if not stored.octets:
             continue  # It aged out; what its act says of it ``verify_ledger`` holds against the table.
-        body = record.decode(stored.octets)
+        body = canonical_json.decode(stored.octets)
         match body["kind"]:
             case RecordKind.ADMINISTRATIVE:
                 _administer(seen, stored.leaf_index, body)

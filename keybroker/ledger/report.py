@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from keybroker.ledger.anomaly_form import ANOMALOUS, read_anomaly
-from keybroker.ledger.model import Json, RecordKind
+from keybroker.ledger.canonical_json import Json
+from keybroker.ledger.model import RecordKind
 from keybroker.ledger.record import FAILED, UNKNOWN
 from keybroker.ledger.report_acts import Acts, Refusals
 from keybroker.ledger.report_model import AnomalyRow, Answers, Period, ReviewRow, UseRow, UserRow

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.ceremony_form import ABORT, ABORTED, BEGIN, CONCLUDE_STEP, DONE, END, OPEN
-from keybroker.ledger.model import Json
 from keybroker.ledger.report_model import CeremonyRow, PersonRow, RefusalRow
 
 Body = Mapping[str, Json]

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from keybroker.errors import LedgerBroken
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.claim_form import NUMBER_OCTETS, ON_SUCCESS_OCTETS
-from keybroker.ledger.model import Json
 from keybroker.ledger.window import Window, no_window
 
 RESTORE = "RestoreLedger"

@@ -17,8 +17,8 @@ from typing import Any
 from sqlalchemy import Connection, delete, select, update
 
 from keybroker.ledger import tables
-from keybroker.ledger.model import Json, RecordKind
-from keybroker.ledger.record import decode
+from keybroker.ledger.canonical_json import Json, decode
+from keybroker.ledger.model import RecordKind
 from keybroker.ledger.turn import Turn
 from keybroker.ledger.upkeep_form import MOST_RANGES, Aged
 from keybroker.ledger.verify_counters import use_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from keybroker.ledger.model import Json
+from keybroker.ledger.canonical_json import Json
 
 REVIEW = "ReviewLedger"
 """The act, in records and orders."""

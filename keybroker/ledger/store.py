@@ -22,9 +22,10 @@ from sqlalchemy.exc import DBAPIError
 from keybroker.clause import clause
 from keybroker.errors import ConfigurationInvalid, LedgerBroken, LedgerUnavailable, NotPermitted, OutcomeUnknown
 from keybroker.ledger import merkle, sqlite, tables
+from keybroker.ledger.canonical_json import encode
 from keybroker.ledger.model import InForce
 from keybroker.ledger.reading import Reader, check_birth, migrations
-from keybroker.ledger.record import Writer, encode
+from keybroker.ledger.record import Writer
 from keybroker.ledger.turn import Stand, Turn
 from keybroker.terms import DeploymentKind
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from keybroker.errors import LedgerBroken
-from keybroker.ledger.model import Json
+from keybroker.ledger.canonical_json import Json
 
 BACK_UP = "BackUpLedger"
 RETAIN = "RetainLedger"

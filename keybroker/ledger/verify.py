@@ -24,9 +24,10 @@ from typing import Any
 
 from keybroker.content.use import UseKind
 from keybroker.errors import LedgerBroken
-from keybroker.ledger import record
+from keybroker.ledger import canonical_json, record
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.merkle import Frontier
-from keybroker.ledger.model import Head, Json, RecordKind, StoredRecord
+from keybroker.ledger.model import Head, RecordKind, StoredRecord
 from keybroker.ledger.signatures import is_signature, verifies
 from keybroker.ledger.verify_anomalies import Watched, WatchRows
 from keybroker.ledger.verify_ceremonies import Ceremonies, CeremonyRows
@@ -269,7 +270,7 @@ def _before(seen: _Seen, index: int, earlier: Json) -> dict[str, Json]:
     """The body of an earlier record, empty where the index names none or it was aged out."""
     there = isinstance(earlier, int) and not isinstance(earlier, bool) and 0 <= earlier < index
     octets = seen.find(int(str(earlier))) if there else b""
-    return record.decode(octets) if octets else {}
+    return canonical_json.decode(octets) if octets else {}
 
 
 def _begin(seen: _Seen, index: int, body: dict[str, Json], row: RequestRow | None, kept: Any) -> None:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 from keybroker.errors import LedgerBroken
 from keybroker.ledger.anomaly_form import ANOMALOUS, Anomaly, Detector, read_anomaly
-from keybroker.ledger.model import Json, RecordKind
+from keybroker.ledger.canonical_json import Json
+from keybroker.ledger.model import RecordKind
 from keybroker.ledger.review_form import REVIEW, Review, read_review, why_not
 from keybroker.ledger.verify_form import expect, moment_of
 from keybroker.ledger.verify_rows import check_rows

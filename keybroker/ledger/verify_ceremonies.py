@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from keybroker.errors import LedgerBroken
+from keybroker.ledger.canonical_json import Json, decode, encode
 from keybroker.ledger.ceremony_form import (
     ABORT,
     ABORTED,
@@ -29,8 +30,6 @@ from keybroker.ledger.ceremony_form import (
     RENOUNCE,
     WITHHOLDS,
 )
-from keybroker.ledger.model import Json
-from keybroker.ledger.record import decode, encode
 from keybroker.ledger.verify_form import expect
 from keybroker.ledger.verify_rows import check_rows
 from keybroker.policy.strict_toml import read_toml

@@ -16,9 +16,9 @@ from hashlib import sha256
 from keybroker.content.checkpoint import encode_checkpoint
 from keybroker.errors import ContentMalformed, LedgerBroken
 from keybroker.ledger import record
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.checkpoint_form import checkpoint_note
 from keybroker.ledger.merkle import Frontier, leaf_hash
-from keybroker.ledger.model import Json
 from keybroker.ledger.note import read_signature_lines
 from keybroker.ledger.verify_form import expect, moment_of
 from keybroker.ledger.verify_rows import check_rows

@@ -16,8 +16,9 @@ from hashlib import sha256
 
 from keybroker.errors import LedgerBroken
 from keybroker.ledger import restore_form
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.claim_form import row_name
-from keybroker.ledger.model import Json, RecordKind
+from keybroker.ledger.model import RecordKind
 from keybroker.ledger.restore_form import NUMBERS, Advanced, grown, read_advanced
 
 SAME_REQUEST = ("party", "operation", "key", "request_id", "request")

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from hashlib import sha256
 
 from keybroker.errors import LedgerBroken
-from keybroker.ledger.model import Json
+from keybroker.ledger.canonical_json import Json
 from keybroker.terms import ContentKind
 
 _WITHOUT_RELATION = frozenset(ContentKind) - {ContentKind.PRE_COMMAND, ContentKind.COMMAND}

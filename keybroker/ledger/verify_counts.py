@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from keybroker.errors import LedgerBroken
 from keybroker.ledger import restore_form
-from keybroker.ledger.model import Json
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.quarantine_state import ACTIONS, QuarantineState
 from keybroker.ledger.restore_form import Loss, first_window, whole_second_after, with_lost
 from keybroker.ledger.verify_form import expect, moment_of

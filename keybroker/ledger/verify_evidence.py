@@ -15,7 +15,7 @@ from datetime import datetime
 
 from keybroker.errors import LedgerBroken
 from keybroker.ledger import restore_form, upkeep_form
-from keybroker.ledger.model import Json
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.restore_form import whole_second_after
 from keybroker.ledger.review_form import REVIEW
 from keybroker.ledger.verify_form import expect, moment_of

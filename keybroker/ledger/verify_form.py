@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from keybroker.errors import LedgerBroken
-from keybroker.ledger import record
+from keybroker.ledger import canonical_json, record
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.merkle import leaf_hash
-from keybroker.ledger.model import Json, RecordKind, StoredRecord
+from keybroker.ledger.model import RecordKind, StoredRecord
 from keybroker.terms import DeploymentKind
 
 _COMMON = frozenset({"v", "at", "kind", "party"})
@@ -41,7 +42,7 @@ def read_body(stored: StoredRecord, deployment: DeploymentKind, origin: str) -> 
     found = leaf_hash(stored.octets)
     expect(found == stored.leaf_hash, index, f"leaf hash {stored.leaf_hash.hex()}", found.hex())
     try:
-        body = record.decode(stored.octets)
+        body = canonical_json.decode(stored.octets)
     except ValueError as error:
         raise LedgerBroken(f"record {index}: {error}") from error
     expect(body.get("v") == record.VERSION, index, f"version {record.VERSION}", repr(body.get("v")))

@@ -13,8 +13,8 @@ from datetime import datetime
 from typing import Any
 
 from keybroker.errors import LedgerBroken
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.life_form import BEGINS_USE, IN_A_CEREMONY, LIFE, RENEW, SUCCESSOR, TWO_PEOPLE
-from keybroker.ledger.model import Json
 from keybroker.ledger.verify_form import expect, moment_of
 from keybroker.ledger.verify_life_rows import CopyRow, KeyRow, LifeRows, TransitionRow
 from keybroker.ledger.verify_rows import check_rows

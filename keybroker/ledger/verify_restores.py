@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from keybroker.errors import LedgerBroken
-from keybroker.ledger.model import Json
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.record import order_target
 from keybroker.ledger.restore_form import MARGIN, RESTORE, Behind
 from keybroker.ledger.verify_form import expect

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from keybroker.errors import LedgerBroken
 from keybroker.ledger import record
-from keybroker.ledger.model import Json, RecordKind
+from keybroker.ledger.canonical_json import Json
+from keybroker.ledger.model import RecordKind
 from keybroker.terms import KeyPurpose, Operation
 
 Body = Mapping[str, Json]

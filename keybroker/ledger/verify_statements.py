@@ -12,7 +12,7 @@ from datetime import datetime
 from hashlib import sha256
 
 from keybroker.errors import LedgerBroken
-from keybroker.ledger.model import Json
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.record import order_target
 from keybroker.ledger.verify_form import expect
 from keybroker.ledger.verify_rows import AttesterRow

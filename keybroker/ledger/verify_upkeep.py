@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from keybroker.errors import LedgerBroken
-from keybroker.ledger import record
+from keybroker.ledger import canonical_json
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.merkle import Frontier
-from keybroker.ledger.model import Json, RecordKind, StoredRecord
+from keybroker.ledger.model import RecordKind, StoredRecord
 from keybroker.ledger.upkeep_form import AGE, BACK_UP, RETAIN, UPKEEP, Aged, read_aged, read_backed_up
 from keybroker.ledger.verify_form import expect, moment_of
 
@@ -64,7 +65,7 @@ class Upkeep:
         self.rows = {row.leaf_index: row for row in rows}
         for index, row in self.rows.items():
             try:
-                act = record.decode(self.find(index)).get("body")
+                act = canonical_json.decode(self.find(index)).get("body")
             except (ValueError, LookupError) as error:
                 raise LedgerBroken(f"the table upkeep names record {index}, which is none") from error
             found = act if isinstance(act, dict) else {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from keybroker.ledger.model import Json
+from keybroker.ledger.canonical_json import Json
 from keybroker.terms import ContentKind
 
 _WHOLE = frozenset(

@@ -19,13 +19,13 @@ from keybroker.ledger import tables
 from keybroker.ledger.anomalies import Detecting
 from keybroker.ledger.anomaly_form import Anomaly
 from keybroker.ledger.anomaly_settings import AnomalySettings
+from keybroker.ledger.canonical_json import Json, encode
 from keybroker.ledger.following import bodies, body_at
 from keybroker.ledger.journal import Journal
 from keybroker.ledger.merkle import leaf_hash
 from keybroker.ledger.message_queue import enqueue
-from keybroker.ledger.model import Entry, Json, RecordKind
+from keybroker.ledger.model import Entry, RecordKind
 from keybroker.ledger.reading import Reader
-from keybroker.ledger.record import encode
 from keybroker.ledger.turn import Turn
 from keybroker.terms import CallerKind, PartyName
 

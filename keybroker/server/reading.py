@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from keybroker.errors import Refusal
-from keybroker.ledger.model import Entry, Json, RecordKind
+from keybroker.ledger.canonical_json import Json
+from keybroker.ledger.model import Entry, RecordKind
 from keybroker.server.authn import Identities
 from keybroker.server.standing import Standing
 from keybroker.terms import Caller, Operation, PartyName

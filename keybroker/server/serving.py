@@ -16,7 +16,8 @@ from keybroker.config import Configuration, Works, read_accepted_configuration
 from keybroker.errors import KeybrokerError, LedgerFault, ModuleFault
 from keybroker.gates.lapses import due_back_up
 from keybroker.keys.upkeep import last_back_up
-from keybroker.ledger.model import Entry, Json, RecordKind
+from keybroker.ledger.canonical_json import Json
+from keybroker.ledger.model import Entry, RecordKind
 from keybroker.server.anchoring import Anchoring
 from keybroker.server.baton import Baton
 from keybroker.server.calls import Calls

@@ -22,8 +22,7 @@ from keybroker.config import Configuration
 from keybroker.config.anomalies_table import SecretTable, WebhookTable
 from keybroker.config.pin import from_credential
 from keybroker.errors import ConfigurationInvalid
-from keybroker.ledger.model import Json
-from keybroker.ledger.record import encode
+from keybroker.ledger.canonical_json import Json, encode
 
 _SHORTEST_SECRET = 16
 

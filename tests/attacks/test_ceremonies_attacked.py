@@ -24,7 +24,6 @@ from keybroker.ceremony.scene import Scene
 from keybroker.ceremony.share import encode_share
 from keybroker.cli.acting import acting
 from keybroker.cli.ceremony_hall import scene_of
-from keybroker.cli.ceremony_rehearse import prepare_rehearsal
 from keybroker.config import read_configuration, reading
 from keybroker.errors import LedgerBroken, ModuleDisagrees, NotPermitted
 from keybroker.hsm.destruction import is_absent
@@ -32,10 +31,10 @@ from keybroker.keys.administration import administer
 from keybroker.keys.copies import copies_of
 from keybroker.keys.life_acts import AddCopy, CeremonyWord, Copy
 from keybroker.ledger import audit
+from keybroker.ledger.canonical_json import decode
 from keybroker.ledger.ceremony_form import BEGIN, END
 from keybroker.ledger.durable import write_durably
 from keybroker.ledger.journal import Journal
-from keybroker.ledger.record import decode
 from keybroker.ledger.verify_ceremonies import Ceremonies
 from keybroker.statement.approval import Approval
 from keybroker.statement.approval import Condition as Demanded
@@ -49,6 +48,7 @@ from tests.ceremony.shared import RECOVERY, Rehearsed
 from tests.ceremony.splitting import some_shares
 from tests.ceremony.terminal import Conductor
 from tests.ceremony.test_transfer import a_transfer_plan
+from tests.deployments import prepare_rehearsal
 from tests.keys import living
 from tests.keys.restoring import enrol
 from tests.ledger import books

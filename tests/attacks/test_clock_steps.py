@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from keybroker.cli.dev.deployment import create_deployment
 from keybroker.client import Broker
 from keybroker.client.answers import SignedMessage
 from keybroker.errors import ClockUnreliable, KeybrokerError
 from tests import faults
 from tests.attacks.races import a_pre_command
+from tests.deployments import create_deployment
 from tests.server.broker import RunningBroker, running
 
 pytestmark = pytest.mark.hsm

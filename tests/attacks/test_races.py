@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 
-from keybroker.cli.dev.deployment import Deployment, create_deployment
+from keybroker.cli.dev.deployment import Deployment
 from keybroker.client import Broker
 from keybroker.client.answers import SignedMessage
 from keybroker.errors import EvidenceSpent, KeybrokerError
 from tests.attacks.races import CLIENTS, a_check, a_pre_command, counted, with_clients
+from tests.deployments import create_deployment
 
 pytestmark = [pytest.mark.hsm, pytest.mark.slow]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from keybroker.cli.dev.deployment import Deployment, create_deployment
+from keybroker.cli.dev.deployment import Deployment
 from keybroker.cli.dev.evidence import read_attests, take_in
 from keybroker.cli.dev.statements import ADMINISTRATORS, OFFICER, common
 from keybroker.config import build_ledger, read_configuration
@@ -22,6 +22,7 @@ from keybroker.pb import signing_pb2_grpc
 from keybroker.statement.payloads import ThresholdNotification
 from keybroker.terms import CallerKind, PartyName
 from tests.cli.command import Done, a_deployment, run, run_json
+from tests.deployments import create_deployment
 from tests.lives import live
 from tests.server.broker import RunningBroker, refusal, running, wait_until
 

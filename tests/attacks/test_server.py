@@ -8,9 +8,9 @@ from contextlib import suppress
 import grpc
 import pytest
 
-from keybroker.cli.dev.deployment import create_deployment
 from keybroker.pb import signing_pb2 as pb
 from keybroker.pb import signing_pb2_grpc
+from tests.deployments import create_deployment
 from tests.server.broker import RunningBroker, items, reason, running
 
 pytestmark = pytest.mark.hsm

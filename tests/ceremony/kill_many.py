@@ -19,16 +19,16 @@ MOST = 8
 
 def main(deaths: int, kinds: list[CeremonyKind]) -> int:
     chance, began = random.Random(), time.monotonic()  # noqa: S311 - instants, not secrets
-    died, stories = Counter[str](), 0
+    died, stories, emptied = Counter[str](), 0, 0
     for kind in kinds:
         while died[kind.value] < deaths:
             with tempfile.TemporaryDirectory(prefix="keybroker-kill-") as directory:
                 for story in killed_stories(kind, Path(directory), chance.randint(1, MOST), chance):
                     died[kind.value] += story.deaths
-                    stories += 1
+                    stories, emptied = stories + 1, emptied + story.emptied
             print(f"{kind}: {died[kind.value]} of {deaths} deaths, each story verified", flush=True)
     seconds = round(time.monotonic() - began)
-    print(json.dumps({"stories": stories, "deaths": died, "unverified": 0, "seconds": seconds}))
+    print(json.dumps({"stories": stories, "deaths": died, "emptied": emptied, "unverified": 0, "seconds": seconds}))
     return 0
 
 

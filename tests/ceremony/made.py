@@ -19,10 +19,11 @@ from keybroker.ceremony.judging_approvals import demanded_approvals
 from keybroker.ceremony.plan import CeremonyKind, Plan, PlanFile, Role, Side, read_plan
 from keybroker.ceremony.steps import Step, StepName, own_steps, procedure
 from keybroker.ceremony.transcript_form import FORM
+from keybroker.ledger.canonical_json import Json, encode
 from keybroker.ledger.merkle import leaf_hash
 from keybroker.ledger.model import Entry as LedgerEntry
-from keybroker.ledger.model import InForce, Json, RecordKind
-from keybroker.ledger.record import Writer, encode
+from keybroker.ledger.model import InForce, RecordKind
+from keybroker.ledger.record import Writer
 from keybroker.statement.approval import Approval
 from keybroker.statement.kind import StatementKind
 from keybroker.terms import DeploymentKind, KeyPurpose, PartyName

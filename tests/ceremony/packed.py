@@ -19,8 +19,8 @@ from keybroker.ceremony.entry import Entry
 from keybroker.ceremony.package import Offered, Packed, read_offer, read_package
 from keybroker.ceremony.plan import CeremonyKind, PlanFile, Side, read_plan
 from keybroker.ceremony.steps import RENOUNCE
-from keybroker.hsm.connection import WrapMechanism
 from keybroker.hsm.profile_sections import Payload
+from keybroker.hsm.wrap_mechanism import WrapMechanism
 from keybroker.hsm.wrapped_key import WrappedKey, encode_wrapped_key
 from keybroker.terms import KeyAlgorithm, KeyLabel, KeyPurpose
 from tests.ceremony.made import a_plan, a_transcript

@@ -19,7 +19,6 @@ from keybroker.ceremony.conducting import begin, conduct
 from keybroker.ceremony.hall import Hall
 from keybroker.ceremony.plan import CeremonyKind, Plan, PlanFile, Side, SplitTerms, read_plan
 from keybroker.cli.ceremony_hall import opened_hall
-from keybroker.cli.ceremony_rehearse import prepare_rehearsal
 from keybroker.cli.dev.deployment import Deployment, open_deployment
 from keybroker.config import read_configuration
 from keybroker.statement.approval import ApprovedMessage
@@ -27,6 +26,7 @@ from keybroker.terms import KeyPurpose
 from tests.ceremony.plans import a_key, a_plan, written
 from tests.ceremony.scripted import Answer, ScriptedRoom
 from tests.ceremony.share_answers import share_answers
+from tests.deployments import prepare_rehearsal
 from tests.messages import ANY_BY_RECOVERY, compose_command
 
 RECOVERY = (KeyPurpose.RECOVERY_COMMAND, "recovery")

@@ -19,16 +19,16 @@ from keybroker.ceremony.conducting import begin, conduct
 from keybroker.ceremony.plan import PlanFile, Side
 from keybroker.cli.ceremony_hall import opened_hall
 from keybroker.cli.ceremony_people import read_people
-from keybroker.cli.ceremony_rehearse import prepare_rehearsal
 from keybroker.cli.dev.deployment import Deployment, open_deployment
 from keybroker.config import Configuration, read_configuration, reading
 from keybroker.ledger import tables
-from keybroker.ledger.record import decode
+from keybroker.ledger.canonical_json import decode
 from tests import faults
 from tests.ceremony.answers import answers_of
 from tests.ceremony.conducting import outputs
 from tests.ceremony.killing import Story
 from tests.ceremony.scripted import Answer, ScriptedRoom
+from tests.deployments import prepare_rehearsal
 from tests.lives import live
 
 Event = Callable[[], None]

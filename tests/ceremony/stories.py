@@ -9,12 +9,12 @@ from itertools import count
 from pathlib import Path
 
 from keybroker.ceremony.plan import CeremonyKind, PlanFile
-from keybroker.cli.ceremony_rehearse import prepare_rehearsal
 from keybroker.statement.approval import ApprovedMessage
 from keybroker.terms import KeyPurpose
 from tests.ceremony.killing import Story
 from tests.ceremony.plans import a_key, a_plan
 from tests.ceremony.shared import Rehearsed, of_generation
+from tests.deployments import prepare_rehearsal
 
 ACB = KeyPurpose.ACCESS_CONTROL_BROKER_COMMAND
 

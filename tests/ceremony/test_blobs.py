@@ -13,8 +13,8 @@ from keybroker.ceremony.blobs import BlobCopy, blob_octets, read_blob, read_copy
 from keybroker.ceremony.performing.trying import trial_groups
 from keybroker.ceremony.quorum import what_stands
 from keybroker.errors import ContentMalformed, ModuleDisagrees
-from keybroker.hsm.connection import WrapMechanism
 from keybroker.hsm.profile_sections import Payload
+from keybroker.hsm.wrap_mechanism import WrapMechanism
 from keybroker.hsm.wrapped_key import WrappedKey, encode_wrapped_key
 from keybroker.terms import KeyAlgorithm, KeyLabel, KeyPurpose
 from tests.situations import a_point

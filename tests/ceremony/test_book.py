@@ -19,8 +19,8 @@ from keybroker.errors import LedgerBroken, NotPermitted
 from keybroker.keys.acts import Actor
 from keybroker.ledger import tables
 from keybroker.ledger.audit import read_records, verify
+from keybroker.ledger.canonical_json import decode
 from keybroker.ledger.model import RecordKind
-from keybroker.ledger.record import decode
 from keybroker.terms import CallerKind, KeyPurpose, PartyName
 from tests.ceremony.plans import a_key, a_plan
 from tests.ledger import books

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from keybroker.ceremony.plan import CeremonyKind, PlannedKey, read_plan
-from keybroker.cli.ceremony_rehearse import prepare_rehearsal
 from keybroker.cli.dev.deployment import Deployment
 from keybroker.terms import KeyPurpose
 from tests.ceremony.at_terminal import KEYBROKER, PAUSED, at_terminal, deployment, verify
@@ -19,6 +18,7 @@ from tests.ceremony.plans import a_key, a_plan, written
 from tests.ceremony.terminal import Answer, Secret
 from tests.cli import command
 from tests.cli.command import Done, run
+from tests.deployments import prepare_rehearsal
 from tests.hsm.tokens import PIN, make_softhsm
 
 pytestmark = [pytest.mark.hsm, pytest.mark.timeout(300)]

@@ -26,7 +26,7 @@ from keybroker.ceremony.share import Share, encode_share, read_share
 from keybroker.ceremony.share_flaw import ShareFlaw
 from keybroker.ceremony.share_set import ShareSet
 from keybroker.errors import ModuleDisagrees, ModuleUnavailable, ShareUnfit
-from keybroker.hsm.connection import WrapMechanism
+from keybroker.hsm.wrap_mechanism import WrapMechanism
 from tests.ceremony.people import TestPerson
 from tests.ceremony.splitting import CUSTODIANS, WRAPPING_KEY, some_shares
 

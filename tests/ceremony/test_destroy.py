@@ -13,7 +13,6 @@ from keybroker.ceremony.erasing import erase_file, find_file
 from keybroker.ceremony.plan import CeremonyKind, Side
 from keybroker.ceremony.transcript_verifying import verify_transcript
 from keybroker.cli.acting import acting
-from keybroker.cli.ceremony_rehearse import prepare_rehearsal
 from keybroker.config import read_configuration, reading
 from keybroker.keys.administration import administer
 from keybroker.keys.copies import copies_of
@@ -23,6 +22,7 @@ from keybroker.terms import CopyKind, KeyLabel, KeyPurpose, KeyState
 from tests.ceremony.conducting import outputs
 from tests.ceremony.killing import Story
 from tests.ceremony.plans import NOTHING, a_key, a_plan
+from tests.deployments import prepare_rehearsal
 
 LABEL = KeyLabel("gone")
 BLOB = b"what a module wrapped, once"

@@ -17,11 +17,11 @@ from keybroker.ceremony.plan import CeremonyKind, Plan, PlanFile, Quorum, Role, 
 from keybroker.ceremony.plan_writing import plan_text
 from keybroker.ceremony.scene import Scene
 from keybroker.cli.ceremony_hall import scene_of
-from keybroker.cli.ceremony_rehearse import prepare_rehearsal
 from keybroker.config import read_configuration
 from keybroker.errors import ConfigurationInvalid, NotPermitted
 from keybroker.terms import DeploymentKind, KeyPurpose, KeyState
 from tests.ceremony.plans import a_key, a_plan, written
+from tests.deployments import prepare_rehearsal
 
 pytestmark = pytest.mark.hsm
 

@@ -16,8 +16,8 @@ from keybroker.errors import LedgerBroken, NotPermitted
 from keybroker.keys.evidence import record_act
 from keybroker.ledger import ceremonies
 from keybroker.ledger.audit import verify
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.ceremony_form import ABORT, ABORTED, BEGIN_STEP
-from keybroker.ledger.model import Json
 from keybroker.ledger.turn import Turn
 from keybroker.terms import KeyState
 from tests.ceremony.plans import a_key, a_plan

@@ -16,7 +16,7 @@ from keybroker.ceremony.transcript_page import TITLES, columns, is_digest, make_
 from keybroker.ceremony.transcript_sequence import WIDTH, draw
 from keybroker.ceremony.transcript_verifying import TranscriptUnfit, verify_transcript
 from keybroker.ceremony.witness_commands import witness_commands
-from keybroker.ledger.model import Json
+from keybroker.ledger.canonical_json import Json
 from keybroker.terms import DeploymentKind
 from tests.ceremony.made import ROLES, a_plan, a_transcript, as_dict, person
 from tests.ceremony.test_transcript import LIVE_LEDGER, SIDES, SPLIT

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from keybroker.ceremony.plan import CeremonyKind, PlanFile, Side
-from keybroker.cli.ceremony_rehearse import prepare_rehearsal
 from keybroker.config import read_configuration, reading
 from keybroker.keys.copies import copies_of
 from keybroker.keys.history import history_of
@@ -18,6 +17,7 @@ from keybroker.terms import KeyLabel, KeyPurpose, KeyState, Provenance
 from tests.ceremony.conducting import PAUSED, outputs
 from tests.ceremony.killing import Story
 from tests.ceremony.plans import NOTHING, a_key, a_plan, written
+from tests.deployments import prepare_rehearsal
 
 pytestmark = [pytest.mark.hsm, pytest.mark.timeout(600)]
 SOURCE, DESTINATION = Side.SOURCE, Side.DESTINATION

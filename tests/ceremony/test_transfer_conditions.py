@@ -21,7 +21,6 @@ from keybroker.ceremony.plan import Condition, PlanFile, Side, read_plan
 from keybroker.ceremony.scene import Scene
 from keybroker.ceremony.steps import procedure
 from keybroker.cli.ceremony_hall import opened_hall, scene_of
-from keybroker.cli.ceremony_rehearse import prepare_rehearsal
 from keybroker.cli.dev.deployment import open_deployment
 from keybroker.config import read_configuration
 from keybroker.errors import NotPermitted
@@ -32,6 +31,7 @@ from keybroker.terms import DeploymentKind, Finding, KeyPurpose, KeyState
 from tests.ceremony.plans import written
 from tests.ceremony.scripted import ScriptedRoom
 from tests.ceremony.test_transfer import a_transfer_plan
+from tests.deployments import prepare_rehearsal
 
 pytestmark = pytest.mark.hsm
 COURIERS = Condition(id="couriers", words="Two couriers travel with the package.")

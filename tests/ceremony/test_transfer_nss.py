@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from keybroker.ceremony.plan import PlanFile, Side
-from keybroker.cli.dev.deployment import create_deployment, open_deployment
+from keybroker.cli.dev.deployment import open_deployment
 from keybroker.cli.dev.plan import DEFAULT_KEYS, DevKey
 from keybroker.cli.dev.second_pki import trust_the_other
 from keybroker.cli.dev.token import SoftToken, create_token
 from keybroker.terms import KeyPurpose, KeyState
 from tests.ceremony.killing import Story
 from tests.ceremony.test_transfer import ONE, a_story, a_transfer_plan, states
+from tests.deployments import create_deployment
 from tests.hsm.tokens import NSS, NSS_SERIAL, PIN, make_nss
 
 pytestmark = [pytest.mark.hsm, pytest.mark.timeout(600), pytest.mark.skipif(not NSS, reason="NSS is not installed")]

@@ -12,8 +12,8 @@ from typing import Any
 from keybroker.ceremony.entry import NOTHING_BEFORE, Entry
 from keybroker.ceremony.plan import CeremonyKind, Role, Side, read_plan
 from keybroker.ceremony.transcript_form import LONGEST
+from keybroker.ledger.canonical_json import decode, encode
 from keybroker.ledger.merkle import leaf_hash
-from keybroker.ledger.record import decode, encode
 from tests.ceremony import made
 from tests.ceremony.made import BEGAN, a_plan, a_transcript, an_approval, as_dict, as_octets, person
 from tests.statement.attested import AT, DAY

@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from keybroker.cli.dev.deployment import Deployment, DevKey, create_deployment
+from keybroker.cli.dev.deployment import Deployment, DevKey
 from keybroker.cli.main import answer
 from keybroker.terms import KeyPurpose, RemotePartyRole
 from tests import messages
+from tests.deployments import create_deployment
 from tests.lives import live
 
 Done = subprocess.CompletedProcess[str]

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from keybroker.cli.dev.deployment import Deployment, DevKey, create_deployment
+from keybroker.cli.dev.deployment import Deployment, DevKey
 from keybroker.config.latch import unlatch
 from keybroker.terms import KeyPurpose
 from tests.cli import command
 from tests.cli.command import run_here
+from tests.deployments import create_deployment
 
 pytestmark = pytest.mark.hsm
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from keybroker.cli.dev.deployment import Deployment, DevKey, create_deployment
+from keybroker.cli.dev.deployment import Deployment, DevKey
 from keybroker.terms import EntityIdentifier, KeyPurpose, RemotePartyRole
 from tests import messages
 from tests.cli import command
 from tests.cli.command import run_here
+from tests.deployments import create_deployment
 
 pytestmark = pytest.mark.hsm
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from keybroker.cli.dev.deployment import Deployment, create_deployment
+from keybroker.cli.dev.deployment import Deployment
 from tests.cli import command
 from tests.cli.command import run_here
+from tests.deployments import create_deployment
 
 pytestmark = pytest.mark.hsm
 

@@ -12,8 +12,8 @@ import pytest
 
 from keybroker.config.one_party import OTHERS_STATE, check_own_attester, read_own_anchor, strange_evidence
 from keybroker.errors import ConfigurationInvalid, ModuleDisagrees, NotPermitted
+from keybroker.ledger.canonical_json import decode
 from keybroker.ledger.model import Head
-from keybroker.ledger.record import decode
 from keybroker.ledger.store import Ledger, open_ledger
 from keybroker.statement.attester import Attester
 from keybroker.statement.kind import StatementKind

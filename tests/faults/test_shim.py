@@ -10,8 +10,8 @@ from pathlib import Path
 import grpc
 import pytest
 
-from keybroker.cli.dev.deployment import create_deployment
 from keybroker.pb import signing_pb2_grpc
+from tests.deployments import create_deployment
 from tests.faults.shim import Rule, clear_rules, count_uses, put_between, set_rules
 from tests.server.broker import RunningBroker, refusal, running, wait_until
 

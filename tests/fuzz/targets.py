@@ -25,7 +25,7 @@ from keybroker.errors import CmsUnfit, ConfigurationInvalid, ContentMalformed, S
 from keybroker.hsm.profile import read_profile
 from keybroker.hsm.trusted_keys import read_recipient
 from keybroker.hsm.wrapped_key import read_wrapped_key
-from keybroker.ledger import record
+from keybroker.ledger import canonical_json
 from keybroker.ledger.note import read_note, write_note
 from keybroker.policy.certificates import CertificateUnfit, read_end_entity
 from keybroker.policy.device_certificates import read_device_certificate
@@ -55,7 +55,7 @@ def _datum(octets: bytes) -> bytes:
 
 
 def _record(octets: bytes) -> bytes:
-    return record.encode(record.decode(octets))
+    return canonical_json.encode(canonical_json.decode(octets))
 
 
 def _plan(octets: bytes) -> bytes:

@@ -25,8 +25,8 @@ from keybroker.gates.shortfall import Shortfall
 from keybroker.gates.split_key import obligation_of, split_key
 from keybroker.gates.transfer_approved import TransferApproved, transfer_approved
 from keybroker.ledger import audit
+from keybroker.ledger.canonical_json import decode as read_record
 from keybroker.ledger.model import Concluded, Head
-from keybroker.ledger.record import decode as read_record
 from keybroker.policy.claim import Limited
 from keybroker.policy.model import Decision
 from keybroker.signing import explain, sign_batch

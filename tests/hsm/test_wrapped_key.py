@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keybroker.errors import ContentMalformed
-from keybroker.hsm.connection import WrapMechanism
 from keybroker.hsm.profile_sections import Payload
+from keybroker.hsm.wrap_mechanism import WrapMechanism
 from keybroker.hsm.wrapped_key import WrappedKey, encode_wrapped_key, read_wrapped_key
 from keybroker.terms import KeyAlgorithm, KeyLabel, KeyPurpose
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from keybroker.errors import ConfigurationInvalid, ContentMalformed, ModuleDisagrees, NotPermitted
 from keybroker.hsm.attributes import KeyAttribute, key_identifier, template
-from keybroker.hsm.connection import ObjectAttribute, WrapMechanism
+from keybroker.hsm.connection import ObjectAttribute
 from keybroker.hsm.destruction import destroy_key
 from keybroker.hsm.generate import generate_key
 from keybroker.hsm.held_keys import authentication_label
@@ -20,6 +20,7 @@ from keybroker.hsm.inventory import list_objects
 from keybroker.hsm.return_values import CallFailed
 from keybroker.hsm.trusted_keys import Recipient, make_trusted, read_recipient, recipient_label
 from keybroker.hsm.unwrapping import unwrap_key
+from keybroker.hsm.wrap_mechanism import WrapMechanism
 from keybroker.hsm.wrapping import clear_wrapping_keys, wrap_key
 from keybroker.hsm.wrapping_pair import destroy_wrapping_pair, make_wrapping_pair, wrapping_pair
 from keybroker.ledger.model import Failure, Signature

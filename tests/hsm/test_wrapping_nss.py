@@ -11,10 +11,11 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from keybroker.errors import ConfigurationInvalid, ModuleDisagrees
 from keybroker.hsm.attributes import KeyAttribute
-from keybroker.hsm.connection import ObjectAttribute, Template, WrapMechanism
+from keybroker.hsm.connection import ObjectAttribute, Template
 from keybroker.hsm.generate import generate_key
 from keybroker.hsm.token_module import Token
 from keybroker.hsm.unwrapping import unwrap_key
+from keybroker.hsm.wrap_mechanism import WrapMechanism
 from keybroker.hsm.wrapping import wrap_key
 from keybroker.hsm.wrapping_pair import make_wrapping_pair
 from keybroker.ledger.model import Signature

@@ -14,12 +14,12 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256, HashAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
-from keybroker.hsm.connection import WrapMechanism
 from keybroker.hsm.generate import generate_key
 from keybroker.hsm.inventory import list_objects
 from keybroker.hsm.security_officer import Officer, child_process
 from keybroker.hsm.token_module import Token
 from keybroker.hsm.unwrapping import unwrap_key
+from keybroker.hsm.wrap_mechanism import WrapMechanism
 from keybroker.hsm.wrapped_key import WrappedKey
 from keybroker.hsm.wrapping import wrap_key
 from keybroker.policy.model import RegisteredKey

@@ -38,10 +38,11 @@ from keybroker.keys.life_acts import (
 )
 from keybroker.keys.orders import Ordered
 from keybroker.ledger import ceremonies, tables
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.ceremony_form import BEGIN, BEGIN_STEP, CONCLUDE_STEP
 from keybroker.ledger.journal import Journal
 from keybroker.ledger.life_form import IN_A_CEREMONY
-from keybroker.ledger.model import Json, Receipt
+from keybroker.ledger.model import Receipt
 from keybroker.ledger.turn import Turn
 from keybroker.terms import CallerKind, CopyKind, KeyLabel, KeyPurpose, KeyState, PartyName, Provenance
 from tests import messages

@@ -16,8 +16,9 @@ from keybroker.keys.acts import Actor
 from keybroker.keys.attesters import Enrolment, enrol_attester
 from keybroker.keys.restore import Restored, restore_ledger
 from keybroker.ledger.behind import find_behind
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.journal import Entry, Journal, RecordKind
-from keybroker.ledger.model import Head, Json
+from keybroker.ledger.model import Head
 from keybroker.ledger.record import order_target
 from keybroker.ledger.restore_form import RESTORE, Behind
 from keybroker.statement.kind import StatementKind

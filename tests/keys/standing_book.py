@@ -16,9 +16,9 @@ from keybroker.keys.evidence import add_statement
 from keybroker.keys.standing import read_standing
 from keybroker.keys.withdrawal import StatementWithdrawal, withdraw_statement
 from keybroker.ledger import audit
+from keybroker.ledger.canonical_json import Json, decode
 from keybroker.ledger.journal import Journal
-from keybroker.ledger.model import Json, Receipt
-from keybroker.ledger.record import decode
+from keybroker.ledger.model import Receipt
 from keybroker.statement.kind import StatementKind
 from keybroker.statement.payloads import KINDS
 from keybroker.statement.said import Said

@@ -28,7 +28,7 @@ from keybroker.keys.administration import (
     administer,
 )
 from keybroker.keys.register import Register
-from keybroker.ledger import audit, record
+from keybroker.ledger import audit, canonical_json
 from keybroker.ledger.journal import Journal, RegisterMoved
 from keybroker.policy.certificates import CertificateUnfit
 from keybroker.policy.trust import Anchor
@@ -119,7 +119,7 @@ def test_refuses_an_act_that_does_not_fit_the_state(journal: Journal, before: Ke
     assert Register(journal.ledger, [TEST_ROOT]).refresh().version == version
     stored = journal.find(journal.head(AT).tree_size - 1)
     assert stored is not None
-    body = record.decode(stored.octets)
+    body = canonical_json.decode(stored.octets)
     assert (body["kind"], stored.party) == ("refusal", PARTY)
     assert isinstance(body["body"], dict)
     assert body["body"]["act"] == type(act).__name__
@@ -318,7 +318,7 @@ def test_leads_a_key_through_its_life_and_records_each_step(journal: Journal) ->
         assert state(journal) is after
         stored = journal.find(receipt.leaf_index)
         assert stored is not None
-        body = record.decode(stored.octets)["body"]
+        body = canonical_json.decode(stored.octets)["body"]
         assert isinstance(body, dict)
         assert (body["act"], body["to"], body["key"]) == (type(act).__name__, after.value, LABEL)
         assert body["actor"] == {"identity": "local:operator", "kind": "operator", "party": PARTY}

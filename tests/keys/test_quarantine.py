@@ -19,7 +19,7 @@ from keybroker.keys.quarantine import act_on, quarantined
 from keybroker.keys.standing import read_standing
 from keybroker.keys.thresholds import held_notifications, take_in_notification
 from keybroker.keys.withdrawal import StatementWithdrawal, withdraw_statement
-from keybroker.ledger import audit, record, tables
+from keybroker.ledger import audit, canonical_json, tables
 from keybroker.ledger.journal import Journal
 from keybroker.ledger.model import Receipt
 from keybroker.statement.kind import StatementKind
@@ -82,7 +82,7 @@ def take_in(journal: Journal, octets: bytes) -> Receipt:
 
 def bodies(journal: Journal, kind: str) -> list[dict[str, Any]]:
     stored = audit.read_records(journal.ledger, 0, 1_000)
-    found: list[dict[str, Any]] = [record.decode(each.octets) for each in stored if each.kind == kind]
+    found: list[dict[str, Any]] = [canonical_json.decode(each.octets) for each in stored if each.kind == kind]
     return [each.get("body", each) for each in found]
 
 

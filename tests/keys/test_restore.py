@@ -18,7 +18,7 @@ from keybroker.keys.standing import read_standing
 from keybroker.keys.withdrawal import StatementWithdrawal, withdraw_statement
 from keybroker.ledger import audit, tables
 from keybroker.ledger.anchor import check_anchor
-from keybroker.ledger.record import decode
+from keybroker.ledger.canonical_json import decode
 from keybroker.ledger.restore_form import MARGIN
 from keybroker.statement.kind import StatementKind
 from keybroker.statement.payloads import Location, Person

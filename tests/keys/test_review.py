@@ -16,8 +16,8 @@ from keybroker.keys.orders import Ordered
 from keybroker.keys.review import review_ledger
 from keybroker.keys.standing import read_standing
 from keybroker.ledger import audit
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.journal import Journal
-from keybroker.ledger.model import Json
 from keybroker.ledger.review_form import Review
 from keybroker.ledger.reviews import last_review
 from keybroker.statement.kind import StatementKind

@@ -14,7 +14,7 @@ from keybroker.errors import KeybrokerError, LedgerBroken, NotPermitted
 from keybroker.keys.acts import Actor
 from keybroker.keys.register import Register
 from keybroker.keys.trust import HeldList, held_lists, take_in_revocation_list, warning
-from keybroker.ledger import audit, record
+from keybroker.ledger import audit, canonical_json
 from keybroker.ledger.journal import Journal, RegisterMoved
 from keybroker.ledger.model import Receipt
 from keybroker.policy.certificates import CertificateUnfit
@@ -59,7 +59,7 @@ def held(journal: Journal, anchors: Any = ANCHORS) -> dict[bytes, HeldList]:
 def last(journal: Journal) -> dict[str, Any]:
     stored = journal.find(journal.head(AT).tree_size - 1)
     assert stored is not None
-    return {"kind": stored.kind, **record.decode(stored.octets)["body"]}  # type: ignore[dict-item]
+    return {"kind": stored.kind, **canonical_json.decode(stored.octets)["body"]}  # type: ignore[dict-item]
 
 
 # ---- refusals

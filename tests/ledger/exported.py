@@ -28,11 +28,11 @@ from keybroker.keys.acts import ActivateKey, EnrolCertificate, OrderKey
 from keybroker.keys.administration import KeyGenerated, administer
 from keybroker.keys.trust import take_in_revocation_list
 from keybroker.ledger import model, tables
+from keybroker.ledger.canonical_json import encode
 from keybroker.ledger.export import Beside, Making, Package, make_package
 from keybroker.ledger.export_choosing import Selection
 from keybroker.ledger.journal import Journal
 from keybroker.ledger.model import Failure, RecordKind
-from keybroker.ledger.record import encode
 from keybroker.terms import KeyLabel, KeyPurpose, PartyName, Provenance
 from tests import lists
 from tests.ceremony.people import TestPerson

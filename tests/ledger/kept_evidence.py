@@ -20,8 +20,9 @@ from keybroker.keys.quarantine import act_on
 from keybroker.keys.restore import restore_ledger
 from keybroker.keys.thresholds import take_in_notification
 from keybroker.keys.withdrawal import StatementWithdrawal, withdraw_statement
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.journal import Journal
-from keybroker.ledger.model import Head, Json
+from keybroker.ledger.model import Head
 from keybroker.ledger.record import order_target
 from keybroker.statement.kind import LONGEST, StatementKind
 from keybroker.statement.payloads import (

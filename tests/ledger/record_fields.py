@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from keybroker.ledger.model import Json
-from keybroker.ledger.record import decode
+from keybroker.ledger.canonical_json import Json, decode
 from tests.architecture.sources import ROOT
 
 _TABLE = "| may tell of | what | fields |"

@@ -16,9 +16,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from keybroker.ledger.canonical_json import encode
 from keybroker.ledger.export_files import write_tar
 from keybroker.ledger.merkle import Frontier, leaf_hash
-from keybroker.ledger.record import encode
 from tests.ledger import exported
 
 MANIFEST = "manifest.json"

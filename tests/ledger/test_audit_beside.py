@@ -12,9 +12,10 @@ import pytest
 
 from keybroker.keys.evidence import told_by
 from keybroker.ledger import model
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.export_choosing import Selection
 from keybroker.ledger.export_form import told_export
-from keybroker.ledger.model import Json, RecordKind
+from keybroker.ledger.model import RecordKind
 from keybroker.terms import PartyName
 from tests.keys.restoring import ACTOR
 from tests.ledger import books, exported, tampering_rows

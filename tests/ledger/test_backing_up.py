@@ -16,7 +16,7 @@ import pytest
 
 from keybroker.errors import ConfigurationInvalid, LedgerBroken, LedgerUnavailable
 from keybroker.keys.upkeep import back_ups, last_back_up
-from keybroker.ledger import audit, record
+from keybroker.ledger import audit, canonical_json
 from keybroker.ledger.backing_up import open_back_up, write_back_up
 from keybroker.ledger.journal import Journal
 from keybroker.ledger.merkle import Frontier, leaf_hash
@@ -136,11 +136,11 @@ def anew(change: Callable[[dict[str, object]], object]) -> Callable[[sqlite3.Con
     def tamper(connection: sqlite3.Connection) -> None:
         frontier = Frontier()
         for index, octets in connection.execute("SELECT leaf_index, octets FROM record ORDER BY leaf_index").fetchall():
-            body = record.decode(octets)
+            body = canonical_json.decode(octets)
             act = body.get("body")
             if isinstance(act, dict) and act.get("act") == "BackUpLedger":
                 change(act)  # type: ignore[arg-type]
-            written = record.encode(body)
+            written = canonical_json.encode(body)
             frontier.append(leaf_hash(written))
             row = (written, leaf_hash(written), index)
             connection.execute("UPDATE record SET octets = ?, leaf_hash = ? WHERE leaf_index = ?", row)

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from keybroker.errors import OutcomeUnknown
-from keybroker.ledger import audit, record
+from keybroker.ledger import audit, canonical_json
 from keybroker.ledger.journal import Journal
 from keybroker.ledger.model import Failure, Intent
 from keybroker.policy.claim import Claim, IncreasingOnSuccess
@@ -163,7 +163,7 @@ def test_the_record_of_a_refusal_tells_the_findings_that_the_caller_is_told(jour
     refusal = spent(journal, asking("now", once()))
     stored = journal.find(2)
     assert stored is not None
-    told: list[Any] = record.decode(stored.octets)["findings"]  # type: ignore[assignment]
+    told: list[Any] = canonical_json.decode(stored.octets)["findings"]  # type: ignore[assignment]
     assert [each["rule"] if isinstance(each, dict) else each[0] for each in told] == [
         str(finding.rule) for finding in refusal.findings
     ]
@@ -189,7 +189,7 @@ def test_says_in_the_record_what_was_taken_and_from_whom(journal: Journal) -> No
     first, second = taken(journal, asking("a", increasing(1)), asking("b", increasing(2), once(), known(1, begins=1)))
     stored = journal.find(second.receipt.leaf_index)
     assert stored is not None
-    after, fresh = record.decode(stored.octets)["taken"]  # type: ignore[misc, str-unpack]
+    after, fresh = canonical_json.decode(stored.octets)["taken"]  # type: ignore[misc, str-unpack]
     assert after == {
         "after": first.receipt.leaf_index,
         "form": "increasing",

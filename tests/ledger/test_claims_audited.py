@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from keybroker.errors import LedgerBroken
-from keybroker.ledger import audit, record
+from keybroker.ledger import audit, canonical_json
 from keybroker.ledger.merkle import Frontier, leaf_hash
 from tests.ledger import books
 from tests.ledger.claims import allocated, asking, bound, fail, increasing, once, serial, succeed, succession, taken
@@ -61,7 +61,7 @@ def rewrite(change: Callable[[dict[int, Any]], object]) -> Callable[[sqlite3.Con
         change(bodies)
         frontier = Frontier()
         for index, body in sorted(bodies.items()):
-            octets = record.encode(body)
+            octets = canonical_json.encode(body)
             frontier.append(leaf_hash(octets))
             values = (octets, leaf_hash(octets), index)
             connection.execute("UPDATE record SET octets = ?, leaf_hash = ? WHERE leaf_index = ?", values)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keybroker.errors import LedgerBroken, ThresholdExceeded
-from keybroker.ledger import audit, record
+from keybroker.ledger import audit, canonical_json, record
 from keybroker.ledger.journal import Journal
 from keybroker.ledger.model import Intent
 from keybroker.ledger.verify_counts import Counts
@@ -170,7 +170,7 @@ def test_what_was_released_is_let_through_once_and_counts(journal: Journal) -> N
     assert isinstance(intent, Intent)
     stored = journal.find(intent.receipt.leaf_index)
     assert stored is not None
-    body = record.decode(stored.octets)
+    body = canonical_json.decode(stored.octets)
     assert (body["released"], body["counted"]) == (one.record, [["critical 7.2", 3_600, 2, 1]])
     assert body["warned"] == ["critical 7.2"]
     assert intent.warned == ("critical 7.2",)

@@ -17,10 +17,11 @@ import pytest
 from keybroker.config.packaged import packaged_for_verifiers
 from keybroker.errors import ConfigurationInvalid, LedgerUnavailable
 from keybroker.ledger import export_files
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.export import Beside
 from keybroker.ledger.export_choosing import Selection
 from keybroker.ledger.export_files import appearing, packed, release
-from keybroker.ledger.model import Entry, Json, RecordKind
+from keybroker.ledger.model import Entry, RecordKind
 from keybroker.terms import PartyName
 from tests.ledger import books, exported
 from tests.ledger.exported import PARTY, verify

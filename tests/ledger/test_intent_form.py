@@ -8,9 +8,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keybroker.ledger import record
+from keybroker.ledger import canonical_json, record
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.intent_form import IntentForms
-from keybroker.ledger.model import Json
 from keybroker.ledger.record import Takes
 from keybroker.terms import DeploymentKind, KeyPurpose, RequestId
 from tests import situations
@@ -38,9 +38,9 @@ def test_a_form_filled_in_equals_the_record_encoded_whole(
         "reused": reused,
         "at": "2026-01-01T00:00:00.000000Z",
     }
-    whole = record.encode(WRITER.intent(identity, permit, **filled))  # type: ignore[arg-type]  # one mapping of both kinds
+    whole = canonical_json.encode(WRITER.intent(identity, permit, **filled))  # type: ignore[arg-type]  # one mapping of both kinds
     assert FORMS.encode(identity, permit, **filled) == whole  # type: ignore[arg-type]
-    assert record.decode(whole)
+    assert canonical_json.decode(whole)
 
 
 @given(
@@ -58,11 +58,11 @@ def test_a_form_of_what_counts_equals_the_record_encoded_whole(
     identity, _ = books.a_request("r", permit)
     counted: list[Json] = [[name, 3_600, number, number] for name in names]
     filled: dict[str, Any] = {"octets": "0a" * 32, "digest": "0b" * 32, "at": "2026-01-01T00:00:00.000000Z"}
-    whole = record.encode(WRITER.intent(identity, permit, reused=0, takes=Takes(counted=counted), **filled))
+    whole = canonical_json.encode(WRITER.intent(identity, permit, reused=0, takes=Takes(counted=counted), **filled))
     assert FORMS.encode(identity, permit, reused=0, takes=Takes(counted=counted), **filled) == whole
     halves = FORMS.halves(identity, permit, **filled)
     assert halves is not None
-    assert record.text(counted).encode().join(halves) == whole
+    assert canonical_json.text(counted).encode().join(halves) == whole
 
 
 def test_what_warns_or_was_released_is_written_whole() -> None:
@@ -70,7 +70,7 @@ def test_what_warns_or_was_released_is_written_whole() -> None:
     identity, _ = books.a_request("r", permit)
     counted: list[Json] = [["a name", 60, 2, 1]]
     takes = Takes(counted=counted, warned=["a name"], released=7)
-    body = record.decode(FORMS.encode(identity, permit, octets="", digest="", reused=0, at="", takes=takes))
+    body = canonical_json.decode(FORMS.encode(identity, permit, octets="", digest="", reused=0, at="", takes=takes))
     assert (body["counted"], body["warned"], body["released"]) == (counted, ["a name"], 7)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from keybroker.errors import LedgerBroken, ModuleBusy, ModuleUnavailable, NotPermitted, OutcomeUnknown, RequestRepeated
-from keybroker.ledger import audit, record
+from keybroker.ledger import audit, canonical_json, record
 from keybroker.ledger.journal import Journal, RegisterMoved
 from keybroker.ledger.merkle import leaf_hash
 from keybroker.ledger.model import Concluded, Entry, Failure, GivenAgain, Intent, RecordKind, Refused
@@ -25,7 +25,7 @@ def body_at(journal: Journal, index: int) -> dict[str, Any]:
     stored = journal.find(index)
     assert stored is not None
     assert stored.leaf_hash == leaf_hash(stored.octets)
-    return record.decode(stored.octets)
+    return canonical_json.decode(stored.octets)
 
 
 # ---- refusals

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from keybroker.ledger import audit, record
+from keybroker.ledger import audit, canonical_json, record
 from keybroker.ledger.anchor import check_anchor
 from keybroker.ledger.model import GivenAgain, Head
 from keybroker.ledger.restore_form import RESTORE
@@ -31,7 +31,7 @@ def test_migrates_verifies_and_goes_on(tmp_path: Path, name: str) -> None:
         assert verified.root_hash.hex() == kept_book.ROOTS[name]
         stored = journal.find(0)
         assert stored is not None
-        assert record.decode(stored.octets)["v"] == record.VERSION
+        assert canonical_json.decode(stored.octets)["v"] == record.VERSION
         # A request of then is given again now; then the ledger extends what was kept outside it.
         assert isinstance(books.intend(journal, books.a_request("first"))[0], GivenAgain)
         books.sign(journal, books.a_request("now", books.a_permit(9)))
@@ -84,7 +84,7 @@ def told(directory: Path) -> dict[str, list[Any]]:
 
 
 def form(octets: bytes) -> dict[str, Any]:
-    body: dict[str, Any] = record.decode(octets)
+    body: dict[str, Any] = canonical_json.decode(octets)
     for finding in body.get("findings", ()):
         assert 2 <= len(finding) <= 5
     changes_with_policies: dict[str, Any] = {"findings": type(body.get("findings")).__name__}

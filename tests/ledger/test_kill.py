@@ -7,7 +7,7 @@ import random
 import time
 from pathlib import Path
 
-from keybroker.ledger import audit, record
+from keybroker.ledger import audit, canonical_json
 from keybroker.ledger.anchor import check_anchor
 from tests.ledger import at_work, books
 from tests.situations import AT
@@ -64,7 +64,7 @@ def test_loses_nothing_that_was_acknowledged_when_workers_are_killed(tmp_path: P
             name, signature, index = line.split()
             stored = journal.find(int(index))
             assert stored is not None, name
-            assert record.decode(stored.octets)["signature"] == signature
+            assert canonical_json.decode(stored.octets)["signature"] == signature
         assert verified.signatures >= len(acknowledged)
         # They took turns: neither starved.
         shares = [sum(line.startswith(f"worker-{number}-") for line in acknowledged) for number in range(2)]

@@ -21,7 +21,7 @@ from keybroker.errors import (
     ModuleUnavailable,
     OutcomeUnknown,
 )
-from keybroker.ledger import record
+from keybroker.ledger import canonical_json, record
 from keybroker.ledger.journal import Journal
 from keybroker.ledger.model import Entry, Failure, RecordKind
 from keybroker.terms import DeploymentKind, Finding, KeyPurpose, PartyName, RuleName
@@ -31,17 +31,17 @@ from tests.situations import AT
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 KEYS = st.text(st.characters(max_codepoint=127))
-BEYOND = record.LARGEST_INTEGER - 1
+BEYOND = canonical_json.LARGEST_INTEGER - 1
 SCALARS = st.none() | st.booleans() | st.integers(-BEYOND, BEYOND) | TEXT
 VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4))
 
 
 @given(st.dictionaries(KEYS, VALUES, max_size=6))
 def test_writes_what_rfc_8785_writes(body: dict[str, Any]) -> None:
-    record.check_json(body)
-    octets = record.encode(body)
+    canonical_json.check_json(body)
+    octets = canonical_json.encode(body)
     assert octets == rfc8785.dumps(body)
-    assert record.decode(octets) == body
+    assert canonical_json.decode(octets) == body
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_writes_what_rfc_8785_writes(body: dict[str, Any]) -> None:
 )
 def test_refuses_what_lies_outside_the_subset(body: Any) -> None:
     with pytest.raises(ValueError, match=r".+"):
-        record.check_json(body)
+        canonical_json.check_json(body)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_refuses_what_lies_outside_the_subset(body: Any) -> None:
 )
 def test_refuses_a_record_that_is_not_canonical(octets: bytes) -> None:
     with pytest.raises(ValueError, match=r".*"):
-        record.decode(octets)
+        canonical_json.decode(octets)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_calls_unknown_what_is_unknown(journal: Journal, error: KeybrokerError, 
     assert journal.conclude([failure], at=AT) == [error]
     stored = journal.find(intent.receipt.leaf_index + 1)
     assert stored is not None
-    body = record.decode(stored.octets)
+    body = canonical_json.decode(stored.octets)
     assert (body["state"], body["reason"], body["sentence"]) == (state, error.reason, error.sentence)
     assert "signature" not in body
 

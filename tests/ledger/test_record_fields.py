@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from keybroker.ledger.model import Entry, Json, RecordKind
+from keybroker.ledger.canonical_json import Json
+from keybroker.ledger.model import Entry, RecordKind
 from keybroker.terms import PartyName
 from tests.cli.command import a_deployment
 from tests.ledger import books

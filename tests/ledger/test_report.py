@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keybroker.ledger.model import Json
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.report import Reporting
 from keybroker.ledger.report_acts import SIGNED_STEP
 from keybroker.ledger.report_model import Answers, Grain, Period

@@ -17,10 +17,10 @@ from sqlalchemy import select, update
 from keybroker.errors import LedgerBroken
 from keybroker.ledger import audit, tables
 from keybroker.ledger.advancing import advance_numbers, read_losses
+from keybroker.ledger.canonical_json import decode, encode
 from keybroker.ledger.journal import Journal
 from keybroker.ledger.merkle import Frontier, leaf_hash
 from keybroker.ledger.model import Head, StoredRecord
-from keybroker.ledger.record import decode, encode
 from keybroker.ledger.restore_form import LARGEST, MARGIN, Loss, first_window, grown, with_lost
 from keybroker.ledger.verify import verify_ledger
 from keybroker.ledger.window import Window, no_window

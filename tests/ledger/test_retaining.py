@@ -15,7 +15,7 @@ from keybroker.errors import LedgerBroken, NotPermitted, PersonMayNotAct, Statem
 from keybroker.keys.acts import KeyGenerated, OrderKey, RetireKey
 from keybroker.keys.orders import Ordered
 from keybroker.keys.retention import Keeps, Retained, retain_ledger
-from keybroker.ledger import audit, record, tables
+from keybroker.ledger import audit, canonical_json, tables
 from keybroker.ledger.following import bodies
 from keybroker.ledger.journal import Journal
 from keybroker.ledger.merkle import Frontier, leaf_hash
@@ -252,11 +252,11 @@ def act_says(**changes: object) -> Callable[[sqlite3.Connection], object]:
         frontier = Frontier()
         rows = connection.execute("SELECT leaf_index, leaf_hash, octets FROM record ORDER BY leaf_index").fetchall()
         for index, hashed, octets in rows:
-            body = record.decode(octets) if octets else {}
+            body = canonical_json.decode(octets) if octets else {}
             act = body.get("body")
             if isinstance(act, dict) and act.get("act") == AGE:
                 act.update(changes)  # type: ignore[arg-type]
-                octets, hashed = record.encode(body), leaf_hash(record.encode(body))
+                octets, hashed = canonical_json.encode(body), leaf_hash(canonical_json.encode(body))
                 row = (octets, hashed, index)
                 connection.execute("UPDATE record SET octets = ?, leaf_hash = ? WHERE leaf_index = ?", row)
             frontier.append(hashed)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from keybroker.ledger import audit
-from keybroker.ledger.record import decode
+from keybroker.ledger.canonical_json import decode
 from keybroker.ledger.verify import verify_ledger
 from keybroker.statement.kind import StatementKind
 from keybroker.statement.payloads import Location, SupplySensitiveCheck

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from keybroker.errors import LedgerBroken
-from keybroker.ledger import audit, record
+from keybroker.ledger import audit, canonical_json
 from keybroker.ledger.merkle import Frontier, leaf_hash
 from tests.keys import living
 from tests.keys.restoring import enrol
@@ -105,7 +105,7 @@ def of_act(name: str, **changes: Any) -> Tamper:
             body = json.loads(octets)
             if isinstance(body.get("body"), dict) and body["body"].get("act") == name:
                 body["body"] = {key: value for key, value in (body["body"] | changes).items() if value is not Ellipsis}
-            written = record.encode(body)
+            written = canonical_json.encode(body)
             connection.execute(
                 "UPDATE record SET octets = ?, leaf_hash = ? WHERE leaf_index = ?", (written, leaf_hash(written), index)
             )

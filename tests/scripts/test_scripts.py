@@ -11,13 +11,14 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from keybroker.cli.dev import broker
-from keybroker.cli.dev.deployment import create_deployment, open_deployment
+from keybroker.cli.dev.deployment import open_deployment
 from scripts.bench_parts.__main__ import build_loop, ratios
 from scripts.bench_parts.measure import Bench
 from scripts.bench_parts.prepared import Prepared, prepare
 from scripts.broker_parts.running import running_broker
 from scripts.quickstart_parts.checking import is_leaf, is_signed_pre_command
 from tests.architecture.sources import ROOT
+from tests.deployments import create_deployment
 
 pytestmark = pytest.mark.hsm
 

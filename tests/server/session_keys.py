@@ -19,7 +19,7 @@ from keybroker.hsm.token_module import Token
 from keybroker.keys.acts import BeginSession
 from keybroker.keys.administration import Act, ActivateKey, Actor, KeyGenerated, OrderKey, administer
 from keybroker.keys.register import Register
-from keybroker.ledger import record
+from keybroker.ledger import canonical_json
 from keybroker.ledger.journal import Journal
 from keybroker.ledger.model import Concluded, RequestIdentity
 from keybroker.policy.rules.purpose import OPERATIONS
@@ -152,7 +152,7 @@ class Place:
     def body(self, leaf_index: int) -> dict[str, Any]:
         found = self.journal.find(leaf_index)
         assert found is not None
-        return dict(record.decode(found.octets))
+        return dict(canonical_json.decode(found.octets))
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from keybroker.cli.dev import tls_pki
-from keybroker.cli.dev.deployment import create_deployment
+from tests.deployments import create_deployment
 from tests.server.broker import RunningBroker, is_serving, running, wait_until
 from tests.server.hand_made import PREFACE, call
 

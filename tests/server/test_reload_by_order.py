@@ -14,7 +14,6 @@ import grpc
 import pytest
 
 from keybroker.cli.acting import acting
-from keybroker.cli.dev.deployment import create_deployment
 from keybroker.cli.dev.evidence import order, read_attests
 from keybroker.cli.dev.statements import ADMINISTRATORS, OFFICER, common
 from keybroker.config import read_configuration
@@ -27,6 +26,7 @@ from keybroker.ledger.record import order_target
 from keybroker.pb import signing_pb2_grpc
 from keybroker.statement.kind import StatementKind
 from keybroker.statement.payloads import Location
+from tests.deployments import create_deployment
 from tests.server.broker import RunningBroker, edit, refusal, running, wait_until
 
 pytestmark = pytest.mark.hsm

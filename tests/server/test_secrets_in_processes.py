@@ -19,8 +19,9 @@ import grpc
 import pytest
 
 from keybroker.cli.dev.configuration import PIN_VARIABLE
-from keybroker.cli.dev.deployment import Deployment, create_deployment
+from keybroker.cli.dev.deployment import Deployment
 from keybroker.pb import signing_pb2_grpc
+from tests.deployments import create_deployment
 from tests.process_memory import spellings, where_in_memory
 from tests.server.broker import RunningBroker, edit, running, wait_until
 

@@ -21,10 +21,11 @@ from typing import Any
 import grpc
 import pytest
 
-from keybroker.cli.dev.deployment import Deployment, create_deployment
+from keybroker.cli.dev.deployment import Deployment
 from keybroker.pb import signing_pb2 as pb
 from keybroker.pb import signing_pb2_grpc
 from tests import faults
+from tests.deployments import create_deployment
 from tests.lives import live
 from tests.server.broker import (
     RunningBroker,

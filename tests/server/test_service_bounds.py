@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 
 from keybroker.cli.acting import acting
-from keybroker.cli.dev.deployment import Deployment, create_deployment
+from keybroker.cli.dev.deployment import Deployment
 from keybroker.cli.dev.evidence import read_attests, take_in
 from keybroker.cli.dev.statements import ADMINISTRATORS, OFFICER, common
 from keybroker.config import read_configuration
@@ -26,6 +26,7 @@ from keybroker.pb import signing_pb2 as pb
 from keybroker.statement.kind import StatementKind
 from keybroker.statement.payloads import Location, SecurityCertificate
 from tests import messages
+from tests.deployments import create_deployment
 from tests.server.broker import RunningBroker, items, reason, refusal, running
 
 pytestmark = pytest.mark.hsm

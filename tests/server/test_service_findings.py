@@ -9,13 +9,13 @@ import grpc
 import pytest
 from grpc_status import rpc_status
 
-from keybroker.cli.dev.deployment import create_deployment
 from keybroker.cli.dev.sample import sample_pre_command
 from keybroker.client.refusals import error_from, finding_from
 from keybroker.errors import GateShut, KeybrokerError
 from keybroker.pb import signing_pb2 as pb
 from keybroker.pb import signing_pb2_grpc
 from keybroker.terms import Finding
+from tests.deployments import create_deployment
 from tests.messages import OPEN_LOAD_SWITCH
 from tests.server.broker import DEVICE, RunningBroker, edit, items, running
 

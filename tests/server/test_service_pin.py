@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from keybroker.cli.dev.deployment import Deployment, create_deployment
+from keybroker.cli.dev.deployment import Deployment
 from keybroker.config import read_configuration
 from keybroker.config.latch import find_latch, unlatch
+from tests.deployments import create_deployment
 from tests.server.broker import RunningBroker, is_serving, running, wait_until
 
 

@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from google.rpc import error_details_pb2
 
-from keybroker.cli.dev.deployment import create_deployment
 from keybroker.pb import keys_pb2, keys_pb2_grpc, records_pb2, records_pb2_grpc, signing_pb2_grpc
 from keybroker.pb import signing_pb2 as pb
+from tests.deployments import create_deployment
 from tests.server.broker import RunningBroker, edit, items, reason, refusal, running, wait_until
 
 pytestmark = pytest.mark.hsm

@@ -12,8 +12,8 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
-from keybroker.cli.dev.deployment import create_deployment
 from keybroker.pb import signing_pb2_grpc
+from tests.deployments import create_deployment
 from tests.server.broker import RunningBroker, edit, refusal, running
 
 pytestmark = pytest.mark.hsm

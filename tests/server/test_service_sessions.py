@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from keybroker import errors
-from keybroker.cli.dev.deployment import Deployment, create_deployment
+from keybroker.cli.dev.deployment import Deployment
 from keybroker.client import Broker, Smets1Session, Tls13CertificateVerify, TlsRole
 from keybroker.pb import sessions_pb2, sessions_pb2_grpc
 from tests.cli.command import run_here, run_json
 from tests.content.test_smets1 import DEVICE, GET
+from tests.deployments import create_deployment
 from tests.server.broker import RunningBroker, refusal, running
 
 pytestmark = pytest.mark.hsm

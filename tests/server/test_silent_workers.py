@@ -14,9 +14,9 @@ from pathlib import Path
 import grpc
 import pytest
 
-from keybroker.cli.dev.deployment import create_deployment
 from keybroker.pb import signing_pb2_grpc
 from keybroker.server.control import Control
+from tests.deployments import create_deployment
 from tests.faults.shim import Rule, clear_rules, count_uses, put_between, set_rules
 from tests.server.broker import RunningBroker, running, wait_until
 

@@ -13,7 +13,7 @@ from typing import Any
 import grpc
 import pytest
 
-from keybroker.cli.dev.deployment import DEFAULT_KEYS, Deployment, create_deployment
+from keybroker.cli.dev.deployment import DEFAULT_KEYS, Deployment
 from keybroker.client import Broker
 from keybroker.config import read_configuration, reading
 from keybroker.errors import NotPermitted, RequestMalformed
@@ -25,6 +25,7 @@ from keybroker.ledger.proofs import check_consistency, check_inclusion
 from keybroker.pb import records_pb2 as pb
 from keybroker.pb import records_pb2_grpc
 from tests.cli.command import run_here, run_json
+from tests.deployments import create_deployment
 from tests.ledger.published import read_published
 from tests.server.broker import RunningBroker, running, wait_until
 

@@ -17,13 +17,14 @@ from typing import Any
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from keybroker.cli.dev.deployment import DevKey, create_deployment
+from keybroker.cli.dev.deployment import DevKey
 from keybroker.config import read_configuration, reading
 from keybroker.ledger import audit
 from keybroker.ledger.following import bodies
 from keybroker.pb import signing_pb2_grpc
 from keybroker.terms import KeyPurpose, RemotePartyRole
 from tests import messages
+from tests.deployments import create_deployment
 from tests.server.broker import RunningBroker, edit, running, wait_until
 from tests.server.receiver import HANG, certificate, receiving
 

@@ -15,7 +15,7 @@ import pytest
 from pydantic import ValidationError
 
 from keybroker.config.anomalies_table import WebhookTable
-from keybroker.ledger.model import Json
+from keybroker.ledger.canonical_json import Json
 from keybroker.server.webhook import NotTaken, Webhook
 from tests.server.receiver import HANG, HANG_UP, TRICKLE, Receiver, receiving
 from tests.situations import AT

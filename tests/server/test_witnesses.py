@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from keybroker.cli.dev.deployment import DEFAULT_KEYS, Deployment, create_deployment
+from keybroker.cli.dev.deployment import DEFAULT_KEYS, Deployment
 from keybroker.config import read_configuration, reading
 from keybroker.keys.register import Register
 from keybroker.ledger.note_keys import CosignatureKey, EcdsaNoteKey, write_vkey
@@ -18,6 +18,7 @@ from keybroker.pb import keys_pb2, keys_pb2_grpc
 from keybroker.terms import KeyLabel
 from tests.attacks.test_rollback import why_not
 from tests.cli.command import run_here, run_json
+from tests.deployments import create_deployment
 from tests.server.broker import RunningBroker, running, wait_until
 from tests.witness import scene
 

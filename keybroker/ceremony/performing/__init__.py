@@ -25,7 +25,7 @@ from keybroker.ceremony.performing import (
 from keybroker.ceremony.performing.done import Done
 from keybroker.ceremony.performing.stage import Stage
 from keybroker.ceremony.steps import StepName
-from keybroker.ledger.model import Json
+from keybroker.ledger.canonical_json import Json
 
 __all__ = ["PERFORMED", "PREPARED", "Done", "Stage"]
 

@@ -25,7 +25,7 @@ from keybroker.hsm.possession import prove_agreement, prove_symmetric
 from keybroker.hsm.wrapping_pair import destroy_wrapping_pair
 from keybroker.keys.certificate_request import SubjectUnclear, request_info
 from keybroker.keys.life_acts import ActivateTransferred
-from keybroker.ledger.model import Json
+from keybroker.ledger.canonical_json import Json
 from keybroker.terms import ContentKind, KeyAlgorithm, KeyLabel, Operation
 
 DESTROYED = "destroyed in the module, and searched for: what was wrapped to it opens nowhere"

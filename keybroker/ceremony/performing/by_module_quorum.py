@@ -27,7 +27,7 @@ from keybroker.hsm.quorum_held import check_away, check_usable
 from keybroker.keys.acts import Act
 from keybroker.keys.copies import copies_of
 from keybroker.keys.life_acts import AddCopy, ConfirmCopyDestroyed
-from keybroker.ledger.model import Json
+from keybroker.ledger.canonical_json import Json
 from keybroker.policy.model import Policy
 from keybroker.terms import KeyLabel
 

@@ -23,8 +23,7 @@ from keybroker.ceremony.quorum_sets import QuorumSet
 from keybroker.ceremony.room import Answered, Paused
 from keybroker.gates.model import QuorumStand
 from keybroker.hsm.quorum_held import check_usable
-from keybroker.ledger.model import Json
-from keybroker.ledger.record import decode, encode
+from keybroker.ledger.canonical_json import Json, decode, encode
 from keybroker.signing import Line
 from keybroker.terms import KeyLabel
 

@@ -36,8 +36,7 @@ from keybroker.hsm.destruction import is_absent
 from keybroker.keys.acts import Act
 from keybroker.keys.administration import administer
 from keybroker.keys.life_acts import CeremonyWord, CombineKey, RejoinKey
-from keybroker.ledger.model import Json
-from keybroker.ledger.record import decode, encode
+from keybroker.ledger.canonical_json import Json, decode, encode
 from keybroker.signing import Line
 from keybroker.terms import KeyLabel, KeyState
 

@@ -21,7 +21,7 @@ from keybroker.hsm.destruction import UNPROVEN, destroy_key, is_absent
 from keybroker.keys.acts import Act
 from keybroker.keys.copies import copies_of
 from keybroker.keys.life_acts import AddCopy, ConfirmCopyDestroyed, Copy, DestroyKey
-from keybroker.ledger.model import Json
+from keybroker.ledger.canonical_json import Json
 from keybroker.terms import CopyKind, KeyLabel
 
 ALL, NO_MORE = "ALL", "done"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from keybroker.keys.acts import Act
-from keybroker.ledger.model import Json
+from keybroker.ledger.canonical_json import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

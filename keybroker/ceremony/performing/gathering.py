@@ -9,7 +9,7 @@ from keybroker.ceremony.performing.done import Done
 from keybroker.ceremony.performing.stage import Stage
 from keybroker.ceremony.plan import Condition
 from keybroker.clause import clause
-from keybroker.ledger.model import Json
+from keybroker.ledger.canonical_json import Json
 
 
 def gather(stage: Stage) -> Done:

@@ -18,9 +18,9 @@ from keybroker.ceremony.plan import PlannedKey
 from keybroker.ceremony.room import Answered
 from keybroker.ceremony.share_set import ShareSet
 from keybroker.errors import ContentMalformed, ModuleDisagrees
-from keybroker.hsm.connection import WrapMechanism
 from keybroker.hsm.token_module import Token
 from keybroker.hsm.unwrapping import unwrap_key
+from keybroker.hsm.wrap_mechanism import WrapMechanism
 from keybroker.hsm.wrapped_key import WrappedKey
 from keybroker.hsm.wrapping_pair import destroy_wrapping_pair, make_wrapping_pair
 from keybroker.terms import KeyLabel

@@ -9,11 +9,12 @@ from keybroker.ceremony.performing.conducted import objects_of
 from keybroker.ceremony.performing.stage import Stage
 from keybroker.errors import ConfigurationInvalid, ContentMalformed, ModuleDisagrees, NotPermitted
 from keybroker.hsm.attributes import KeyAttribute
-from keybroker.hsm.connection import ObjectKind, WrapMechanism
+from keybroker.hsm.connection import ObjectKind
 from keybroker.hsm.held_keys import authentication_label
 from keybroker.hsm.profile_sections import Payload
 from keybroker.hsm.security_officer import Officer
 from keybroker.hsm.trusted_keys import read_recipient
+from keybroker.hsm.wrap_mechanism import WrapMechanism
 from keybroker.hsm.wrapping import check_may_leave
 from keybroker.policy.model import RegisteredKey
 from keybroker.terms import KeyAlgorithm

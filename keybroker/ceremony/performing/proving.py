@@ -25,7 +25,7 @@ from keybroker.ceremony.share import Share
 from keybroker.ceremony.share_proof import check_proof, proof_octets
 from keybroker.ceremony.share_set import Holder
 from keybroker.errors import CmsUnfit, ModuleFault
-from keybroker.ledger.model import Json
+from keybroker.ledger.canonical_json import Json
 from keybroker.statement.attester import Attester
 
 

@@ -38,7 +38,7 @@ from keybroker.hsm.wrapped_key import WrappedKey
 from keybroker.hsm.wrapping_pair import make_wrapping_pair, wrapping_pair
 from keybroker.keys.acts import Act, EnrolCertificate, OrderKey, RevokeCertificate
 from keybroker.keys.life_acts import KeyImported
-from keybroker.ledger.model import Json
+from keybroker.ledger.canonical_json import Json
 from keybroker.policy.model import CertificateFacts, RegisteredKey
 from keybroker.terms import EntityIdentifier, KeyLabel, KeyState, PartyName
 

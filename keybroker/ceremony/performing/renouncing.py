@@ -31,8 +31,7 @@ from keybroker.hsm.wrapping_pair import destroy_wrapping_pair
 from keybroker.keys.acts import Act
 from keybroker.keys.copies import copies_of
 from keybroker.keys.life_acts import ConfirmCopyDestroyed, Copy, DestroyKey, RenounceKey
-from keybroker.ledger.model import Json
-from keybroker.ledger.record import encode
+from keybroker.ledger.canonical_json import Json, encode
 from keybroker.terms import CopyKind, KeyLabel, KeyState
 
 IRREVOCABLE = "From this entry on this system imports and activates nothing of this transfer: none of its keys is here."

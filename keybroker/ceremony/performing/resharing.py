@@ -37,7 +37,7 @@ from keybroker.errors import LedgerUnavailable
 from keybroker.keys.acts import Act
 from keybroker.keys.copies import copies_of
 from keybroker.keys.life_acts import CombineKey, ConfirmCopyDestroyed, Copy, RejoinKey
-from keybroker.ledger.model import Json
+from keybroker.ledger.canonical_json import Json
 from keybroker.terms import KeyLabel, KeyState
 
 _ERASED = "overwritten and removed here; that the medium keeps no trace of it is not proven"

@@ -26,9 +26,8 @@ from keybroker.hsm.destruction import Destruction, destroy_key
 from keybroker.keys.acts import Act
 from keybroker.keys.copies import copies_of
 from keybroker.keys.life_acts import AddCopy, ConfirmCopyDestroyed, Copy, DestroyKey, KeyTransferred
+from keybroker.ledger.canonical_json import Json, encode
 from keybroker.ledger.key_uses import requests_signed
-from keybroker.ledger.model import Json
-from keybroker.ledger.record import encode
 from keybroker.terms import CopyKind, KeyAlgorithm, KeyLabel
 
 WORD = "DESTROY"

@@ -29,7 +29,7 @@ from keybroker.keys.acts import Act
 from keybroker.keys.administration import administer
 from keybroker.keys.copies import copies_of
 from keybroker.keys.life_acts import AddCopy, CeremonyWord, ConfirmCopyDestroyed, Copy
-from keybroker.ledger.model import Json
+from keybroker.ledger.canonical_json import Json
 from keybroker.policy.model import RegisteredKey
 from keybroker.terms import CopyKind, KeyLabel
 

@@ -33,7 +33,7 @@ from keybroker.hsm.destruction import Destruction, destroy_key
 from keybroker.keys.acts import Act
 from keybroker.keys.copies import copies_of
 from keybroker.keys.life_acts import ConfirmCopyDestroyed, Copy, SplitKey
-from keybroker.ledger.model import Json
+from keybroker.ledger.canonical_json import Json
 from keybroker.terms import CopyKind, KeyLabel
 
 HOW_DESTROYED = "C_DestroyObject in the module, and a search that finds another object"

@@ -20,8 +20,8 @@ from keybroker.hsm.wrapped_key import encode_wrapped_key
 from keybroker.hsm.wrapping import wrap_key
 from keybroker.keys.acts import Act
 from keybroker.keys.life_acts import AddCopy, BeginTransfer, Copy, DistributeKey
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.key_uses import count_uses
-from keybroker.ledger.model import Json
 from keybroker.policy.model import RegisteredKey
 from keybroker.terms import CopyKind, KeyLabel, KeyState
 

@@ -26,7 +26,7 @@ from keybroker.ceremony.performing.stage import Stage
 from keybroker.ceremony.plan import Participant, PlannedKey
 from keybroker.ceremony.room import Answered
 from keybroker.errors import ModuleDisagrees
-from keybroker.ledger.model import Json
+from keybroker.ledger.canonical_json import Json
 
 _NO_PAPER = "none"
 

@@ -21,8 +21,9 @@ from keybroker.content.assembly import assemble
 from keybroker.errors import KeybrokerError, Refusal
 from keybroker.gates.approvals import find_approval
 from keybroker.gates.shortfall import Shortfall
+from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.key_uses import requests_named
-from keybroker.ledger.model import Json, RequestIdentity
+from keybroker.ledger.model import RequestIdentity
 from keybroker.ledger.record import FAILED
 from keybroker.signing import Ask, Line, sign_batch
 from keybroker.terms import ContentKind, KeyLabel, Operation, RequestId

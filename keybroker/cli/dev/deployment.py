@@ -46,6 +46,16 @@ _HOST = "127.0.0.1"
 _PORTS = range(20000, 32000)
 
 
+Ended = subprocess.CompletedProcess[bytes]
+Child = Callable[[Sequence[str], bytes, Mapping[str, str]], Ended]
+"""``python -m`` these words, with this input and this environment: how it ended, and what it said."""
+
+
+def in_a_process(words: Sequence[str], given: bytes, environment: Mapping[str, str]) -> Ended:
+    command = [sys.executable, "-m", *words]
+    return subprocess.run(command, input=given, env=environment, capture_output=True, check=False)  # noqa: S603 - ours
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentKey:
     """A key that is in the token, active: ``public_point`` is 65 octets (04 || x || y), a symmetric key's CKA_ID 20."""
@@ -136,13 +146,15 @@ def create_deployment(
     origin: str = LEDGER_ORIGIN,
     checkpoints: Mapping[str, str | int | bool] | None = None,
     make_token: Callable[[Path, str], SoftToken] = create_token,
+    child: Child = in_a_process,
 ) -> Deployment:
     """Make a development deployment in ``directory`` (made where it is missing); port 0 picks a free one. Two that meet
     in one ceremony have ledgers of different ``origin``.
 
     ``checkpoints`` is the table of that name, absent where it is None.
 
-    ``make_token`` makes another token than SoftHSM's, in the directory and under the label that it is given.
+    ``make_token`` makes another token than SoftHSM's, in the directory and under the label that it is given; ``child``
+    begins the process that makes the keys.
 
     Raises: ConfigurationInvalid when the directory holds something already, or SoftHSM2 is missing or refuses.
     """
@@ -182,7 +194,7 @@ def create_deployment(
     )
     (directory / "keybroker.toml").write_text(configuration_text(settings, token, callers))
     # 5. The keys, in the token and in the register.
-    points = _provision(directory, token.pin, keys)
+    points = _provision(directory, token.pin, keys, child)
     _describe(directory, settings, keys, points, callers)
     return open_deployment(directory)
 
@@ -312,18 +324,13 @@ def _write_attesters(directory: Path, callers: Iterable[DevCaller], *, not_befor
         _write_secret(directory / f"{name}.key", private_key)
 
 
-def _provision(directory: Path, pin: str, keys: Sequence[DevKey]) -> Mapping[str, bytes]:
-    child = subprocess.run(  # noqa: S603 - our own module
-        [sys.executable, "-m", "keybroker.cli.dev.provision", str(directory)],
-        input=json.dumps([_key_order(key) for key in keys]).encode(),
-        env={**os.environ, PIN_VARIABLE: pin},
-        capture_output=True,
-        check=False,
-    )
-    if child.returncode != 0:
-        said = child.stderr.decode(errors="replace").strip().splitlines()
+def _provision(directory: Path, pin: str, keys: Sequence[DevKey], child: Child) -> Mapping[str, bytes]:
+    orders = json.dumps([_key_order(key) for key in keys]).encode()
+    done = child(["keybroker.cli.dev.provision", str(directory)], orders, {**os.environ, PIN_VARIABLE: pin})
+    if done.returncode != 0:
+        said = done.stderr.decode(errors="replace").strip().splitlines()
         raise ConfigurationInvalid(f"the keys could not be made: {said[-1] if said else 'no reason given'}")
-    return {label: base64.b64decode(point) for label, point in json.loads(child.stdout).items()}
+    return {label: base64.b64decode(point) for label, point in json.loads(done.stdout).items()}
 
 
 def _key_order(key: DevKey) -> dict[str, object]:
