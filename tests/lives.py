@@ -58,7 +58,7 @@ def _said(file: IO[bytes]) -> str:
 
 def _lived(words: Sequence[str], own: Mapping[str, str], streams: Sequence[IO[bytes]], seconds: float) -> int:
     if "LD_PRELOAD" in own:
-        # The loader reads it, so this one has to be loaded.
+        # The loader reads it, so this one has to be loaded; one that takes too long is an error of the test.
         read, out, error = streams
         command = [sys.executable, "-m", *words]
         return subprocess.run(

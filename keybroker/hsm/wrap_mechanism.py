@@ -1,4 +1,4 @@
-"""How is one key enciphered under another? PKCS#11 v3.0 §2.1.21 (RSA-OAEP), §2.14 (AES key wrap)."""
+"""How is one key enciphered under another? RFC 5649 (AES key wrap with padding), RFC 8017 §7.1 (RSA-OAEP)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class WrapMechanism(StrEnum):
-    """How one key is enciphered under another; OAEP with MGF1 of the same hash and no label (RFC 8017 §7.1)."""
+    """OAEP has MGF1 of the same hash and no label."""
 
     AES_KEY_WRAP_PAD = "AES_KEY_WRAP_PAD"
     AES_KEY_WRAP_KWP = "AES_KEY_WRAP_KWP"

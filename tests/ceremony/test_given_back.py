@@ -30,6 +30,8 @@ from tests.ceremony.plans import written
 from tests.ceremony.scripted import ScriptedRoom
 from tests.ceremony.test_transfer import a_story, a_transfer_plan, check_at_most_one, states
 
+pytestmark = [pytest.mark.hsm, pytest.mark.timeout(600)]
+
 SOURCE, DESTINATION = Side.SOURCE, Side.DESTINATION
 
 
@@ -109,8 +111,6 @@ def until_imported(story: Given) -> None:
     assert states(story, DESTINATION) == {KeyState.INSTALLED}
 
 
-@pytest.mark.hsm
-@pytest.mark.timeout(600)
 def test_what_was_imported_is_renounced_and_goes_to_the_same_destination_by_another_plan(tmp_path: Path) -> None:
     story = a_transfer(tmp_path)
     until_imported(story)
@@ -151,8 +151,6 @@ def test_what_was_imported_is_renounced_and_goes_to_the_same_destination_by_anot
     assert states(again, SOURCE) == {KeyState.TRANSFERRED}
 
 
-@pytest.mark.hsm
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("imported", "instants"),
     [
@@ -178,8 +176,6 @@ def test_killed_at_each_instant_the_destination_still_comes_to_its_renunciation(
     assert story.abort_source(story.renunciation) == 0, story.text
 
 
-@pytest.mark.hsm
-@pytest.mark.timeout(600)
 def test_half_of_an_import_is_renounced_and_the_source_killed_while_it_aborts_aborts_again(tmp_path: Path) -> None:
     story = a_transfer(tmp_path)
     until_given(story)
@@ -209,8 +205,6 @@ def test_half_of_an_import_is_renounced_and_the_source_killed_while_it_aborts_ab
     check_at_most_one(again)
 
 
-@pytest.mark.hsm
-@pytest.mark.timeout(600)
 def test_another_key_that_stands_under_the_label_is_left_as_it_is(tmp_path: Path) -> None:
     story = a_transfer(tmp_path)
     assert story.life(DESTINATION) == PAUSED
@@ -230,8 +224,6 @@ def test_another_key_that_stands_under_the_label_is_left_as_it_is(tmp_path: Path
     assert story.abort_source(None) == 0
 
 
-@pytest.mark.hsm
-@pytest.mark.timeout(600)
 def test_once_activation_began_nothing_is_renounced(tmp_path: Path) -> None:
     story = a_transfer(tmp_path)
     until_given(story)
