@@ -20,8 +20,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
-from keybroker.content import Accompanying, decode
-from keybroker.content.model import GbcsCommand
+from keybroker.content.decoding import decode
+from keybroker.content.model import Accompanying, GbcsCommand
 from keybroker.content.use import UseKind
 from keybroker.errors import (
     GateShut,

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from keybroker.content import Accompanying
+from keybroker.content.model import Accompanying
 from keybroker.terms import AccompanyingKind
 from tests import lists, messages
 from tests.lists import extension, utc

@@ -6,6 +6,7 @@ Under pytest-xdist every worker process has its own: ``tmp_path_factory`` gives 
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import sys
 from collections.abc import Callable, Generator, Iterator
@@ -46,6 +47,12 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
     finally:
         sys.settrace(counting)
+
+
+def pytest_collection_finish() -> None:
+    """Ten thousand tests stay until the end: looking through them for garbage took a fifth of the time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from keybroker.content import Content
+from keybroker.content.contents import Content
 from keybroker.policy import decide
 from keybroker.policy.model import Decision, RegisteredKey, Situation
 from keybroker.policy.rules.purpose import OPERATIONS

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 
-from keybroker.content import Accompanying
 from keybroker.content.assembly import assemble
+from keybroker.content.model import Accompanying
 from keybroker.hsm.module import CryptographicModule
 from keybroker.ledger.journal import Journal
 from keybroker.ledger.model import Concluded, RequestIdentity

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -133,4 +134,6 @@ def _live(order: bytes, streams: Sequence[int]) -> NoReturn:
 if __name__ == "__main__":
     for each in PRELOADED:
         importlib.import_module(each)
+    # Nor need a life look for garbage in what they are.
+    gc.freeze()
     _serve(socket.socket(fileno=int(sys.argv[1])))

@@ -15,9 +15,9 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from keybroker.content import decode
 from keybroker.content.checkpoint import encode_checkpoint
 from keybroker.content.contents import Content
+from keybroker.content.decoding import decode
 from keybroker.content.public_key import public_key_identifier
 from keybroker.gates import open_gates
 from keybroker.gates.model import GateEvidence, ModuleIdentity, Permit

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from keybroker.content import Accompanying, decode
 from keybroker.content.assembly import assemble
+from keybroker.content.decoding import decode
 from keybroker.content.duis.document import read_document
 from keybroker.content.duis.xml_signature import names_issuer
+from keybroker.content.model import Accompanying
 from keybroker.content.signed_object import signature_verifies
 from keybroker.errors import CheckNotShown, EvidenceSpent, NotPermitted
 from keybroker.ledger.model import Concluded, GivenAgain

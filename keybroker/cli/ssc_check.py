@@ -14,7 +14,7 @@ from functools import partial
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from keybroker.client.ssc import VALID_SECONDS, confirm
-from keybroker.content import decode
+from keybroker.content.decoding import decode
 from keybroker.errors import ContentMalformed
 from keybroker.gates.checkable import Checkable, checkable
 from keybroker.gates.supply_sensitive import Sensitivity

@@ -13,7 +13,7 @@ from datetime import datetime
 from hashlib import sha256
 
 from keybroker.clause import clause
-from keybroker.content import Content
+from keybroker.content.contents import Content
 from keybroker.content.duis.model import DocumentForm
 from keybroker.content.duis.service_reference_variants import SERVICE_REFERENCE_VARIANTS
 from keybroker.content.model import GbcsCommand

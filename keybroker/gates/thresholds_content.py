@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from keybroker.clause import clause
-from keybroker.content import Content
+from keybroker.content.contents import Content
 from keybroker.content.duis.model import DocumentForm, DuisDocument
 from keybroker.content.duis.service_reference_variants import SERVICE_REFERENCE_VARIANTS
 from keybroker.content.inner_command import InnerCommand

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 
-from keybroker.content import Accompanying, Content
+from keybroker.content.contents import Content
 from keybroker.content.facts import facts_of
 from keybroker.content.inner_command import InnerCommand
-from keybroker.content.model import GbcsCommand
+from keybroker.content.model import Accompanying, GbcsCommand
 from keybroker.content.service_request import ServiceRequest
 from keybroker.content.smets1_instruction import Smets1Instruction
 from keybroker.content.use import UseKind

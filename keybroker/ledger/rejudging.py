@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
-from keybroker.content import Content, decode
+from keybroker.content.contents import Content
+from keybroker.content.decoding import decode
 from keybroker.content.facts import facts_of
 from keybroker.content.use import UseKind
 from keybroker.errors import ContentMalformed, LedgerBroken

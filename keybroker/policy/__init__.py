@@ -6,7 +6,7 @@ Policies are data (``policies/<key-purpose>.toml``): what and how much. Rules ar
 
 from __future__ import annotations
 
-from keybroker.content import Content
+from keybroker.content.contents import Content
 from keybroker.errors import NotPermitted
 from keybroker.policy.model import Decision, Policy, RegisteredKey, Situation
 from keybroker.policy.rules import RULES, claims, findings

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from keybroker.content import Content
+from keybroker.content.contents import Content
 from keybroker.policy.claim import Claim
 from keybroker.policy.settings import Settings
 from keybroker.policy.trust import RevocationList, Trust

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from keybroker.clause import clause
-from keybroker.content import Content
+from keybroker.content.contents import Content
 from keybroker.content.smets1_instruction import Smets1Instruction
 from keybroker.content.smets1_response import Smets1Response
 from keybroker.content.xdlms import Service

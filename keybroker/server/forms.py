@@ -12,7 +12,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from keybroker.content import Accompanying
+from keybroker.content.model import Accompanying
 from keybroker.errors import RequestMalformed
 from keybroker.pb import signing_pb2 as pb
 from keybroker.statement.compact import LONGEST_OCTETS

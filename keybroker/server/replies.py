@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from keybroker.content import decode
 from keybroker.content.assembly import PROCESSED_KINDS, assemble, assemble_outputs
 from keybroker.content.contents import Content
+from keybroker.content.decoding import decode
 from keybroker.content.facts import facts_of
 from keybroker.content.model import GbcsCommand
 from keybroker.errors import KeybrokerError

@@ -8,7 +8,7 @@ from typing import final
 
 from google.protobuf.message import Message
 
-from keybroker.content import decode
+from keybroker.content.decoding import decode
 from keybroker.errors import ContentMalformed, KeybrokerError, NotPermitted, Refusal, RequestMalformed
 from keybroker.ledger.model import Concluded, GivenAgain, Refused
 from keybroker.pb import signing_pb2 as pb

@@ -97,8 +97,17 @@ def test_scripts_can_be_run(name: str) -> None:
     assert (ROOT / "scripts" / name).stat().st_mode & 0o111
 
 
-def test_the_verifier_of_records_loads_no_database_module_or_network_library() -> None:
-    loaded = "import sys, keybroker.ledger.verify; print(*{name.partition('.')[0] for name in sys.modules})"
+@pytest.mark.parametrize(
+    "module", ["keybroker.ledger.verify", "keybroker.ceremony.custody_process"], ids=["verifying", "a key in memory"]
+)
+def test_where_records_are_verified_or_a_key_is_in_memory_no_database_module_or_network_is_loaded(module: str) -> None:
+    loaded = f"import sys, {module}; print(*{{name.partition('.')[0] for name in sys.modules}})"
     run = subprocess.run([sys.executable, "-c", loaded], cwd=ROOT, capture_output=True, text=True, check=True)
     assert "keybroker" in run.stdout.split()
     assert not {"sqlalchemy", "pkcs11", "grpc"} & set(run.stdout.split())
+
+
+def test_where_a_key_is_in_memory_no_request_can_be_read() -> None:
+    loaded = "import sys, keybroker.ceremony.custody_process; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", loaded], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not {"lxml", "keybroker.content.decoding", "keybroker.policy", "keybroker.gates"} & set(run.stdout.split())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from keybroker.content import decode
+from keybroker.content.decoding import decode
 from keybroker.content.inner_command import InnerCommand
 from keybroker.content.use import MacCheckUse, MacUse
 from keybroker.content.uses import use_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from keybroker.content import decode
+from keybroker.content.decoding import decode
 from keybroker.content.signing_request import CertificationRequestInfo
 from keybroker.content.x509_names import OtherName
 from keybroker.policy.rules import signing_request

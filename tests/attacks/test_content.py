@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from keybroker.content import decode
+from keybroker.content.decoding import decode
 from keybroker.errors import ContentMalformed
 from keybroker.terms import ContentKind
 from tests.messages import compose_command, der, der_integer

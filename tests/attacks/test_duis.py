@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from keybroker.content import decode
+from keybroker.content.decoding import decode
 from keybroker.content.duis.document import read_document
 from keybroker.content.service_request import ServiceRequest
 from keybroker.errors import ContentMalformed

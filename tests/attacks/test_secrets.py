@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import select
 
-from keybroker.content import decode
+from keybroker.content.decoding import decode
 from keybroker.content.facts import facts_of
 from keybroker.errors import ContentMalformed
 from keybroker.ledger import audit, tables

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from keybroker.content import decode
+from keybroker.content.decoding import decode
 from keybroker.gates import open_gates
 from keybroker.ledger.journal import Journal
 from keybroker.policy import decide

@@ -13,7 +13,7 @@ import pytest
 from keybroker.ceremony.book import Held
 from keybroker.ceremony.kept_sets import newest_set
 from keybroker.ceremony.plan import CeremonyKind, Plan, PlanFile
-from keybroker.content import decode
+from keybroker.content.decoding import decode
 from keybroker.hsm.destruction import is_absent
 from keybroker.hsm.verify import Verifier
 from keybroker.terms import ContentKind, KeyLabel, KeyPurpose, KeyState

@@ -19,7 +19,7 @@ from keybroker.ceremony.plan import CeremonyKind
 from keybroker.ceremony.quorum_sets import newest_quorum
 from keybroker.ceremony.room import Paused
 from keybroker.ceremony.transcript_verifying import verify_transcript
-from keybroker.content import decode
+from keybroker.content.decoding import decode
 from keybroker.errors import ModuleDisagrees, NotPermitted
 from keybroker.hsm.destruction import destroy_key, is_absent
 from keybroker.hsm.profile_sections import QuorumAdapter

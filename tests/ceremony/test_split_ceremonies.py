@@ -29,7 +29,7 @@ from keybroker.ceremony.room import Paused
 from keybroker.ceremony.share import read_share
 from keybroker.ceremony.share_flaw import ShareFlaw
 from keybroker.ceremony.share_proof import proof_octets
-from keybroker.content import decode
+from keybroker.content.decoding import decode
 from keybroker.errors import NotPermitted, ShareUnfit
 from keybroker.hsm.destruction import is_absent
 from keybroker.hsm.inventory import list_objects

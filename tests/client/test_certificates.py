@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from keybroker.client import certificates as builder
 from keybroker.client.certificates import Authority, Certified, Issuer, Organisation, Revocation
-from keybroker.content import Content, decode
 from keybroker.content.certificate import TbsCertificate
+from keybroker.content.contents import Content
+from keybroker.content.decoding import decode
 from keybroker.content.revocation_list import TbsCertList
 from keybroker.content.x509_extensions import BasicConstraints
 from keybroker.content.x509_names import AuthorityName, OrganisationName

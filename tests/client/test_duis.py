@@ -6,7 +6,7 @@ import pytest
 from lxml import etree
 
 from keybroker.client.duis import strip_white_space
-from keybroker.content import decode
+from keybroker.content.decoding import decode
 from keybroker.errors import ContentMalformed
 from keybroker.terms import ContentKind
 from tests import duis

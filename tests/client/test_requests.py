@@ -22,7 +22,7 @@ from keybroker.client import (
     TopUpRequest,
 )
 from keybroker.client.replies import as_processed, as_signed, as_token, outcome_from
-from keybroker.content import Accompanying
+from keybroker.content.model import Accompanying
 from keybroker.pb import signing_pb2 as pb
 from keybroker.server.forms import FORMS
 from keybroker.server.requests import read_item

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from keybroker.content import Accompanying, decode
 from keybroker.content.certificate import TbsCertificate
+from keybroker.content.decoding import decode
+from keybroker.content.model import Accompanying
 from keybroker.content.x509_extensions import Extensions, KeyUsageBit
 from keybroker.terms import ContentKind
 from tests import certificates as made

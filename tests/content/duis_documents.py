@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keybroker.content import decode
+from keybroker.content.decoding import decode
 from keybroker.content.service_request import ServiceRequest
 from keybroker.terms import ContentKind
 from tests import duis, messages

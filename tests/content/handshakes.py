@@ -7,7 +7,7 @@ from functools import cache
 from cryptography.hazmat.primitives.asymmetric import ec, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from keybroker.content import decode
+from keybroker.content.decoding import decode
 from keybroker.content.tls_handshake import TlsHandshake
 from keybroker.terms import ContentKind
 

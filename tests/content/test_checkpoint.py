@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keybroker.content import decode
 from keybroker.content.checkpoint import encode_checkpoint
+from keybroker.content.decoding import decode
 from keybroker.content.model import AuditCheckpoint
 from keybroker.errors import ContentMalformed
 from keybroker.terms import ContentKind

@@ -7,7 +7,7 @@ import hashlib
 import pytest
 
 from keybroker.cli.dev.sample import sample_pre_command
-from keybroker.content import decode
+from keybroker.content.decoding import decode
 from keybroker.content.message_codes import MESSAGE_CODES
 from keybroker.content.model import Criticality, GbcsCommand, PayloadFamily
 from keybroker.terms import ContentKind, EntityIdentifier

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keybroker.content import decode
 from keybroker.content.data_values import VALUES, VARIANT_VALUES, code_of_values, data_values
+from keybroker.content.decoding import decode
 from keybroker.content.inner_command import InnerCommand
 from keybroker.content.model import Accompanying
 from keybroker.errors import ContentMalformed

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keybroker.content import decode
 from keybroker.content.data_values import VALUES, VARIANT_VALUES, code_of_values, data_values
+from keybroker.content.decoding import decode
 from keybroker.errors import ContentMalformed
 from keybroker.terms import ContentKind
 from tests import duis

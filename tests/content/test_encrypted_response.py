@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keybroker.content import decode
 from keybroker.content.assembly import assemble_outputs
+from keybroker.content.decoding import decode
 from keybroker.content.encrypted_response import EncryptedResponse
 from keybroker.content.facts import facts_of
 from keybroker.content.uses import use_of

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keybroker.content import Accompanying, decode
 from keybroker.content.assembly import assemble_outputs
+from keybroker.content.decoding import decode
 from keybroker.content.device_certificate import device_public_point
 from keybroker.content.facts import facts_of
 from keybroker.content.inner_command import InnerCommand
+from keybroker.content.model import Accompanying
 from keybroker.content.uses import use_of
 from keybroker.errors import (
     ContentAlreadySigned,

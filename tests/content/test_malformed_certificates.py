@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keybroker.content import Accompanying, decode
+from keybroker.content.decoding import decode
+from keybroker.content.model import Accompanying
 from keybroker.errors import ContentMalformed
 from keybroker.terms import AccompanyingKind
 from tests import certificates as made

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keybroker.content import decode
 from keybroker.content.checkpoint import encode_checkpoint
+from keybroker.content.decoding import decode
 from keybroker.content.message_codes import MESSAGE_CODES
 from keybroker.content.model import AuditCheckpoint, GbcsCommand, PayloadFamily
 from keybroker.errors import ContentMalformed

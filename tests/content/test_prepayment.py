@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keybroker.content import Accompanying, decode
 from keybroker.content.assembly import assemble_outputs
+from keybroker.content.decoding import decode
 from keybroker.content.facts import facts_of
+from keybroker.content.model import Accompanying
 from keybroker.content.prepayment import AmountClass, PrepaymentTopUp
 from keybroker.content.uses import use_of
 from keybroker.errors import ContentMalformed

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from keybroker.content import Accompanying, Content, decode
 from keybroker.content.assembly import assemble_outputs
+from keybroker.content.contents import Content
+from keybroker.content.decoding import decode
 from keybroker.content.encrypted_response import EncryptedResponse
+from keybroker.content.model import Accompanying
 from keybroker.content.prepayment import PrepaymentTopUp
 from keybroker.content.protected_response import ProtectedResponse
 from keybroker.content.uses import use_of

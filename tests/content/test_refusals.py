@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from keybroker.content import decode
+from keybroker.content.decoding import decode
 from keybroker.errors import (
     ContentAlreadySigned,
     ContentIsAlert,

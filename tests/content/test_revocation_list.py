@@ -10,9 +10,10 @@ from cryptography import x509
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keybroker.content import Accompanying, decode
 from keybroker.content.assembly import assemble
+from keybroker.content.decoding import decode
 from keybroker.content.facts import facts_of
+from keybroker.content.model import Accompanying
 from keybroker.content.revocation_list import TbsCertList, read_certificate_list
 from keybroker.content.revoked_certificates import Reason
 from keybroker.errors import ContentMalformed, ModuleDisagrees

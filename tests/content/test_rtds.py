@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from keybroker.content import decode
+from keybroker.content.decoding import decode
 from keybroker.content.model import Criticality, GbcsCommand
 from keybroker.errors import (
     ContentAlreadySigned,

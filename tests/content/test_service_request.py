@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keybroker.content import Accompanying, decode
+from keybroker.content.decoding import decode
 from keybroker.content.duis.document import read_document
 from keybroker.content.duis.model import DocumentForm
 from keybroker.content.facts import facts_of
+from keybroker.content.model import Accompanying
 from keybroker.errors import ContentAlreadySigned, ContentMalformed
 from keybroker.hsm.whole_document import canonical
 from keybroker.terms import AccompanyingKind, ContentKind

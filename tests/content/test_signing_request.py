@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keybroker.content import decode
 from keybroker.content.assembly import assemble
 from keybroker.content.certification_request import read_request
+from keybroker.content.decoding import decode
 from keybroker.content.facts import facts_of
 from keybroker.content.signing_request import CertificationRequestInfo
 from keybroker.content.x509_extensions import KeyUsageBit

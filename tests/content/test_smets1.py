@@ -10,11 +10,12 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keybroker.content import Accompanying, decode
 from keybroker.content.assembly import assemble_outputs
 from keybroker.content.axdr import DEEPEST, Datum, encode_data, read_data
 from keybroker.content.ciphered_apdu import RESPONSES, CipheredApdu, decode_response_apdu, encode_apdu
+from keybroker.content.decoding import decode
 from keybroker.content.facts import facts_of
+from keybroker.content.model import Accompanying
 from keybroker.content.smets1_instruction import Smets1Instruction
 from keybroker.content.smets1_response import Smets1Response
 from keybroker.content.use import OpeningUse, ProtectionUse

@@ -10,10 +10,11 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keybroker.content import Accompanying, decode
 from keybroker.content.assembly import assemble
+from keybroker.content.decoding import decode
 from keybroker.content.der import check_der
 from keybroker.content.facts import facts_of
+from keybroker.content.model import Accompanying
 from keybroker.content.tls_handshake import Signed
 from keybroker.errors import ContentMalformed
 from keybroker.terms import AccompanyingKind, ContentKind

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from keybroker.content import decode
 from keybroker.content.contents import Content
 from keybroker.content.data_values import data_values
+from keybroker.content.decoding import decode
 from keybroker.errors import ContentMalformed
 from keybroker.terms import ContentKind
 from tests.messages import compose_command, dlms_content, gbz_content

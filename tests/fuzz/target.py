@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
-from keybroker.content import Accompanying, decode
 from keybroker.content.contents import Content
+from keybroker.content.decoding import decode
+from keybroker.content.model import Accompanying
 from keybroker.errors import ContentMalformed
 from keybroker.terms import AccompanyingKind, ContentKind
 

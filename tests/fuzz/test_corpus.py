@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from keybroker.content import Accompanying
+from keybroker.content.model import Accompanying
 from tests.fuzz.context import files_of
 from tests.fuzz.target import KINDS, beside, with_beside
 from tests.fuzz.targets import TARGETS

@@ -9,8 +9,8 @@ from functools import cache
 from hashlib import sha256
 from typing import Any
 
-from keybroker.content import decode
 from keybroker.content.contents import Content
+from keybroker.content.decoding import decode
 from keybroker.gates.look import Look
 from keybroker.gates.model import Looked
 from keybroker.gates.supply_sensitive_check import supply_sensitive_check

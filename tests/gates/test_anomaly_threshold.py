@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from keybroker.content import decode
 from keybroker.content.answer import read_answer
 from keybroker.content.contents import Content
+from keybroker.content.decoding import decode
 from keybroker.content.encrypted_data import find_encrypted
 from keybroker.errors import ConfigurationInvalid, ContentMalformed, ThresholdNotSet
 from keybroker.gates import open_gates

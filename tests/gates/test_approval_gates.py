@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from keybroker.content import decode
 from keybroker.content.contents import Content
+from keybroker.content.decoding import decode
 from keybroker.errors import EvidenceSpent, ModuleDisagrees
 from keybroker.gates import look_at
 from keybroker.gates.approvals import find_approval

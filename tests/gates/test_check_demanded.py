@@ -8,8 +8,9 @@ from datetime import timedelta
 
 import pytest
 
-from keybroker.content import Accompanying, decode
 from keybroker.content.contents import Content
+from keybroker.content.decoding import decode
+from keybroker.content.model import Accompanying
 from keybroker.statement.kind import LONGEST, StatementKind
 from keybroker.statement.payloads import VariantNotSensitive
 from keybroker.statement.statement import Statement

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from keybroker.content import decode
+from keybroker.content.decoding import decode
 from keybroker.content.model import GbcsCommand
 from keybroker.errors import (
     CheckNotShown,

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from keybroker.content import decode
+from keybroker.content.decoding import decode
 from keybroker.errors import CheckNotShown
 from keybroker.gates import open_gates
 from keybroker.gates.look import Look

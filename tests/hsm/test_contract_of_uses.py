@@ -12,9 +12,9 @@ from itertools import count
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from keybroker.content import decode
 from keybroker.content.ciphered_apdu import CipheredApdu, encode_apdu
 from keybroker.content.contents import Content
+from keybroker.content.decoding import decode
 from keybroker.errors import ModuleDisagrees, ProtectionInvalid
 from keybroker.ledger.model import Failure, Product, Signature
 from keybroker.policy.model import RegisteredKey

@@ -7,7 +7,7 @@ from itertools import count
 
 import pytest
 
-from keybroker.content import decode
+from keybroker.content.decoding import decode
 from keybroker.errors import ModuleDisagrees
 from keybroker.hsm.attributes import KeyAttribute, key_identifier, template
 from keybroker.hsm.connection import Connection

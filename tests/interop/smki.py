@@ -20,8 +20,8 @@ from cryptography.x509.oid import NameOID
 
 from keybroker.cli.dev import pki
 from keybroker.client.certificates import new_serial_number
-from keybroker.content import decode
 from keybroker.content.assembly import assemble
+from keybroker.content.decoding import decode
 from keybroker.content.model import Accompanying
 from keybroker.hsm.generate import generate_key
 from keybroker.hsm.token_module import Token

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_ds
 from cryptography.hazmat.primitives.hashes import SHA256
 from sqlalchemy import select
 
-from keybroker.content import decode
 from keybroker.content.checkpoint import encode_checkpoint
+from keybroker.content.decoding import decode
 from keybroker.errors import KeybrokerError
 from keybroker.gates.model import Permit
 from keybroker.ledger import tables

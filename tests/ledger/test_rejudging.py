@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from keybroker.content import Content, decode
+from keybroker.content.contents import Content
+from keybroker.content.decoding import decode
 from keybroker.errors import LedgerBroken, ModuleBusy
 from keybroker.gates.model import Permit
 from keybroker.keys.acts import ActivateKey, EnrolCertificate, KeyGenerated, OrderKey, SuspendKey

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from keybroker.cli.dev import pki
-from keybroker.content import Content
+from keybroker.content.contents import Content
 from keybroker.policy import decide
 from keybroker.policy.model import Decision, RegisteredKey, Situation
 from keybroker.policy.rules import findings

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from keybroker.content import Accompanying, decode
+from keybroker.content.decoding import decode
+from keybroker.content.model import Accompanying
 from keybroker.policy import decide
 from keybroker.policy.model import Decision, KeyRegister
 from keybroker.policy.settings import EcosSettings

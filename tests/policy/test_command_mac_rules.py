@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from keybroker.content import decode
+from keybroker.content.decoding import decode
 from keybroker.content.inner_command import InnerCommand
 from keybroker.errors import NotPermitted
 from keybroker.policy.claim import Claim

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from keybroker.content import Accompanying, decode
+from keybroker.content.decoding import decode
 from keybroker.content.facts import facts_of
-from keybroker.content.model import GbcsCommand
+from keybroker.content.model import Accompanying, GbcsCommand
 from keybroker.errors import ContentMalformed
 from keybroker.policy.claim import Once
 from keybroker.policy.model import Situation

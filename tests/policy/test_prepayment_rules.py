@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from keybroker.content import decode
+from keybroker.content.decoding import decode
 from keybroker.content.prepayment import PrepaymentTopUp
 from keybroker.policy.claim import Once
 from keybroker.policy.rules import RULES, device, prepayment

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from keybroker.content import decode
+from keybroker.content.decoding import decode
 from keybroker.content.encrypted_response import EncryptedResponse
 from keybroker.content.protected_response import ProtectedResponse
 from keybroker.policy.rules import RULES, claims, device, response

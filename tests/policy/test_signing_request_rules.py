@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from keybroker.content import decode
+from keybroker.content.decoding import decode
 from keybroker.errors import NotPermitted
 from keybroker.policy import decide
 from keybroker.policy.claim import Once

@@ -13,7 +13,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from keybroker.content import decode
+from keybroker.content.decoding import decode
 from keybroker.content.model import GbcsCommand
 from keybroker.errors import NotPermitted
 from keybroker.policy import decide

@@ -6,8 +6,8 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from keybroker.content import Accompanying, decode
-from keybroker.content.model import GbcsCommand
+from keybroker.content.decoding import decode
+from keybroker.content.model import Accompanying, GbcsCommand
 from keybroker.content.service_request import ServiceRequest
 from keybroker.policy.certificate_chain import read_chain
 from keybroker.policy.model import RegisteredKey, Situation

@@ -18,8 +18,8 @@ from keybroker.ceremony.performing.stage import Stage
 from keybroker.ceremony.room import Answered
 from keybroker.ceremony.steps import StepName
 from keybroker.clause import clause
-from keybroker.content import decode
 from keybroker.content.assembly import assemble
+from keybroker.content.decoding import decode
 from keybroker.errors import KeybrokerError, NotPermitted
 from keybroker.keys.acts import BeginEnrolment, EnrolCertificate
 from keybroker.keys.administration import administer

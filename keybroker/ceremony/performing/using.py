@@ -16,8 +16,8 @@ from keybroker.ceremony.performing.certifying import ceremony_caller
 from keybroker.ceremony.performing.stage import Stage
 from keybroker.ceremony.plan import PlannedKey
 from keybroker.clause import clause
-from keybroker.content import decode
 from keybroker.content.assembly import assemble
+from keybroker.content.decoding import decode
 from keybroker.errors import KeybrokerError, Refusal
 from keybroker.gates.approvals import find_approval
 from keybroker.gates.shortfall import Shortfall

@@ -18,8 +18,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from keybroker.cli.dev import pki
-from keybroker.content import Accompanying, decode
 from keybroker.content.assembly import assemble
+from keybroker.content.decoding import decode
+from keybroker.content.model import Accompanying
 from keybroker.errors import ConfigurationInvalid, KeybrokerError
 from keybroker.hsm.token_module import Token
 from keybroker.keys.certificate_request import request_info

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from keybroker.content import Content
+from keybroker.content.contents import Content
 from keybroker.policy.claim import Allocated, Claim
 from keybroker.policy.model import CertificateFacts, Policy, RegisteredKey, Situation
 from keybroker.policy.published_test_keys import is_published_test_key
