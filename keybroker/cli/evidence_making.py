@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import tomllib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -21,6 +20,7 @@ from keybroker.cli.orders import sign_order
 from keybroker.cli.output import show_json
 from keybroker.cli.stating import read_stater, said
 from keybroker.config import read_configuration
+from keybroker.policy.strict_toml import read_toml
 from keybroker.statement.compact import read_compact
 from keybroker.statement.kind import LONGEST, StatementKind
 from keybroker.statement.payloads import MODELS
@@ -100,10 +100,10 @@ def _for_whom(config: Path | None, origin: str | None) -> tuple[str, datetime]:
 
 def _claims(file: Path) -> dict[str, object]:
     """Raises: BadParameter."""
-    text = file.read_text(encoding="utf-8")
     try:
-        claims = json.loads(text) if file.suffix == ".json" else _plain(tomllib.loads(text))
-    except ValueError as error:
+        octets = file.read_bytes()
+        claims = json.loads(octets) if file.suffix == ".json" else _plain(read_toml(octets))
+    except (ValueError, RecursionError) as error:
         raise typer.BadParameter(f"{file} cannot be read: {error}", param_hint="payload") from error
     if not isinstance(claims, dict):
         raise typer.BadParameter(f"expected an object in {file}", param_hint="payload")

@@ -5,13 +5,13 @@ docs/evidence-package.md. The package is known to be whole; a chain is not looke
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
 from keybroker.config.rejudging import read_texts
 from keybroker.errors import ConfigurationInvalid
+from keybroker.ledger.canonical_json import decode
 from keybroker.ledger.merkle import leaf_hash
 from keybroker.ledger.model import StoredRecord
 from keybroker.ledger.rejudging import Grounds, Rejudged, rejudge
@@ -21,17 +21,23 @@ from keybroker.terms import DeploymentKind, PartyName
 def rejudge_package(directory: Path) -> Rejudged:
     """Raises: ConfigurationInvalid for what is no evidence package; LedgerBroken as ``rejudge``."""
     try:
-        ledger = json.loads((directory / "manifest.json").read_bytes())["ledger"]
-        texts = read_texts(_texts(directory / "in_force"))
-        grounds = Grounds(
-            origin=ledger["origin"],
-            deployment=DeploymentKind(ledger["deployment"]),
-            policies=texts.policies,
-            callers=texts.callers,
-        )
-        return rejudge(_records(directory), _octets(directory).get, grounds)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return rejudge(_records(directory), _octets(directory).get, _grounds(directory))
+    except (OSError, ValueError) as error:
         raise ConfigurationInvalid("expected an evidence package, found another", where=str(directory)) from error
+
+
+def _grounds(directory: Path) -> Grounds:
+    texts = read_texts(_texts(directory / "in_force"))
+    match decode((directory / "manifest.json").read_bytes()):
+        case {"ledger": {"origin": str(origin), "deployment": str(deployment)}}:
+            return Grounds(
+                origin=origin,
+                deployment=DeploymentKind(deployment),
+                policies=texts.policies,
+                callers=texts.callers,
+            )
+        case _:
+            raise ValueError("a manifest without a ledger")
 
 
 def _texts(directory: Path) -> Iterator[bytes]:
@@ -50,17 +56,27 @@ def _records(directory: Path) -> Iterator[StoredRecord]:
             octets = records.readline().rstrip(b"\n")
             if leaf_hash(octets).hex() != hashed:
                 raise ValueError("a record that is not its leaf")
-            body = json.loads(octets)
-            yield StoredRecord(
-                leaf_index=index,
-                octets=octets,
-                leaf_hash=bytes.fromhex(hashed),
-                kind=body["kind"],
-                party=PartyName(body["party"]),
+            yield _record(index, octets)
+
+
+def _record(index: int, octets: bytes) -> StoredRecord:
+    match decode(octets):
+        case {"kind": str(kind), "party": str(party)}:
+            return StoredRecord(
+                leaf_index=index, octets=octets, leaf_hash=leaf_hash(octets), kind=kind, party=PartyName(party)
             )
+        case _:
+            raise ValueError("a record without kind and party")
 
 
 def _octets(directory: Path) -> dict[int, bytes]:
     with (directory / "octets.ndjson").open("rb") as lines:
-        read = [json.loads(line) for line in lines]
-    return {each["record"]: bytes.fromhex(each["octets"]) for each in read}
+        return dict(map(_message, lines))
+
+
+def _message(line: bytes) -> tuple[int, bytes]:
+    match decode(line.rstrip(b"\n")):
+        case {"record": int(index), "octets": str(octets)}:
+            return index, bytes.fromhex(octets)
+        case _:
+            raise ValueError("a message without record and octets")

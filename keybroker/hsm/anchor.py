@@ -32,7 +32,7 @@ def decode_head(octets: bytes) -> Head:
             origin=origin, tree_size=int(size), root_hash=bytes.fromhex(root), at=datetime.fromisoformat(moment)
         )
         exact = not end and head.tree_size >= 0 and len(head.root_hash) == 32 and encode_head(head) == octets
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise ModuleDisagrees("the ledger's head kept in the module cannot be read") from error
     if not exact:
         raise ModuleDisagrees("the ledger's head kept in the module is not as it was written")

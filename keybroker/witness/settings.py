@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import stat
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Self
@@ -29,6 +28,7 @@ from keybroker.errors import ConfigurationInvalid, ContentMalformed
 from keybroker.ledger.durable import sync_directory, write_durably
 from keybroker.ledger.note import check_key_name
 from keybroker.ledger.note_keys import CosignatureKey, EcdsaNoteKey, Ed25519NoteKey, NoteKey, read_vkey
+from keybroker.policy.strict_toml import read_toml
 
 SETTINGS, KEY = "witness.toml", "key.pem"
 
@@ -98,23 +98,24 @@ def read_settings(directory: Path) -> Settings:
     """Raises: ConfigurationInvalid, naming the file and every key that is wrong."""
     file = directory / SETTINGS
     try:
-        text = file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        octets = file.read_bytes()
+    except OSError as error:
         raise ConfigurationInvalid(
             f"cannot be read ({error}): make it, keybroker witness init", where=SETTINGS
         ) from error
-    return _settings(text, file)
+    return decode_settings(octets, where=str(file))
 
 
-def _settings(text: str, file: Path) -> Settings:
+def decode_settings(octets: bytes, *, where: str) -> Settings:
+    """``where`` is named in what is raised. Raises: ConfigurationInvalid."""
     try:
-        return Settings.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationInvalid(f"is not TOML: {error}", where=str(file)) from error
+        return Settings.model_validate(read_toml(octets))
     except ValidationError as error:
         complaints = error.errors(include_input=False, include_url=False)
         told = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in complaints)
-        raise ConfigurationInvalid(told, where=str(file)) from error
+        raise ConfigurationInvalid(told, where=where) from error
+    except ValueError as error:
+        raise ConfigurationInvalid(f"is not TOML: {error}", where=where) from error
 
 
 def write_settings(directory: Path, told: Mapping[str, object]) -> Settings:
@@ -126,10 +127,10 @@ def write_settings(directory: Path, told: Mapping[str, object]) -> Settings:
     lines = [_line(name, value) for name, value in told.items() if name not in tables]
     for name, table in tables.items():
         lines += ["", f"[{name}]", *(_line(key, value) for key, value in table.items())]
-    text = "\n".join([*lines, ""])
-    settings = _settings(text, directory / SETTINGS)
+    octets = "\n".join([*lines, ""]).encode("utf-8")
+    settings = decode_settings(octets, where=str(directory / SETTINGS))
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_durably(directory / SETTINGS, text.encode("utf-8"))
+    write_durably(directory / SETTINGS, octets)
     return settings
 
 

@@ -49,3 +49,8 @@ def a_set(
 def some_shares(seed: bytes = b"one", *, generation: int = 2, label: str = "recovery") -> tuple[Share, ...]:
     parts = some_parts(seed)
     return make_shares(parts, a_set(parts, generation=generation, label=label))
+
+
+def mistyped(words: Sequence[str]) -> str:
+    """One word is another of the list."""
+    return " ".join((*words[:6], "academic" if words[6] != "academic" else "acid", *words[7:]))

@@ -19,7 +19,7 @@ from keybroker.ceremony.share import read_share
 from keybroker.ceremony.share_flaw import ShareFlaw
 from keybroker.hsm.pin import PinWrong
 from keybroker.terms import KeyState
-from tests.ceremony.splitting import some_parts
+from tests.ceremony.splitting import mistyped, some_parts
 from tests.ceremony.spoilt import Spoilt
 from tests.ceremony.stories import a_story
 
@@ -50,12 +50,11 @@ def test_every_wrong_share_is_named_recorded_and_asked_for_again(combined: Spoil
     octets[-20] ^= 1
     spoilt_file.write_bytes(octets)
     right = words_of(combined, "custodian-3")
-    mistyped = right.replace(right.split()[4], "academic", 1)
     of_another_set = " ".join(words(some_parts(threshold=2)[0]))
     answers: dict[str, Any] = {
         "Who hands in": ["custodian-3", "custodian-3", "custodian-3", "custodian-3", "custodian-1"],
         "custodian-3: envelope or words": "words",
-        "custodian-3 types": [of_another_set, words_of(combined, "custodian-2"), mistyped, right],
+        "custodian-3 types": [of_another_set, words_of(combined, "custodian-2"), mistyped(right.split()), right],
         "Envelope of custodian-1": [
             str(spoilt_file),
             str(envelope_of(combined, "custodian-2")),

@@ -28,7 +28,7 @@ from keybroker.ceremony.share_set import ShareSet
 from keybroker.errors import ModuleDisagrees, ModuleUnavailable, ShareUnfit
 from keybroker.hsm.wrap_mechanism import WrapMechanism
 from tests.ceremony.people import TestPerson
-from tests.ceremony.splitting import CUSTODIANS, WRAPPING_KEY, some_shares
+from tests.ceremony.splitting import CUSTODIANS, WRAPPING_KEY, mistyped, some_shares
 
 SHA1, SHA256 = WrapMechanism.RSA_OAEP_SHA1, WrapMechanism.RSA_OAEP_SHA256
 SHARES = some_shares()
@@ -70,10 +70,6 @@ def type_in(custody: Custody, share: Share, *, words: str = "", custodian: str =
     return custody.offer(custodian or share.custodian, custody.sealed(typed), OfferedAs.WORDS)
 
 
-def mistyped(share: Share) -> str:
-    return " ".join((*share.words[:6], "academic" if share.words[6] != "academic" else "acid", *share.words[7:]))
-
-
 REFUSED: dict[str, tuple[Callable[[Custody], object], ShareFlaw]] = {
     "one of another key": (lambda custody: hand_in(custody, FOREIGN[0]), ShareFlaw.ANOTHER_SET),
     "the words of another key's": (lambda custody: type_in(custody, FOREIGN[0]), ShareFlaw.ANOTHER_SET),
@@ -81,7 +77,10 @@ REFUSED: dict[str, tuple[Callable[[Custody], object], ShareFlaw]] = {
     "the words of an old one": (lambda custody: type_in(custody, OLD[0]), ShareFlaw.OLD_GENERATION),
     "another custodian's": (lambda custody: hand_in(custody, SHARES[1], custodian="ann"), ShareFlaw.WRONG_CUSTODIAN),
     "another's words": (lambda custody: type_in(custody, SHARES[1], custodian="ann"), ShareFlaw.WRONG_CUSTODIAN),
-    "a mistyped word": (lambda custody: type_in(custody, SHARES[0], words=mistyped(SHARES[0])), ShareFlaw.CHECKSUM),
+    "a mistyped word": (
+        lambda custody: type_in(custody, SHARES[0], words=mistyped(SHARES[0].words)),
+        ShareFlaw.CHECKSUM,
+    ),
     "a word of no list": (lambda custody: type_in(custody, SHARES[0], words="keybroker " * 33), ShareFlaw.WRONG_WORD),
     "a word too few": (
         lambda custody: type_in(custody, SHARES[0], words=" ".join(SHARES[0].words[1:])),
@@ -191,7 +190,7 @@ def test_answers_hold_nothing_of_a_share() -> None:
     for octets, as_what in (
         (encode_share(SHARES[0]), OfferedAs.SHARE),
         (" ".join(SHARES[1].words).encode(), OfferedAs.WORDS),
-        (mistyped(SHARES[2]).encode(), OfferedAs.WORDS),
+        (mistyped(SHARES[2].words).encode(), OfferedAs.WORDS),
     ):
         sealed = seal(octets, keeper.certificate, secrets.token_bytes).hex()
         offer = Offer(custodian="ann", offered_as=as_what, sealed=sealed)
@@ -261,7 +260,7 @@ def test_prints_words_that_are_read_back(custody: Custody, tmp_path: Path) -> No
     assert all(word in page for word in SHARES[0].words)
     custody.check_read_back("ann", " ".join(word[:4] for word in SHARES[0].words))
     with pytest.raises(ShareUnfit) as refused:
-        custody.check_read_back("ann", mistyped(SHARES[0]))
+        custody.check_read_back("ann", mistyped(SHARES[0].words))
     assert refused.value.places == (7,)
 
 

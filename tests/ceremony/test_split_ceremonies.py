@@ -37,6 +37,7 @@ from keybroker.hsm.verify import Verifier
 from keybroker.keys.copies import copies_of
 from keybroker.terms import ContentKind, CopyKind, KeyLabel, KeyState
 from tests.ceremony.shared import Rehearsed, of_generation
+from tests.ceremony.splitting import mistyped
 
 pytestmark = [pytest.mark.hsm, pytest.mark.timeout(300)]
 LABEL = KeyLabel("recovery")
@@ -184,13 +185,12 @@ class TestCombine:
     def test_names_every_wrong_share_and_asks_again(self, split: Rehearsed, name: str, hall: Hall) -> None:
         kept = newest_set(hall.book, LABEL)
         words = words_of(split, kept, "custodian-3")
-        mistyped = words.replace(words.split()[4], "academic", 1)
         (foreign,) = split.directory.glob(f"*.here/{envelope_name(kept.share_set, 'custodian-2')}")
         (own,) = split.directory.glob(f"*.here/{envelope_name(kept.share_set, 'custodian-1')}")
         wrong = {
             "Who hands in": ["custodian-3", "nobody", "custodian-1", "custodian-1", "custodian-3", "custodian-1"],
             "custodian-3: envelope or words": "words",
-            "custodian-3 types": [words_of(split, kept, "custodian-2"), mistyped, "zzzz", words],
+            "custodian-3 types": [words_of(split, kept, "custodian-2"), mistyped(words.split()), "zzzz", words],
             "Envelope of custodian-1": [str(foreign), str(own)],
         }
         held = split.combine([split.message(counter())], name=name, answers=wrong)

@@ -156,7 +156,7 @@ def test_a_statement_is_given_once_shown_and_withdrawn_by_order(
     assert sha256 not in held(env)
 
 
-@pytest.mark.parametrize("prefix", ["", "abc", "0" * 64])
+@pytest.mark.parametrize("prefix", ["", "xyz", "0" * 64])
 def test_shows_nothing_of_what_is_not_held(env: dict[str, str], prefix: str) -> None:
     assert "found 0" in run_json("evidence", "show", prefix or "zz", env=env, expect=2)["error"]["sentence"]
 
