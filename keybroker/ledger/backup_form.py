@@ -76,10 +76,15 @@ def read_header(file: BinaryIO) -> Header:
     magic, length = file.read(len(MAGIC)), int.from_bytes(file.read(_LENGTH), "big")
     if magic != MAGIC or length > _LONGEST_HEADER:
         raise _unfit("a back-up of a ledger, version 1", "something else")
+    octets = file.read(length)
     try:
-        return _header(decode(file.read(length)))
+        header = _header(decode(octets))
     except ValueError as error:
         raise _unfit("the header of a back-up", "something else") from error
+    # Hexadecimal has several spellings, and what is bound to the chunks is ours.
+    if not header.encoded().endswith(octets):
+        raise _unfit("the header of a back-up as it was written", "another spelling of it")
+    return header
 
 
 def _header(told: dict[str, Json]) -> Header:

@@ -165,9 +165,9 @@ PUBLISHED: Targets = {
         again=lambda lines: b"".join(each.line for each in lines),
     ),
     "verifier-key": Target(
-        read=lambda octets: read_vkey(octets.decode(errors="replace")),
+        read=lambda octets: read_vkey(octets.decode(errors="surrogateescape")),
         refusals=(ContentMalformed,),
-        again=lambda key: write_vkey(key).encode(),
+        again=lambda key: write_vkey(key).encode(errors="surrogateescape"),
     ),
     "proof-file": Target(read=read_proof_file, refusals=(ContentMalformed,), again=write_proof_file),
     "entries": Target(read=lambda octets: decode_entries(octets[1:], (octets or b"\0")[0]), refusals=(ProofUnfit,)),
