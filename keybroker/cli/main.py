@@ -71,7 +71,8 @@ def make_app(arguments: Sequence[str]) -> typer.Typer:
     gc.disable()
     for module in dict.fromkeys([COMMANDS[called]] if called else COMMANDS.values()):
         importlib.import_module(module).register(app)
-    gc.freeze()
+    if not gc.get_freeze_count():
+        gc.freeze()
     gc.enable()
     return app
 

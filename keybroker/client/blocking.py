@@ -23,6 +23,9 @@ from keybroker.terms import ContentKind, EntityIdentifier
 
 Answer = TypeVar("Answer")
 
+_LONGEST_SECONDS = 1.0
+"""That closing waits for what is neither ours nor worth more."""
+
 
 @final
 class Broker(BlockingOperations):
@@ -85,6 +88,7 @@ class Broker(BlockingOperations):
         if self._loop.is_closed():
             return
         self._run(self._broker.close())
+        self._run(_all_ended())
         self._end_loop()
 
     def send(self, request: Request) -> SigningAnswer:
@@ -176,6 +180,14 @@ class Broker(BlockingOperations):
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+async def _all_ended() -> None:
+    """grpc.aio leaves the end of a stream to the loop's next turn; where there is none, asyncio complains on standard
+    error."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    if others:
+        await asyncio.wait(others, timeout=_LONGEST_SECONDS)
 
 
 async def _next(records: AsyncIterator[Record]) -> Record | None:

@@ -37,6 +37,7 @@ def test_quickstart_signs_verifies_and_leaves_nothing_running_and_does_so_again(
         assert told["signed"] is told["verified"] is told["record_verified"] is told["refused"] is True
         assert told["signed_when_checked"] is True
         assert "\033[" not in run.stdout
+        assert "Task was destroyed" not in run.stderr
         assert broker.find_running(open_deployment(kept)) is None
 
 
