@@ -20,8 +20,13 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PLACE = ROOT / "build" / "mutation"
 PACKAGES = ("content", "policy", "gates")
+_EVERY_GATE, _RULES = "tests/gates/test_every_gate.py", "tests/policy/test_rules.py"
 READ_THE_SOURCES = (
-    "tests/gates/test_every_gate.py::test_every_reason_that_the_gates_can_give_has_its_case_and_every_case_its_reason",
+    f"{_EVERY_GATE}::test_every_reason_that_the_gates_can_give_has_its_case_and_every_case_its_reason",
+    f"{_EVERY_GATE}::test_every_file_of_the_gates_that_gives_reasons_is_looked_at",
+    f"{_EVERY_GATE}::test_the_ledger_gives_no_other_reason_than_those_found_down_the_line",
+    f"{_EVERY_GATE}::test_every_reason_for_which_a_person_may_not_act_has_its_case",
+    f"{_RULES}::test_every_rule_in_the_rules_files_is_listed_quotes_its_clause_and_is_followed_by_its_function",
 )
 """Tests that look for words in the code itself: in mutmut's copy every change stands beside the original."""
 _QUIETLY = ("-p", "no:cacheprovider", "--timeout=0")
@@ -70,6 +75,8 @@ def mutate(package: str, sample: int | None, seed: int) -> Mutated:
     drawn = names if sample is None else random.Random(seed).sample(names, min(sample, len(names)))  # noqa: S311
     run("mutmut", "run", "--max-children", "2", *drawn, may_fail=True)
     ended = {name: status for name, status in statuses().items() if name in set(drawn)}
+    if None in ended.values():
+        raise SystemExit(f"mutate: mutmut ended before it had tried what was drawn of {package}: {PLACE / 'log'}")
     for name, status in sorted(ended.items()):
         if status == SURVIVED or status in UNTESTED:
             tell(name, "survived" if status == SURVIVED else "no test touches it")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from keybroker.cli.dev.statements import ADMINISTRATORS
 from keybroker.gates.lapses import Lapse, days_left, due_back_up, lapses, warning_due
 from keybroker.policy.settings import LifeSettings
 from keybroker.policy.trust import RevocationList
@@ -168,6 +169,19 @@ def test_the_last_word_of_another_says_when_a_clearance_was_reviewed() -> None:
 def test_counts_whole_days_and_says_which_warning_is_due(left: timedelta, days: int, due: int | None) -> None:
     assert days_left(AT + left, AT) == days
     assert warning_due(days) == due
+
+
+# ---- variants that two people say are not supply sensitive
+
+
+def test_each_of_two_peoples_words_on_a_variant_lapses_by_itself_and_gives_way_to_his_own_next_one() -> None:
+    one, other = ADMINISTRATORS[:2]
+    said = [evidence.not_sensitive("7.16", by) for by in (one, other)]
+    renewed = evidence.not_sensitive("7.16", one, at=evidence.BEFORE + HOUR / 2)
+    held = Standing(attesters=evidence.attesters(), statements=(*said, renewed))
+    told = [each for each in lapses(held, {}, AT) if each.what == "variant-not-sensitive"]
+    assert {each.clause for each in told} == {"G3.25"}
+    assert [each.subject for each in told] == [f"7.16 by {other}", f"7.16 by {one}"]
 
 
 # ---- approvals

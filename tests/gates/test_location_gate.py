@@ -123,6 +123,11 @@ def test_a_newer_location_by_another_party_shuts_where_it_is_abroad_and_else_tak
     check_refused(found_by(a_standing(*held(), a_location(*MODULE, **newer, country="IE"))), "LOCATION_ABROAD")
 
 
+def test_what_another_party_says_later_does_not_bring_home_what_its_own_says_is_abroad() -> None:
+    newer = a_location(*MODULE, ago=timedelta(hours=1), party="supplier-b")
+    check_refused(found_by(a_standing(*held((MODULE, {"country": "IE"})), newer)), "LOCATION_ABROAD")
+
+
 @pytest.mark.parametrize("place", [SYSTEM, ALICE])
 def test_nobody_vouches_for_himself(place: tuple[str, str]) -> None:
     own = replace(a_location(*place, ago=timedelta(hours=1)), attester=place[1])
