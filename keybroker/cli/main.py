@@ -67,7 +67,7 @@ def make_app(arguments: Sequence[str]) -> typer.Typer:
     )
     app.callback()(_root)
     called = _called(arguments)
-    # What is loaded stays until the end: looking through it for garbage was a quarter of a short command.
+    # What is loaded stays until the end: looking through it for garbage was a third of a short command.
     gc.disable()
     for module in dict.fromkeys([COMMANDS[called]] if called else COMMANDS.values()):
         importlib.import_module(module).register(app)

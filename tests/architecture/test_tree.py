@@ -100,7 +100,7 @@ def test_scripts_can_be_run(name: str) -> None:
 @pytest.mark.parametrize(
     "module", ["keybroker.ledger.verify", "keybroker.ceremony.custody_process"], ids=["verifying", "a key in memory"]
 )
-def test_where_records_are_verified_or_a_key_is_in_memory_no_database_module_or_network_is_loaded(module: str) -> None:
+def test_where_records_are_verified_or_a_key_is_in_memory_no_database_pkcs11_or_grpc_is_loaded(module: str) -> None:
     loaded = f"import sys, {module}; print(*{{name.partition('.')[0] for name in sys.modules}})"
     run = subprocess.run([sys.executable, "-c", loaded], cwd=ROOT, capture_output=True, text=True, check=True)
     assert "keybroker" in run.stdout.split()
