@@ -1,19 +1,22 @@
 """Which changes of the code does no test notice? mutmut makes them and runs, we draw the sample and tell the survivors.
 
 mutmut changes what functions do: comparisons, operators, constants, arguments, returns. Tables and constants of
-modules, and what runs while a module is loaded, it leaves alone.
+modules it leaves alone. Its runs are forks of a process in which every module is loaded, so a change of what runs while
+a module is loaded goes unnoticed there: whoever survived is asked again in a process of its own.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -36,12 +39,15 @@ NOTICED, SURVIVED, UNTESTED = (1, 3), 0, (5, 33)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mutated:
-    """Numbers of one package. ``other``: ended in another way, by taking too long most of all, which is noticed too."""
+    """Numbers of one package. ``other``: ended in another way, by taking too long most of all, which is noticed too;
+    ``noticed_later``: by the second asking.
+    """
 
     package: str
     mutants: int
     tried: int
     noticed: int
+    noticed_later: int
     survived: int
     untested: int
     other: int
@@ -55,18 +61,20 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--seed", type=int, default=1, help="draws the sample (1)")
     parser.add_argument("--module", action="append", help="of the package, such as axdr.py; several may be named")
     parser.add_argument("--tests", action="append", help="run these files of tests alone; several may be named")
+    parser.add_argument("--beyond", action="append", help="other tests that survivors meet, such as tests/attacks")
     asked = parser.parse_args(arguments)
     if unknown := sorted(set(asked.packages) - set(PACKAGES)):
         parser.error(f"no package {', '.join(unknown)}; expected some of {', '.join(PACKAGES)}")
     done = []
     for package in asked.packages or PACKAGES:
-        prepare(package, modules=asked.module or ["*"], tests=asked.tests or [f"tests/{package}"])
-        done.append(mutate(package, asked.sample, asked.seed))
+        tests = asked.tests or [f"tests/{package}"]
+        prepare(package, modules=asked.module or ["*"], tests=tests)
+        done.append(mutate(package, asked.sample, asked.seed, again=[*tests, *(asked.beyond or ())]))
     print(json.dumps([asdict(each) for each in done]))
     return 0
 
 
-def mutate(package: str, sample: int | None, seed: int) -> Mutated:
+def mutate(package: str, sample: int | None, seed: int, *, again: Sequence[str]) -> Mutated:
     # Of a name that nobody bears mutmut makes all mutants, and learns which test touches what; then it finds none.
     learnt = run("mutmut", "run", "--max-children", "1", "nobody", may_fail=True)
     if "failed to collect stats" in learnt:
@@ -77,17 +85,21 @@ def mutate(package: str, sample: int | None, seed: int) -> Mutated:
     ended = {name: status for name, status in statuses().items() if name in set(drawn)}
     if None in ended.values():
         raise SystemExit(f"mutate: mutmut ended before it had tried what was drawn of {package}: {PLACE / 'log'}")
-    for name, status in sorted(ended.items()):
-        if status == SURVIVED or status in UNTESTED:
-            tell(name, "survived" if status == SURVIVED else "no test touches it")
+    left = sorted(name for name, status in ended.items() if status == SURVIVED or status in UNTESTED)
+    later = ask_again(left, again)
+    for name in left:
+        if name not in later:
+            tell(name, "survived" if ended[name] == SURVIVED else "no test touches it")
+    remaining = [status for name, status in ended.items() if name not in later]
     counted = Mutated(
         package=package,
         mutants=len(names),
         tried=len(ended),
-        noticed=sum(status in NOTICED for status in ended.values()),
-        survived=sum(status == SURVIVED for status in ended.values()),
-        untested=sum(status in UNTESTED for status in ended.values()),
-        other=sum(status not in (*NOTICED, SURVIVED, *UNTESTED) for status in ended.values()),
+        noticed=sum(status in NOTICED for status in remaining),
+        noticed_later=len(later),
+        survived=sum(status == SURVIVED for status in remaining),
+        untested=sum(status in UNTESTED for status in remaining),
+        other=sum(status not in (*NOTICED, SURVIVED, *UNTESTED) for status in remaining),
     )
     print(json.dumps(asdict(counted)), flush=True)
     return counted
@@ -112,6 +124,24 @@ def prepare(package: str, *, modules: Sequence[str], tests: Sequence[str]) -> No
             f"pytest_add_cli_args_test_selection = {json.dumps(list(tests))}\n"
             f"pytest_add_cli_args = {json.dumps([*_QUIETLY, *(f'--deselect={test}' for test in READ_THE_SOURCES)])}\n"
         )
+
+
+def ask_again(names: Sequence[str], tests: Sequence[str]) -> frozenset[str]:
+    """Those that are noticed in a process in which the change is there from its first line on, and in its children."""
+    if not names:
+        return frozenset()
+    # What fails in mutmut's copy with nothing changed would notice everything.
+    failing = re.findall(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", run_tests("", tests, "-rfE").stdout, re.MULTILINE)
+    spared = [f"--deselect={test}" for test in (*READ_THE_SOURCES, *failing)]
+    with ThreadPoolExecutor(os.cpu_count()) as side_by_side:
+        ended = list(side_by_side.map(lambda name: run_tests(name, tests, "-x", *spared).returncode, names))
+    return frozenset(name for name, status in zip(names, ended, strict=True) if status in NOTICED)
+
+
+def run_tests(name: str, tests: Sequence[str], *how: str) -> subprocess.CompletedProcess[str]:
+    command = (sys.executable, "-m", "pytest", "-q", "--rootdir=.", *_QUIETLY, *how, *tests)
+    environment = os.environ | {"MUTANT_UNDER_TEST": name}
+    return subprocess.run(command, cwd=PLACE / "mutants", env=environment, capture_output=True, text=True, check=False)
 
 
 def statuses() -> dict[str, int | None]:
