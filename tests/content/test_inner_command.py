@@ -147,7 +147,9 @@ def test_reads_whom_the_acb_acts_for_and_the_certificate_that_it_sends() -> None
     assert content.supplementary_party == messages.SUPPLIER
     assert content.supplementary_counter == 7
     assert content.supplementary_certificate == CERTIFICATE
-    assert facts_of(content)["supplementary_certificate_sha256"] == sha256(CERTIFICATE).hexdigest()
+    told = facts_of(content)
+    assert (told["supplementary_party"], told["supplementary_counter"]) == (str(messages.SUPPLIER), "7")
+    assert told["supplementary_certificate_sha256"] == sha256(CERTIFICATE).hexdigest()
 
 
 def test_a_message_that_discloses_a_key_says_so() -> None:

@@ -221,6 +221,10 @@ def test_reads_the_gbcs_message_in_a_signed_pre_command() -> None:
 
 def test_reads_a_response() -> None:
     document = read(a_response(response=f"{duis.DEVICE}:{duis.SUPPLIER}:1000")).document
+    assert (str(document.request_identifier), str(document.response_identifier)) == (
+        duis.an_identifier(),
+        f"{duis.DEVICE}:{duis.SUPPLIER}:1000",
+    )
     assert (document.form, document.response_code) == (DocumentForm.RESPONSE, "I0")
     assert read(a_response(request=None)).document.request_identifier is None
 

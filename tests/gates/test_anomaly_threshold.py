@@ -116,6 +116,18 @@ SHUT: dict[str, tuple[tuple[Statement, ...], str]] = {
 }
 
 
+@pytest.mark.parametrize("other", [a_command(messages.SET_CLOCK), a_command(originator=messages.NETWORK_OPERATOR)])
+def test_what_was_found_for_one_command_of_a_batch_opens_for_no_other_code_nor_originator(other: Content) -> None:
+    decision = replace(a_decision(), policy=a_policy(SUPPLIER))
+    (gate,) = (each for each in decision.policy.gates if each.gate == "anomaly-threshold")
+    batch = evidence_of(decision.key, standing=a_standing(notified(on())))
+    found = [
+        anomaly_threshold(Look(decision=replace(decision, content=each), requirement=gate, evidence=batch))
+        for each in (a_command(), other)
+    ]
+    assert [each.finding.passed for each in found] == [True, False]
+
+
 @pytest.mark.clause("G6.3(a)", "G6.6(a)", "G6.6(c)", "G6.10", shows="refusal")
 @pytest.mark.parametrize("name", SHUT)
 def test_shuts_where_the_user_set_no_threshold_in_force(name: str) -> None:
@@ -268,6 +280,7 @@ def test_a_data_value_out_of_range_counts_against_a_threshold_of_none(amount: in
     *_, outside = looked(content, ADJUSTED).counts
     assert (outside.quarantine, outside.found, outside.deletes) == (0, str(amount), False)
     assert outside.told == f"0x001C adjust-meter-balance of -100 to 100, as {USER} set it"
+    assert outside.name == f"signed value 0x001C adjust-meter-balance {USER} test"
     assert outside.clause == "G6.3(b)"
 
 

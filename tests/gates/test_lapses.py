@@ -14,10 +14,11 @@ from keybroker.policy.settings import LifeSettings
 from keybroker.policy.trust import RevocationList
 from keybroker.statement.attester import Attester
 from keybroker.statement.kind import StatementKind
+from keybroker.statement.payloads import ThresholdNotification
 from keybroker.statement.standing import Standing
 from keybroker.statement.statement import Statement, read_statement
 from keybroker.terms import KeyState
-from tests import evidence
+from tests import evidence, messages
 from tests.gates.approved import an_approval
 from tests.gates.looks import DAY
 from tests.situations import AT, ORIGIN, a_certificate, a_key, a_policy
@@ -182,6 +183,31 @@ def test_each_of_two_peoples_words_on_a_variant_lapses_by_itself_and_gives_way_t
     told = [each for each in lapses(held, {}, AT) if each.what == "variant-not-sensitive"]
     assert {each.clause for each in told} == {"G3.25"}
     assert [each.subject for each in told] == [f"7.16 by {other}", f"7.16 by {one}"]
+
+
+# ---- thresholds and attesters
+
+
+OF_USER = str(messages.SUPPLIER)
+THRESHOLD = {"measure": "critical", "variant": "7.2", "period_seconds": 60, "warning": 1, "quarantine": 2}
+
+
+@pytest.mark.parametrize(("user", "subject", "clause"), [(OF_USER, OF_USER, "G6.3"), (None, "dcc", "G6.6")])
+def test_tells_whose_thresholds_lapse_and_by_which_clause(user: str | None, subject: str, clause: str) -> None:
+    common = evidence.in_common(StatementKind.THRESHOLD_NOTIFICATION)
+    said = {"user": user, "part": "test", "sequence": 1, "guidance": "G-1", "thresholds": [THRESHOLD]}
+    stated = evidence.stated(ThresholdNotification.model_validate(common | said))
+    held = Standing(attesters=evidence.attesters(), statements=(stated,))
+    (told,) = (each for each in lapses(held, {}, AT) if each.what == "threshold-notification")
+    assert (told.subject, told.clause) == (f"{subject}, test", clause)
+
+
+def test_tells_when_an_attester_ends_and_of_one_enrolled_anew_its_last_end() -> None:
+    renewed = replace(OFFICER.attester(), kid="another", until=AT + 5 * DAY)
+    once = replace(OFFICER.attester(), until=AT + 2 * DAY)
+    held = Standing(attesters={each.kid: each for each in (once, renewed)})
+    (told,) = (each for each in lapses(held, {}, AT) if each.what == "attester")
+    assert (told.subject, told.clause, told.days) == ("officer", "G2.44, G3.23, G3.25", 5)
 
 
 # ---- approvals

@@ -73,6 +73,7 @@ class Plan:
     identifier: bytes | None = b""
     authority: bytes | None = b""
     algorithm: Any = field(default_factory=hashes.SHA256)
+    not_before: datetime = FROM
     not_after: datetime = UNTIL
     further: tuple[tuple[x509.ExtensionType, bool], ...] = ()
 
@@ -83,7 +84,7 @@ class Plan:
             .issuer_name(self.issuer)
             .public_key(self.public_key)
             .serial_number(self.serial)
-            .not_valid_before(FROM)
+            .not_valid_before(self.not_before)
             .not_valid_after(self.not_after)
         )
         for extension, critical in self.extensions():

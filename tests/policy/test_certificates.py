@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
@@ -289,6 +289,19 @@ def test_reads_a_chain_whose_anchor_is_the_issuing_ca_and_whose_subject_has_a_na
     facts = read_chain([end_entity], [Anchor(der=an_issuing_ca(), test=True)], revoked_at=None)
     assert facts.usage is KeyUsage.KEY_AGREEMENT
     assert facts.der == (end_entity,)
+
+
+def test_a_chain_is_valid_while_every_certificate_in_it_is() -> None:
+    later, sooner = FROM + timedelta(days=1), UNTIL - timedelta(days=1)
+    facts = read_chain([Plan().make(), an_issuing_ca(not_before=later, not_after=sooner)], [TEST_ROOT], revoked_at=None)
+    assert (facts.not_before, facts.not_after) == (later, sooner)
+
+
+def test_an_anchor_that_another_anchor_issued_stands_in_the_chain_and_may_stand_on_a_list() -> None:
+    issuing = an_issuing_ca()
+    for listed in ((issuing, a_root()), (a_root(), issuing)):
+        facts = read_chain([Plan().make()], [Anchor(der=each, test=True) for each in listed], revoked_at=None)
+        assert len(facts.issuers) == len(facts.serials) == 2
 
 
 def test_reads_an_end_entity_that_says_it_is_no_ca() -> None:

@@ -49,6 +49,7 @@ def held(**changes: Any) -> RegisteredKey:
 def test_says_which_end_is_near(key: RegisteredKey, uses: int, near: str) -> None:
     (found,) = endings(key, uses=uses)
     assert (found.near, found.uses) == (near, uses + key.uses_before)
+    assert (found.party, found.purpose, found.state) == (key.party, key.purpose, key.state)
 
 
 def test_a_policy_without_figures_has_no_such_end() -> None:
