@@ -33,6 +33,7 @@ READ_THE_SOURCES = (
 )
 """Tests that look for words in the code itself: in mutmut's copy every change stands beside the original."""
 _QUIETLY = ("-p", "no:cacheprovider", "--timeout=0")
+_TEXT = re.compile(r'(\b(?:expected|found|remedy|source)=)?f?"([^"]*)"')
 NOTICED, SURVIVED, UNTESTED = (1, 3), 0, (5, 33)
 """Exit statuses of mutmut's runs of pytest: failed or ended by a fault; passed; no test touches it."""
 
@@ -40,7 +41,7 @@ NOTICED, SURVIVED, UNTESTED = (1, 3), 0, (5, 33)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mutated:
     """Numbers of one package. ``other``: ended in another way, by taking too long most of all, which is noticed too;
-    ``noticed_later``: by the second asking.
+    ``noticed_later``: by the second asking; ``words``: survived, and differs in a sentence for people alone.
     """
 
     package: str
@@ -49,6 +50,7 @@ class Mutated:
     noticed: int
     noticed_later: int
     survived: int
+    words: int
     untested: int
     other: int
 
@@ -87,9 +89,11 @@ def mutate(package: str, sample: int | None, seed: int, *, again: Sequence[str])
         raise SystemExit(f"mutate: mutmut ended before it had tried what was drawn of {package}: {PLACE / 'log'}")
     left = sorted(name for name, status in ended.items() if status == SURVIVED or status in UNTESTED)
     later = ask_again(left, again)
-    for name in left:
-        if name not in later:
-            tell(name, "survived" if ended[name] == SURVIVED else "no test touches it")
+    changes = {name: change_of(name) for name in left if name not in later}
+    words = [name for name, changed in changes.items() if ended[name] == SURVIVED and only_words(changed)]
+    for name, changed in changes.items():
+        how = "survived" if ended[name] == SURVIVED else "no test touches it"
+        tell(name, changed, f"{how}, words for people" if name in words else how)
     remaining = [status for name, status in ended.items() if name not in later]
     counted = Mutated(
         package=package,
@@ -97,7 +101,8 @@ def mutate(package: str, sample: int | None, seed: int, *, again: Sequence[str])
         tried=len(ended),
         noticed=sum(status in NOTICED for status in remaining),
         noticed_later=len(later),
-        survived=sum(status == SURVIVED for status in remaining),
+        survived=sum(status == SURVIVED for status in remaining) - len(words),
+        words=len(words),
         untested=sum(status in UNTESTED for status in remaining),
         other=sum(status not in (*NOTICED, SURVIVED, *UNTESTED) for status in remaining),
     )
@@ -133,9 +138,12 @@ def ask_again(names: Sequence[str], tests: Sequence[str]) -> frozenset[str]:
     # What fails in mutmut's copy with nothing changed would notice everything.
     failing = re.findall(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", run_tests("", tests, "-rfE").stdout, re.MULTILINE)
     spared = [f"--deselect={test}" for test in (*READ_THE_SOURCES, *failing)]
+    if run_tests("", tests, "-x", *spared).returncode:
+        raise SystemExit(f"mutate: the tests do not pass in mutmut's copy as it is: {PLACE / 'mutants'}")
     with ThreadPoolExecutor(os.cpu_count()) as side_by_side:
         ended = list(side_by_side.map(lambda name: run_tests(name, tests, "-x", *spared).returncode, names))
-    return frozenset(name for name, status in zip(names, ended, strict=True) if status in NOTICED)
+    # Where a module cannot even be loaded, pytest ends with a status of its own.
+    return frozenset(name for name, status in zip(names, ended, strict=True) if status != SURVIVED)
 
 
 def run_tests(name: str, tests: Sequence[str], *how: str) -> subprocess.CompletedProcess[str]:
@@ -152,10 +160,26 @@ def statuses() -> dict[str, int | None]:
     return found
 
 
-def tell(name: str, how: str) -> None:
+def change_of(name: str) -> tuple[str, ...]:
+    """What was taken away, line by line, and what was put there."""
+    return tuple(line for line in run("mutmut", "show", name).splitlines() if re.match(r"[-+](?![-+])", line))
+
+
+def only_words(changed: Sequence[str]) -> bool:
+    """Do both differ in a sentence that people read, and in nothing else?"""
+    gone, come = (_TEXT.sub(told, "".join(line[1:] for line in changed if line[0] == sign)) for sign in "-+")
+    return "SENTENCE" in gone and re.sub(r"\bNone\b", "SENTENCE", come) == gone
+
+
+def told(text: re.Match[str]) -> str:
+    """A sentence: several words, or what stands as a refusal's ``expected``; the name of a clause is none."""
+    stands_as, said = text[1] or "", text[2]
+    is_sentence = (stands_as or " " in said) and not re.search(r"\b[Gg]\d", said)
+    return f"{stands_as}SENTENCE" if is_sentence else text[0]
+
+
+def tell(name: str, changed: Sequence[str], how: str) -> None:
     """File, line of the original, and the change."""
-    shown = run("mutmut", "show", name).splitlines()
-    changed = [line for line in shown if re.match(r"[-+](?![-+])", line)]
     print(f"{where(name, changed)}: {how} ({name})")
     print("".join(f"    {line}\n" for line in changed), end="", flush=True)
 
