@@ -1,19 +1,20 @@
 """Did a broker keep its promises? Asked of its ledger's file, its clients' replies and its module's account.
 
-Independent: with ``checker_ledger.py`` the standard library and ``cryptography``, nothing of keybroker, written from
-docs/ledger.md alone.
+Independent: with ``checker_ledger.py`` and ``checker_uses.py`` the standard library and ``cryptography``, nothing of
+keybroker, written from docs/ledger.md alone.
 
     python -m scripts.soak_parts.checker LEDGER.sqlite --uses FILE --replies FILE...
 
-``--uses``: what the module wrote of each C_Sign ("asked DIGEST" before it used a key, "made DIGEST SIGNATURE" or
-"failed DIGEST VALUE" after), from the record ``--since`` on. ``--replies``: what each client held, a line of JSON for
-each signature. The last line printed is one of JSON; exit status 1 where anything was found.
+``--uses``: what the module wrote of each C_Sign (``checker_uses.py``), from the record ``--since`` on. ``--replies``:
+what each client held, a line of JSON for each signature. The last line printed is one of JSON; exit status 1 where
+anything was found.
 
     lost        a signature that a client holds and the ledger does not have, at the place that its receipt names
     unrecorded  a use of a key that no durable intent stands for
     doubled     one-time evidence, or a name of a request, that was used for two signatures
     exceeded    an intent beyond its Anomaly Detection Threshold
-    broken      any other record, hash, order or signature that is not as it must be
+    broken      any other record, hash, order or signature that is not as it must be; a use that an intent tells of and
+                the module does not
 """
 
 from __future__ import annotations
@@ -23,12 +24,13 @@ import base64
 import hashlib
 import json
 import sys
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from scripts.soak_parts.checker_ledger import Findings, Intent, Ledger, read_ledger, verifies
+from scripts.soak_parts.checker_uses import check_uses, read_uses
 
 TOLD = 20
 """Findings of a kind that are told in words; all are counted."""
@@ -49,54 +51,6 @@ def check_evidence(ledger: Ledger, findings: Findings) -> None:
             if before.state != "failed" or not same:
                 findings.add("doubled", f"record {index} uses once more what was used before: {identity}")
             used[identity] = intent
-
-
-# ---- the module's account
-
-
-def read_uses(file: Path, findings: Findings) -> tuple[Counter[str], dict[str, set[str]], int]:
-    """How often each digest was asked for, the signatures that were made of it, and how many calls came back."""
-    asked: Counter[str] = Counter()
-    made: dict[str, set[str]] = defaultdict(set)
-    returned = 0
-    for number, line in enumerate(file.read_text().splitlines(), 1):
-        match line.split(" "):
-            case ["asked", digest]:
-                asked[digest] += 1
-            case ["made", digest, signature]:
-                made[digest].add(signature)
-                returned += 1
-            case ["failed", _, _]:
-                returned += 1
-            case _:
-                findings.add("broken", f"line {number} of the module's account is not one of its lines")
-    return asked, made, returned
-
-
-def check_uses(
-    ledger: Ledger, asked: Counter[str], made: Mapping[str, set[str]], *, since: int, findings: Findings
-) -> None:
-    """Of each digest no more uses than intents that may have used the key, and every recorded signature among them.
-
-    An intent that is unknown, closed or open may have come to the module or not: its process died, or the answer was
-    lost. One that is signed came there once, one that failed never: the ledger says so, and is held to it.
-    """
-    states: dict[str, Counter[str]] = defaultdict(Counter)
-    for index, intent in ledger.intents.items():
-        if intent.signs and index >= since:
-            states[intent.digest][intent.state] += 1
-            if intent.state == "signed" and intent.signature not in made.get(intent.digest, set()):
-                findings.add("broken", f"the module did not make the signature of intent {index}")
-    for digest, times in asked.items():
-        ended = states[digest]
-        may_have = sum(ended.values()) - ended["failed"]
-        for _ in range(times - may_have):
-            findings.add(
-                "unrecorded", f"the module was asked {times} times for {digest}, and {may_have} intents say so"
-            )
-    for digest, ended in states.items():
-        if ended["signed"] > asked[digest]:
-            findings.add("broken", f"{ended['signed']} signatures of {digest}, and {asked[digest]} uses")
 
 
 # ---- what clients hold
@@ -178,9 +132,8 @@ def check(
     shown = read_checkpoints(checkpoints) if checkpoints is not None else []
     ledger = read_ledger(file, findings, sizes=frozenset(size for _, size, _ in shown))
     check_checkpoints(ledger, shown, findings)
-    asked, made, returned = read_uses(uses, findings)
     check_evidence(ledger, findings)
-    check_uses(ledger, asked, made, since=since, findings=findings)
+    used = check_uses(ledger, read_uses(uses, findings), since=since, findings=findings)
     count = check_replies(ledger, read_replies(replies, findings), findings)
     states = Counter(intent.state for intent in ledger.intents.values())
     return findings, {
@@ -189,11 +142,11 @@ def check(
         "signed": states["signed"],
         "failed": states["failed"],
         "unknown": states["unknown"],
+        "closed": states["closed"],
         "open": states["open"],
         "replies": count,
         "checkpoints": len(shown),
-        "uses": asked.total(),
-        "uses_cut_short": asked.total() - returned,
+        **used,
     }
 
 

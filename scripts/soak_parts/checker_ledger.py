@@ -45,7 +45,8 @@ class Findings:
 
 @dataclass(slots=True)
 class Intent:
-    """What is kept of an intent while the ledger is read, and how it ended (``open`` until then)."""
+    """What is kept of an intent while the ledger is read, and how it ended: ``open`` until then, ``closed`` where its
+    worker did not live to tell."""
 
     name: tuple[str, str, str]
     request: str
@@ -198,6 +199,10 @@ def end_intent(
         findings.add("broken", f"record {index} ends an intent that is not there, or has ended before")
         return
     intent.state = record["state"]
+    if record["kind"] == "closed":
+        if intent.state != "unknown":
+            findings.add("broken", f"record {index} closes an intent, and says {intent.state}")
+        intent.state = "closed"
     if intent.state != "signed":
         return
     intent.signature = record["signature"]

@@ -25,7 +25,7 @@ from tests.faults.shim import put_between
 
 DEADLINE_SECONDS = 5
 LIMITED_VARIANT, LIMITED_CODE = "7.1", 0x004F
-_TILES = "tiles"
+_TILES, _LOG = "tiles", "broker.log"
 MOST, PERIOD_SECONDS = 40, 60
 """Of the supplier's Commands of the limited variant."""
 
@@ -51,6 +51,10 @@ class Scene:
         return self.deployment.directory / _TILES / "checkpoint"
 
     @property
+    def log(self) -> Path:
+        return self.deployment.directory / _LOG
+
+    @property
     def checkpoints(self) -> Path:
         """Every one that was seen."""
         return self.replies.parent / "checkpoints"
@@ -62,6 +66,12 @@ class Scene:
 
     def reply_files(self) -> list[Path]:
         return sorted(self.replies.glob("*.jsonl"))
+
+    def written(self) -> list[Path]:
+        """Every file that the broker wrote: its log, its data, and what it publishes."""
+        own = self.deployment.directory
+        below = [file for name in ("data", _TILES) for file in (own / name).rglob("*") if file.is_file()]
+        return [file for file in (self.log, *below) if file.exists()]
 
 
 def make_scene(directory: Path) -> Scene:

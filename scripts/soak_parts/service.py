@@ -49,7 +49,7 @@ class Service:
         inherited = {name: value for name, value in os.environ.items() if name != "GRPC_VERBOSITY"}
         environment = {**inherited, **self._scene.broker_environment}
         self.starts += 1
-        with (deployment.directory / "broker.log").open("ab") as log:
+        with self._scene.log.open("ab") as log:
             return subprocess.Popen(
                 [*command, "--workers", str(self.workers_wanted)], env=environment, stdout=log, stderr=subprocess.STDOUT
             )

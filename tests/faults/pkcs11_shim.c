@@ -2,7 +2,8 @@
  *
  * KEYBROKER_TEST_MODULE names the library that does the work. KEYBROKER_TEST_USES names a file to which each C_Sign adds
  * lines, each by one write(2): kill -9 takes nothing away that was written. Before the key is used, "asked DIGEST"; after
- * it, "made DIGEST SIGNATURE" or "failed DIGEST RETURN-VALUE", in hexadecimal. What cannot be written is not signed.
+ * it, "made DIGEST SIGNATURE" or "failed DIGEST RETURN-VALUE", in hexadecimal. What cannot be written is not signed. A
+ * call that a rule fails before it comes to the key adds "stopped DIGEST RETURN-VALUE" alone.
  *
  * KEYBROKER_FAULTS names a directory. While there is a file "shim" in it, each of its lines is a rule, looked at anew at
  * every call: FUNCTION ACTION ARGUMENT EVERY. FUNCTION is C_Sign and so on, or * for all; EVERY is n for each n-th call
@@ -140,12 +141,16 @@ static int write_down(const char *what, Any data, Any length, const unsigned cha
     return write(uses, line, end - line) == end - line;
 }
 
+static void write_failure(const char *what, Any data, Any length, CK_RV result) {
+    unsigned char value[2] = {result >> 8 & 255, result & 255};
+    write_down(what, data, length, value, sizeof value);
+}
+
 static CK_RV signed_and_written(Any session, Any data, Any length, unsigned char *signature, Any *signature_length) {
     if (!write_down("asked", data, length, NULL, 0)) return CKR_GENERAL_ERROR;
     CK_RV result = ((Call)theirs.function[C_SIGN])(session, data, length, (Any)signature, (Any)signature_length, 0, 0, 0);
-    unsigned char value[2] = {result >> 8 & 255, result & 255};
     if (result == 0) write_down("made", data, length, signature, *signature_length);
-    else write_down("failed", data, length, value, sizeof value);
+    else write_failure("failed", data, length, result);
     return result;
 }
 
@@ -160,6 +165,7 @@ static CK_RV C_Sign(Any session, Any data, Any length, unsigned char *signature,
     char text[TEXT];
     int fits = find_rule("C_Sign", C_SIGN, text, &rule);
     CK_RV result = fits ? before(&rule, text, session) : 0;
+    if (result && signature) write_failure("stopped", data, length, result);
     if (result) return result;
     if (!signature)
         return ((Call)theirs.function[C_SIGN])(session, data, length, 0, (Any)signature_length, 0, 0, 0);

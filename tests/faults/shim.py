@@ -5,7 +5,7 @@ set_rules(control, Rule("C_Sign", "fail", "0x30"))          # from now on, in ev
 clear_rules(control)
 
 The profile stays that of the token behind: the shim tells of itself what the token tells. ``uses`` is the module's own
-account of every C_Sign, written before and after each by the process that calls it.
+account of every C_Sign, written before and after each by the process that calls it; also of one that a rule stopped.
 """
 
 from __future__ import annotations
@@ -55,6 +55,6 @@ def clear_rules(control: Path) -> None:
 
 
 def count_uses(uses: Path) -> dict[str, int]:
-    """How often each word stands in the account: ``asked``, ``made``, ``failed``."""
+    """How often each word stands in the account: ``asked``, ``made``, ``failed``, ``stopped``."""
     words = [line.partition(" ")[0] for line in uses.read_text().splitlines()] if uses.exists() else []
-    return {word: words.count(word) for word in ("asked", "made", "failed")}
+    return {word: words.count(word) for word in ("asked", "made", "failed", "stopped")}

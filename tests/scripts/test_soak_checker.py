@@ -19,8 +19,9 @@ from typing import Any
 import pytest
 
 from keybroker.client import AsyncBroker
-from scripts.soak_parts import checker, checker_ledger
+from scripts.soak_parts import checker, checker_ledger, checker_uses
 from scripts.soak_parts.client import SORTS, Client
+from scripts.soak_parts.judging import checkpoint_key, export_whole, files_that_tell_a_pin, package_is_whole
 from scripts.soak_parts.scene import MOST, Scene, make_scene
 from tests.server.broker import running, wait_until
 
@@ -124,12 +125,15 @@ def test_finds_nothing_where_all_is_well(left: Left) -> None:
 
 
 def test_shares_no_code_with_what_it_judges() -> None:
-    for module in (checker, checker_ledger):
+    for module in (checker, checker_ledger, checker_uses):
         tree = ast.parse(Path(str(module.__file__)).read_text())
         imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
         imported |= {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
         assert not [name for name in imported if str(name).startswith(("keybroker", "tests"))]
-        assert {str(name) for name in imported if str(name).startswith("scripts")} <= {checker_ledger.__name__}
+        assert {str(name) for name in imported if str(name).startswith("scripts")} <= {
+            checker_ledger.__name__,
+            checker_uses.__name__,
+        }
 
 
 def _reply(left: Left, number: int) -> Record:
@@ -176,15 +180,77 @@ def cut_what_a_checkpoint_covered(left: Left) -> None:
     left.checkpoints.write_text(shown)
 
 
-def use_without_an_intent(left: Left) -> None:
+def _uses(left: Left, digest: str) -> list[str]:
+    """The account's lines of a digest; the others stay behind."""
+    lines = left.uses.read_text().splitlines(keepends=True)
+    left.uses.write_text("".join(line for line in lines if digest not in line))
+    return [line for line in lines if digest in line]
+
+
+def _note(left: Left, *lines: str) -> None:
     with left.uses.open("a") as file:
-        file.write(f"asked {'ab' * 32}\n")
+        file.writelines(lines)
+
+
+def use_without_an_intent(left: Left) -> None:
+    _note(left, f"asked {'ab' * 32}\n", f"failed {'ab' * 32} 0005\n")
 
 
 def use_twice_for_one_intent(left: Left) -> None:
-    asked = [line for line in left.uses.read_text().splitlines() if line.startswith("asked")]
-    with left.uses.open("a") as file:
-        file.write(f"{asked[-1]}\n")
+    digest = _last(left)["digest"]
+    _note(left, f"asked {digest}\n", f"failed {digest} 0005\n")
+
+
+def forget_a_use(left: Left) -> None:
+    _uses(left, _last(left)["digest"])
+
+
+def forget_that_it_was_asked_for(left: Left) -> None:
+    _, made = _uses(left, _last(left)["digest"])
+    _note(left, made)
+
+
+def make_another_signature(left: Left) -> None:
+    asked, _ = _uses(left, (digest := _last(left)["digest"]))
+    _note(left, asked, f"made {digest} {'ab' * 64}\n")
+
+
+def _last(left: Left) -> Record:
+    """The intent of the last signature that a client holds."""
+    records = left.records()
+    intent: Record = records[records[_reply(left, -1)["leaf_index"]]["intent"]]
+    return intent
+
+
+def _end_otherwise(left: Left, kind: str) -> str:
+    """The last outcome is unknown, or its intent closed; no client holds anything. Answers the intent's digest."""
+    records, digest = left.records(), _last(left)["digest"]
+    index = _reply(left, -1)["leaf_index"]
+    ended = {name: value for name, value in records[index].items() if name != "signature"}
+    records[index] = {**ended, "kind": kind, "state": "unknown"}
+    left.rewrite(records)
+    left.replies.write_text("")
+    return str(digest)
+
+
+def never_come_to_the_module_and_be_unknown(left: Left) -> None:
+    _uses(left, _end_otherwise(left, "outcome"))
+
+
+def be_used_once_more_and_unknown(left: Left) -> None:
+    digest = _end_otherwise(left, "outcome")
+    _note(left, f"asked {digest}\n", f"failed {digest} 0005\n")
+
+
+def be_cut_short_and_unknown(left: Left) -> None:
+    """A use was cut short, so somebody died: then nobody was there to write an outcome."""
+    asked, _ = _uses(left, _end_otherwise(left, "outcome"))
+    _note(left, asked)
+
+
+def be_used_twice_and_closed(left: Left) -> None:
+    digest = _end_otherwise(left, "closed")
+    _note(left, f"asked {digest}\n", f"failed {digest} 0005\n")
 
 
 def say_that_a_used_key_was_not_used(left: Left) -> None:
@@ -276,6 +342,13 @@ def end_an_intent_twice(left: Left) -> None:
         (cut_what_a_checkpoint_covered, {"broken"}),
         (use_without_an_intent, {"unrecorded"}),
         (use_twice_for_one_intent, {"unrecorded"}),
+        (forget_a_use, {"broken"}),
+        (forget_that_it_was_asked_for, {"broken"}),
+        (make_another_signature, {"broken"}),
+        (never_come_to_the_module_and_be_unknown, {"broken"}),
+        (be_used_once_more_and_unknown, {"unrecorded"}),
+        (be_cut_short_and_unknown, {"broken"}),
+        (be_used_twice_and_closed, {"unrecorded"}),
         (say_that_a_used_key_was_not_used, {"lost", "unrecorded"}),
         (spend_a_statement_twice, {"doubled", "broken"}),
         (exceed_a_threshold, {"exceeded"}),
@@ -295,6 +368,37 @@ def test_finds_what_is_planted(left: Left, plant: Callable[[Left], None], kinds:
     assert {kind for kind, count in left.found().items() if count} == kinds
 
 
+@pytest.mark.parametrize("lines", [(), ("asked",), ("asked", "made"), ("stopped",)], ids=lambda lines: " ".join(lines))
+def test_an_intent_whose_worker_died_came_to_the_module_or_did_not(left: Left, lines: tuple[str, ...]) -> None:
+    digest = _end_otherwise(left, "closed")
+    _uses(left, digest)
+    _note(left, *(f"{word} {digest}{'' if word == 'asked' else ' 05'}\n" for word in lines))
+    assert left.found() == NOTHING
+
+
+@pytest.mark.parametrize(
+    "lines", [("asked", "made"), ("asked", "failed"), ("stopped",)], ids=lambda lines: " ".join(lines)
+)
+def test_an_unknown_outcome_is_of_one_call_that_came_back(left: Left, lines: tuple[str, ...]) -> None:
+    digest = _end_otherwise(left, "outcome")
+    _uses(left, digest)
+    _note(left, *(f"{word} {digest}{'' if word == 'asked' else ' 05'}\n" for word in lines))
+    assert left.found() == NOTHING
+
+
+def test_tells_between_what_bounds_the_uses_must_be(left: Left) -> None:
+    """One number, where no worker died."""
+    uses, least, most = bounds(left)
+    assert uses == least == most >= 40
+    _end_otherwise(left, "closed")
+    assert bounds(left) == (uses, uses - 1, uses)
+
+
+def bounds(left: Left) -> tuple[int, int, int]:
+    _, figures = checker.check(left.ledger, left.uses, [left.replies], since=left.since)
+    return figures["uses"], figures["uses_at_least"], figures["uses_at_most"]
+
+
 def test_no_threshold_could_be_reached_unnoticed(left: Left) -> None:
     """The counts are recomputed from the records' own moments: they do not rest on what the broker counted."""
     counts = [each["counted"] for each in left.records() if each.get("counted")]
@@ -311,3 +415,26 @@ def test_any_octet_of_any_record_is_missed_by_nothing(left: Left) -> None:
             spoilt = octets[:at] + bytes([octets[at] ^ 1 << chance.randrange(8)]) + octets[at + 1 :]
             connection.execute("UPDATE record SET octets = ? WHERE leaf_index = ?", (spoilt, index))
     assert left.found()["broken"] >= 25
+
+
+def test_finds_a_pin_in_whatever_the_broker_wrote(scene: Scene) -> None:
+    assert {file.name for file in scene.written()} >= {"ledger.sqlite", "checkpoint"}
+    assert files_that_tell_a_pin(scene) == []
+    planted = scene.deployment.directory / "data" / "planted"
+    for secret in (scene.deployment.pin.encode(), scene.deployment.so_pin.encode().hex().encode()):
+        # On the seam between two pieces that are read.
+        planted.write_bytes(bytes((1 << 24) - 5) + secret + bytes(9))
+        assert files_that_tell_a_pin(scene) == [str(planted)]
+    planted.unlink()
+
+
+def test_a_package_is_whole_as_it_was_made_and_with_the_digest_and_key_from_elsewhere(
+    scene: Scene, tmp_path: Path
+) -> None:
+    package, key = tmp_path / "package", checkpoint_key(scene)
+    digest = export_whole(scene, package)
+    assert package_is_whole(package, digest, key)
+    assert not package_is_whole(package, "ab" * 32, key)
+    records = package / "records.ndjson"
+    records.write_bytes(records.read_bytes().replace(b'"state":"signed"', b'"state":"failed"', 1))
+    assert not package_is_whole(package, digest, key)
