@@ -6,13 +6,14 @@ import importlib.util
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from scripts.supply_parts import audit
+from scripts.supply_parts import audit, bill_form
 from scripts.supply_parts.bill import bill_of_materials
 from scripts.supply_parts.checks import find_wrong
 from scripts.supply_parts.licences import is_allowed, licence_of
@@ -81,8 +82,57 @@ def test_two_people_make_the_same_bill() -> None:
     assert json.loads(made.pop()) == bill_of_materials()
 
 
-@pytest.mark.skipif(not importlib.util.find_spec("cyclonedx"), reason="no cyclonedx here (.venv-proof): NOT VALIDATED")
-def test_the_bill_is_valid_cyclonedx() -> None:
+Bill = dict[str, Any]
+NO_BILL: dict[str, tuple[Callable[[Bill], object], str]] = {
+    "no form": (lambda bill: bill.pop("bomFormat"), "'bomFormat' is a required property"),
+    "another version": (lambda bill: bill.update(specVersion="1.4"), "'1.6' was expected"),
+    "a serial number that is none": (lambda bill: bill.update(serialNumber="1"), "serialNumber: '1' does not match"),
+    "a field of no form": (lambda bill: bill.update(vulnerability=[]), "'vulnerability' was unexpected"),
+    "a component without a version": (lambda bill: bill["components"][3].pop("version"), "components[3]: 'version' is"),
+    "a component without a licence": (
+        lambda bill: _required(bill).pop("licenses"),
+        "'licenses' is a required property",
+    ),
+    "a component without a hash": (
+        lambda bill: bill["components"][3].update(hashes=[]),
+        "hashes: [] should be non-empty",
+    ),
+    "another digest": (lambda bill: bill["components"][0]["hashes"][0].update(alg="MD5"), "'SHA-256' was expected"),
+    "a digest cut short": (lambda bill: bill["components"][0]["hashes"][0].update(content="ab"), "does not match"),
+    "a component twice": (lambda bill: bill["components"].append({**bill["components"][0], "version": "0"}), "2 times"),
+    "a component that nothing tells of": (lambda bill: bill["dependencies"].pop(), "found 0"),
+    "what is not named": (lambda bill: bill["components"].pop(), "is not named"),
+    "another package": (lambda bill: bill["components"][0].update(purl="pkg:pypi/another@1"), "expected the purl"),
+}
+
+
+def _required(bill: Bill) -> Bill:
+    return next(each for each in bill["components"] if each["scope"] == "required")
+
+
+@pytest.fixture(scope="module")
+def bill() -> Bill:
+    return bill_of_materials()
+
+
+@pytest.mark.parametrize("what", NO_BILL)
+def test_refuses_a_bill_that_has(bill: Bill, what: str) -> None:
+    spoil, sentence = NO_BILL[what]
+    spoilt = deepcopy(bill)
+    spoil(spoilt)
+    assert any(sentence in each for each in bill_form.find_unfit(spoilt))
+
+
+def test_the_bill_has_every_field_that_is_asked_for_and_no_other(bill: Bill, tmp_path: Path) -> None:
+    assert bill_form.find_unfit(bill) == []
+    (tmp_path / "bill").write_text(json.dumps(bill))
+    assert bill_form.main([str(tmp_path / "bill")]) == 0
+
+
+@pytest.mark.skipif(
+    not importlib.util.find_spec("cyclonedx"), reason="no cyclonedx here (.venv-proof): NOT VALIDATED BY IT"
+)
+def test_the_bill_is_valid_cyclonedx_to_its_own_library_too() -> None:
     validation = importlib.import_module("cyclonedx.validation.json")
     schema = importlib.import_module("cyclonedx.schema")
     validator = validation.JsonStrictValidator(schema.SchemaVersion.V1_6)
@@ -96,3 +146,8 @@ def test_a_known_vulnerability_is_told_and_no_success(capsys: pytest.CaptureFixt
     assert audit.tell({"typer": KNOWN}, 2) == audit.FOUND
     assert capsys.readouterr().out == "WRONG: typer: CVE-0000-0001, mended in 2.0\n"
     assert audit.tell({}, 2) == audit.CLEAN
+
+
+def test_a_database_that_does_not_answer_in_time_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:
+    assert audit.vulnerabilities(0.001) == audit.NOT_AUDITED
+    assert capsys.readouterr().err.startswith("NOT AUDITED: ")
