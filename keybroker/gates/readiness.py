@@ -23,10 +23,11 @@ from keybroker.gates.thresholds import DCC, newest
 from keybroker.gates.uk_location import fixed_places
 from keybroker.gates.validated_module import judge_module
 from keybroker.policy.model import Policy, RegisteredKey
+from keybroker.policy.rules import always_takes
 from keybroker.statement.kind import StatementKind
 from keybroker.statement.payloads import ModuleClassification
 from keybroker.statement.standing import Standing
-from keybroker.terms import CallerKind, DeploymentKind, KeyPurpose
+from keybroker.terms import CallerKind, ContentKind, DeploymentKind, KeyPurpose
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +65,15 @@ def _look(gate: str, key: RegisteredKey, policy: Policy, outlook: Outlook) -> Sh
     existing = EXISTING_GATES[gate]
     around = outlook.surroundings
     clock = unreliable_clock(around) if existing.relies_on_time else None
-    outside = clock or (ledger_not_known(around) if existing.spends else None)
+    outside = clock or (ledger_not_known(around) if existing.spends or _always_takes(policy) else None)
     looks = _LOOKS.get(gate)
     return outside or (looks(key, policy, outlook) if looks is not None else None)
+
+
+def _always_takes(policy: Policy) -> bool:
+    """Does every use take something from the ledger? Then each of its gates is shut where that may be forgotten."""
+    kinds = policy.content_kinds - {ContentKind.CERTIFICATE_SIGNING_REQUEST}
+    return bool(kinds) and all(always_takes(kind, policy) for kind in kinds)
 
 
 def _shut(gate: str, clause: str, short: Shortfall) -> ShutGate:

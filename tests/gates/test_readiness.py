@@ -9,15 +9,20 @@ from typing import Any
 import pytest
 
 from keybroker.content.contents import Content
+from keybroker.content.decoding import decode
 from keybroker.errors import GateShut
 from keybroker.gates import EXISTING_GATES, open_gates
 from keybroker.gates.model import Surroundings
 from keybroker.gates.readiness import Outlook, ShutGate, shut_gates
-from keybroker.policy.model import Decision, RegisteredKey
+from keybroker.policy.model import Decision, Policy, RegisteredKey
+from keybroker.policy.rules import claims
+from keybroker.policy.rules.key import usage_claims
+from keybroker.policy.settings import LifeSettings
 from keybroker.statement.standing import Standing
 from keybroker.statement.statement import Statement
-from keybroker.terms import DeploymentKind, Finding, KeyLabel, KeyPurpose, KeyState, Provenance
-from tests import evidence
+from keybroker.terms import ContentKind, DeploymentKind, Finding, KeyLabel, KeyPurpose, KeyState, Provenance
+from tests import agreed, certificates, evidence, lists
+from tests.content import test_prepayment
 from tests.content.test_smets1 import ADD_CREDIT, APDU, GET, instruction, response
 from tests.gates.checks import a_pre_command
 from tests.gates.looks import a_classification, a_standing, a_validation
@@ -38,6 +43,9 @@ from tests.situations import (
 
 LIVE, TEST = DeploymentKind.LIVE, DeploymentKind.TEST
 DCO, S1SP = KeyPurpose.DCO_SMETS1, KeyPurpose.S1SP_SMETS1
+PREPAYMENT = KeyPurpose.SUPPLIER_PREPAYMENT
+ISSUING_OCA, ROOT_OCA = KeyPurpose.ISSUING_OCA, KeyPurpose.ROOT_OCA
+A_LIST = decode(ContentKind.CERTIFICATE_REVOCATION_LIST, lists.compose())
 OF_EACH_SORT = (instruction(GET), instruction(ADD_CREDIT), response(APDU))
 USES: Mapping[KeyPurpose, tuple[Content, ...]] = {
     **{purpose: (a_content(purpose),) for purpose in COMMAND_PURPOSES},
@@ -46,9 +54,17 @@ USES: Mapping[KeyPurpose, tuple[Content, ...]] = {
     KeyPurpose.ACCESS_CONTROL_BROKER_MAC: (with_mac(),),
     DCO: OF_EACH_SORT,
     S1SP: OF_EACH_SORT,
+    PREPAYMENT: (decode(ContentKind.PREPAYMENT_TOP_UP, test_prepayment.GOOD, agreed.beside()),),
+    ISSUING_OCA: (
+        decode(ContentKind.CERTIFICATE, certificates.compose(), certificates.beside(certificates.a_request())),
+        A_LIST,
+    ),
+    ROOT_OCA: (decode(ContentKind.ROOT_CERTIFICATE, certificates.a_root()), A_LIST),
 }
 """Uses of which every gate of the purpose asks what it can ask; of the others' no gate asks anything by content."""
 OF_OTHERS = (a_content(KeyPurpose.AUDIT_CHECKPOINT),)
+TAKING = (DCO, S1SP, PREPAYMENT, ISSUING_OCA, ROOT_OCA)
+"""Every use of theirs takes something from the ledger, whatever its gates take."""
 
 
 def a_key_of(purpose: KeyPurpose, **changes: Any) -> RegisteredKey:
@@ -60,6 +76,7 @@ def told_of(
     standing: Standing,
     deployment: DeploymentKind = LIVE,
     surroundings: Surroundings = evidence.SURROUNDINGS,
+    policy: Policy | None = None,
     **changes: Any,
 ) -> dict[str, ShutGate]:
     """By gate, what readiness says."""
@@ -67,7 +84,7 @@ def told_of(
         deployment=deployment, module=evidence.MODULE, surroundings=surroundings, standing=standing, at=AT
     )
     key = a_key_of(purpose, **changes)
-    return {each.gate: each for each in shut_gates(key, packaged_policies()[purpose], outlook)}
+    return {each.gate: each for each in shut_gates(key, policy or packaged_policies()[purpose], outlook)}
 
 
 def found_for(
@@ -76,17 +93,22 @@ def found_for(
     standing: Standing,
     deployment: DeploymentKind = LIVE,
     surroundings: Surroundings = evidence.SURROUNDINGS,
+    policy: Policy | None = None,
     **changes: Any,
 ) -> dict[str, Finding]:
-    """By gate, what shuts one use of a key that the module serves. No rule is asked: the gates alone judge."""
-    key = a_key_of(purpose, **changes)
+    """By gate, what shuts one use of a key that the module serves. No rule is asked but for what the use takes: the
+    gates alone judge.
+    """
+    key, policy = a_key_of(purpose, **changes), policy or packaged_policies()[purpose]
+    situation = a_situation(deployment=deployment)
     decision = Decision(
         content=content,
         key=key,
         caller=a_caller(),
-        policy=packaged_policies()[purpose],
-        situation=a_situation(deployment=deployment),
+        policy=policy,
+        situation=situation,
         findings=(),
+        claims=usage_claims(key, policy) + claims(content, key, situation),
     )
     try:
         open_gates(decision, evidence_of(key, standing=standing, surroundings=surroundings))
@@ -132,6 +154,39 @@ def test_what_shuts_a_gate_whatever_it_would_find_is_shown_of_the_gates_that_it_
     assert all(
         gate in told for use in USES.get(purpose, OF_OTHERS) for gate in found_for(use, purpose, held, TEST, around)
     )
+
+
+@pytest.mark.parametrize("purpose", TAKING)
+@pytest.mark.parametrize(
+    ("around", "reason"),
+    [(PUT_BACK, "LEDGER_NOT_REMEMBERED"), (UNWITNESSED, "WITNESS_SILENT")],
+    ids=["an old ledger", "silent witnesses"],
+)
+def test_a_key_whose_every_use_takes_something_shows_every_gate_where_the_ledger_may_not_be_spent_from(
+    around: Surroundings, reason: str, purpose: KeyPurpose
+) -> None:
+    held = evidence.with_validation(USER_IDS)
+    told = told_of(purpose, held, LIVE, around)
+    shut = [found_for(use, purpose, held, LIVE, around) for use in USES[purpose]]
+    assert told.keys() == gates_of(purpose).keys() == {gate for each in shut for gate in each}
+    # Of the two gates of a SMETS1 Service Provider's module one has nothing to look at in a use.
+    assert all(len(each) == len(told) - (purpose is S1SP) for each in shut)
+    for gate, finding in ((gate, finding) for each in shut for gate, finding in each.items()):
+        assert finding.reason == reason
+        assert (told[gate].found, told[gate].remedy) == (finding.found, finding.remedy)
+
+
+@pytest.mark.parametrize("around", [PUT_BACK, UNWITNESSED], ids=["an old ledger", "silent witnesses"])
+@pytest.mark.parametrize("purpose", [KeyPurpose.COS_PARTY_TLS, KeyPurpose.AUDIT_CHECKPOINT])
+def test_a_key_whose_policy_limits_its_uses_shows_every_gate_then_and_no_other_key_does(
+    purpose: KeyPurpose, around: Surroundings
+) -> None:
+    packaged, held = packaged_policies()[purpose], evidence.with_validation(USER_IDS)
+    limited = replace(packaged, settings=replace(packaged.settings, life=LifeSettings(uses=7)))
+    told = told_of(purpose, held, LIVE, around, limited)
+    assert told.keys() == gates_of(purpose).keys()
+    assert told.keys() == found_for(*OF_OTHERS, purpose, held, LIVE, around, limited).keys()
+    assert told_of(purpose, held, LIVE, around) == {} == found_for(*OF_OTHERS, purpose, held, LIVE, around)
 
 
 IN_PARTS = [purpose for purpose in KeyPurpose if "split-key" in gates_of(purpose)]

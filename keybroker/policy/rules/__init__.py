@@ -38,7 +38,7 @@ from keybroker.policy.rules import response as responses
 from keybroker.policy.rules import revocation_list as revocation_lists
 from keybroker.policy.rules import service_request as service_requests
 from keybroker.policy.rules import signing_request as signing_requests
-from keybroker.terms import Caller, Finding, RuleName
+from keybroker.terms import Caller, ContentKind, Finding, RuleName
 
 RULES: Mapping[RuleName, Rule] = {
     rule.name: rule
@@ -190,3 +190,36 @@ def claims(content: Content, key: RegisteredKey, situation: Situation) -> tuple[
             return smets1.claims(content, key)
         case _ as never:
             assert_never(never)
+
+
+def always_claims(kind: ContentKind) -> bool:
+    """Does every use on such content make ``claims``, whatever it says? What the others claim is known by content."""
+    match kind:
+        case (
+            ContentKind.CERTIFICATE
+            | ContentKind.ROOT_CERTIFICATE
+            | ContentKind.CERTIFICATE_REVOCATION_LIST
+            | ContentKind.PREPAYMENT_TOP_UP
+            | ContentKind.SMETS1_INSTRUCTION
+            | ContentKind.SMETS1_RESPONSE
+        ):
+            return True
+        case (
+            ContentKind.PRE_COMMAND
+            | ContentKind.COMMAND
+            | ContentKind.COMMAND_BEFORE_MAC
+            | ContentKind.CERTIFICATE_SIGNING_REQUEST
+            | ContentKind.AUDIT_CHECKPOINT
+            | ContentKind.SERVICE_REQUEST
+            | ContentKind.PROTECTED_RESPONSE
+            | ContentKind.ENCRYPTED_RESPONSE
+            | ContentKind.TLS_HANDSHAKE
+        ):
+            return False
+        case _ as never:
+            assert_never(never)
+
+
+def always_takes(kind: ContentKind, policy: Policy) -> bool:
+    """Does every use on such content, under this policy, take something from the ledger?"""
+    return keys.limits_uses(policy) or always_claims(kind)

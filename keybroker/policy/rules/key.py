@@ -304,6 +304,12 @@ def key_usage_limit(key: RegisteredKey, policy: Policy) -> Finding:
     return KEY_USAGE_LIMIT.refused(expected=f"{life.uses} uses at most", found=f"{key.uses_before} where it came from")
 
 
+def limits_uses(policy: Policy) -> bool:
+    """Is every use under it one of so many?"""
+    life = policy.settings.life
+    return life is not None and life.uses is not None
+
+
 def usage_claims(key: RegisteredKey, policy: Policy) -> tuple[Claim, ...]:
     """One of the key's uses, where the policy limits them: those by the system it came from count too."""
     life = policy.settings.life
