@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from keybroker.cli.main import COMMANDS
+from keybroker.gates import EXISTING_GATES
 from tests.architecture.sources import PACKAGE, ROOT, committed_files
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -147,3 +148,10 @@ def test_what_a_document_names_exists(document: Path) -> None:
 def test_what_a_document_links_to_exists(document: Path) -> None:
     links = _link.findall(document.read_text())
     assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+def test_the_page_about_time_names_every_gate_that_relies_on_it_and_no_other() -> None:
+    page = (ROOT / "docs" / "operations" / "time.md").read_text()
+    listed = re.search(r"every gate that relies on time is\s+shut\*\*: ([^.]+)\.", page)
+    assert listed is not None
+    assert set(_quoted.findall(listed[1])) == {name for name, gate in EXISTING_GATES.items() if gate.relies_on_time}
