@@ -148,6 +148,23 @@ def test_takes_a_good_one_for_as_long_as_it_is_valid(at: datetime) -> None:
     assert statement.identity == f"alice#{statement.payload.nonce}"
 
 
+@pytest.mark.parametrize(
+    ("changes", "flaw"),
+    [({"withdrawn_at": AT - SECOND}, Flaw.ATTESTER_WITHDRAWN), ({"until": AT}, Flaw.ATTESTER_LAPSED)],
+    ids=["withdrawn", "lapsed"],
+)
+def test_refuses_by_a_certificate_that_was_good_before_and_whose_key_is_still_kept(
+    changes: dict[str, Any], flaw: Flaw
+) -> None:
+    good, ended = ALICE.attester(), ALICE.attester(**changes)
+    assert read(GOOD, **only(good)).attester == "alice"
+    # Kept by the certificate's octets, and so the very same: but whether it stands is asked of the register each time.
+    assert ended.key is good.key
+    with pytest.raises(StatementUnfit) as unfit:
+        read(GOOD, **only(ended))
+    assert unfit.value.flaw is flaw
+
+
 def test_a_renewed_attester_keeps_its_name_and_with_it_what_it_spent() -> None:
     renewed = replace(BOB.attester(), name="alice")
     first, second = read(GOOD), read(resigned(BOB, GOOD, header={"kid": BOB.kid}), **only(renewed))
