@@ -1,20 +1,18 @@
 """How do the Threshold Anomaly Detection Procedures' files go out and come in? SEC G6.1(a).
 
-Three files: thresholds, a report of what is quarantined, and what a User says of each. The detached signature of FILE
-is FILE.jws: a statement a line, made of exactly that file.
+Three files: thresholds, a report of what was quarantined or deleted, and what a User says of each. The detached
+signature of FILE is FILE.jws: a statement a line, made of exactly that file (``keys.procedure_files``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from datetime import datetime
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
 from keybroker.clause import clause
 from keybroker.cli.acting import acting
@@ -23,44 +21,41 @@ from keybroker.cli.output import show_facts, show_json
 from keybroker.cli.stating import read_stater, said
 from keybroker.config import Configuration, read_configuration, reading
 from keybroker.config.one_party import check_own_thresholds
-from keybroker.errors import StatementRefused
+from keybroker.gates.thresholds import DCC
 from keybroker.keys.acts import Actor
 from keybroker.keys.evidence import refusals_recorded
-from keybroker.keys.quarantine import ACTED, Quarantined, act_on, in_quarantine
+from keybroker.keys.procedure_files import (
+    ACTS,
+    STATED,
+    FileKind,
+    actions_file,
+    check_detached,
+    read_file,
+    report_file,
+)
+from keybroker.keys.quarantine import act_on, in_quarantine
+from keybroker.keys.quarantine_report import check_report
 from keybroker.keys.standing import read_standing
 from keybroker.keys.thresholds import TAKEN_IN, notifications, take_in_notification
 from keybroker.ledger.journal import Journal
 from keybroker.ledger.model import Receipt
-from keybroker.statement.compact import read_compact
-from keybroker.statement.flaw import StatementUnfit
 from keybroker.statement.kind import LONGEST
-from keybroker.statement.payloads import KINDS, QuarantineAction, ThresholdNotification
-from keybroker.statement.threshold_files import (
-    Row,
-    check_same,
-    read_actions,
-    read_thresholds,
-    write_actions,
-    write_report,
-    write_thresholds,
-)
+from keybroker.statement.payloads import KINDS
+from keybroker.statement.threshold_files import write_thresholds
 
 SIGNATURE = ".jws"
-_Model = type[ThresholdNotification] | type[QuarantineAction]
-_ACTS: Mapping[_Model, str] = {ThresholdNotification: TAKEN_IN, QuarantineAction: ACTED}
-"""What records call the act, also where it is refused before anything is taken in."""
-
-
-class FileKind(StrEnum):
-    """Which of the three files."""
-
-    THRESHOLDS = "thresholds"
-    REPORT = "report"
-    ACTIONS = "actions"
-
 
 Which = Annotated[FileKind, typer.Argument(help="thresholds, report or actions.")]
-_File = Annotated[Path, typer.Argument(help="The file; its signature is beside it, FILE.jws.", exists=True)]
+_File = Annotated[
+    Path, typer.Argument(help="The file; its signature is beside it, FILE.jws.", exists=True, dir_okay=False)
+]
+_Mine = Annotated[
+    Path | None, typer.Option("--certificate", help="Of a report: yours, as it was enrolled.", dir_okay=False)
+]
+_MyKey = Annotated[Path | None, typer.Option("--private-key", help="Its private key, PEM.", dir_okay=False)]
+_Origin = Annotated[
+    str | None, typer.Option("--ledger-origin", help="Of the broker that takes the file in; else this one's.")
+]
 
 
 @clause("G6.1(a)", "G6.1(b)", "G6.2", "G6.5")
@@ -68,40 +63,46 @@ def export(
     which: Which,
     config: Config,
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to.")],
-    of: Annotated[str, typer.Option("--of", help="Whose thresholds: a User ID, or dcc.")] = "dcc",
+    of: Annotated[str | None, typer.Option("--of", help="Whose: a User ID, or dcc.")] = None,
+    certificate: _Mine = None,
+    private_key: _MyKey = None,
+    ledger_origin: _Origin = None,
     as_json: Json = False,
 ) -> None:
-    """Write the thresholds in force, a report of what was quarantined or deleted, or actions that delete all of it."""
+    """Write the thresholds in force, a report of what was quarantined or deleted, or actions that delete all of it.
+
+    Thresholds go out with the signature that set them; a report with yours; actions are signed by their User.
+    """
     configuration = read_configuration(config)
+    if (certificate is None) is not (private_key is None) or (certificate and which is not FileKind.REPORT):
+        raise typer.BadParameter("expected --certificate and --private-key both, and of a report alone")
     octets, signature = _exported(configuration, which, of)
     output.write_bytes(octets)
     if signature:
         _beside(output).write_text(signature + "\n", encoding="ascii")
-    facts: dict[str, object] = {"file": output, "octets": len(octets), "signed": bool(signature)}
+    if certificate is not None and private_key is not None:
+        _sign(configuration, which, output, certificate, private_key, ledger_origin)
+    facts: dict[str, object] = {"file": output, "octets": len(octets), "signed": bool(signature or certificate)}
     show_json(facts) if as_json else show_facts(facts)
 
 
 @clause("G6.1(a)", "G6.1(b)", "G6.2", "G6.5")
 def take_in(which: Which, file: _File, config: Config, as_json: Json = False) -> None:
-    """Take in a thresholds or an actions file: each statement of FILE.jws must say what the file does."""
+    """Take in a thresholds or an actions file: each statement of FILE.jws must say what the file does.
+
+    Of a report: check that it is whole, and whose. Nothing comes into force by it.
+    """
     configuration = read_configuration(config)
-    statements = _beside(file).read_bytes().split()
-    model, read = _read(which, file)
-    if len(statements) != len(read):
-        raise typer.BadParameter(f"expected {len(read)} statements in {_beside(file)}, found {len(statements)}")
-    at = configuration.clock.now()
+    octets, statements, at = file.read_bytes(), _statements_beside(file), configuration.clock.now()
     with acting(configuration, "operator") as (journal, actor):
         # All of them before the first is taken in.
-        are_of_this_file = partial(_check_detached, statements, model, read)
-        refusals_recorded(journal, actor, {"act": _ACTS[model]}, at, are_of_this_file)
-        if which is FileKind.THRESHOLDS:
-            receipts = [notify(configuration, journal, actor, octets, at) for octets in statements]
-        else:
-            receipts = [act_on(journal, actor, octets, configuration.people, at) for octets in statements]
+        are_of_this_file = partial(check_detached, which, octets, statements)
+        refusals_recorded(journal, actor, {"act": ACTS[which]}, at, are_of_this_file)
+        receipts, facts = _taken_in(configuration, journal, actor, which, statements or (), at)
     if as_json:
-        show_json({"file": file, "receipts": receipts})
+        show_json({"file": file, **facts, "receipts": receipts})
     else:
-        show_facts({"file": file, "records": [receipt.leaf_index for receipt in receipts]})
+        show_facts({"file": file, **facts, "records": [receipt.leaf_index for receipt in receipts]})
 
 
 def notify(configuration: Configuration, journal: Journal, actor: Actor, octets: bytes, at: datetime) -> Receipt:
@@ -113,7 +114,7 @@ def notify(configuration: Configuration, journal: Journal, actor: Actor, octets:
         standing = read_standing(connection)
     own, of_the_dcc = configuration.party, configuration.people.is_of_the_dcc
     may_be_given = partial(check_own_thresholds, own, octets, standing, of_the_dcc=of_the_dcc)
-    refusals_recorded(journal, actor, {"act": _ACTS[ThresholdNotification]}, at, may_be_given)
+    refusals_recorded(journal, actor, {"act": TAKEN_IN}, at, may_be_given)
     return take_in_notification(journal, actor, octets, at)
 
 
@@ -123,16 +124,13 @@ def state(
     certificate: Annotated[Path, typer.Option("--certificate", help="As the broker enrolled it.", exists=True)],
     private_key: Annotated[Path, typer.Option("--private-key", help="Its private key, PEM.", exists=True)],
     config: Config,
+    ledger_origin: _Origin = None,
     as_json: Json = False,
 ) -> None:
-    """Sign a thresholds or an actions file: write FILE.jws. For trying out; whoever has a token signs there."""
+    """Sign a file: write FILE.jws. With keys in files; whoever has a token signs there."""
     configuration = read_configuration(config)
-    model, read = _read(which, file)
-    stater, at, lasts = read_stater(certificate, private_key), configuration.clock.now(), LONGEST[KINDS[model]]
-    stated = [said(model, each, origin=configuration.ledger_origin, at=at, lasts=lasts) for each in read]
-    made = [stater.state(each) for each in stated]
-    _beside(file).write_bytes(b"".join(each + b"\n" for each in made))
-    facts: dict[str, object] = {"file": _beside(file), "statements": len(made)}
+    made = _sign(configuration, which, file, certificate, private_key, ledger_origin)
+    facts: dict[str, object] = {"file": _beside(file), "statements": made}
     show_json(facts) if as_json else show_facts(facts)
 
 
@@ -140,67 +138,60 @@ def _beside(file: Path) -> Path:
     return file.with_name(file.name + SIGNATURE)
 
 
-def _exported(configuration: Configuration, which: FileKind, of: str) -> tuple[bytes, str]:
-    """The file, and its signature where it is somebody's statement."""
-    with reading(configuration) as ledger:
-        held = notifications(ledger, configuration.clock.now())
-        found = in_quarantine(ledger, every=which is FileKind.REPORT)
-    match which:
-        case FileKind.REPORT:
-            return write_report(map(_reported, found)), ""
-        case FileKind.ACTIONS:
-            return write_actions(map(_deletion, found)), ""
-        case FileKind.THRESHOLDS:
-            mine = [each for each in held if each.in_force and each.whose == of]
-            if not mine:
-                raise typer.BadParameter(f"no thresholds of {of} are in force", param_hint="--of")
-            return write_thresholds(mine[0].notification), mine[0].statement.compact
+def _statements_beside(file: Path) -> list[bytes] | None:
+    """None: there is no signature."""
+    beside = _beside(file)
+    return beside.read_bytes().split() if beside.exists() else None
 
 
-def _reported(found: Quarantined) -> Row:
-    return {
-        "record": str(found.record),
-        "user_id": found.user,
-        "request": found.name,
-        "octets_sha256": found.octets_sha256,
-        "thresholds": "; ".join(found.counts),
-        "state": found.state.value,
-        "at": found.at.isoformat(),
-    }
-
-
-def _deletion(found: Quarantined) -> Row:
-    """What a User edits: everything would be deleted that is not changed to ``release``."""
-    return {
-        "record": str(found.record),
-        "user_id": found.user,
-        "octets_sha256": found.octets_sha256,
-        "action": "delete",
-    }
-
-
-def _read(which: FileKind, file: Path) -> tuple[_Model, list[dict[str, Any]]]:
-    """What each statement of this file says. Raises: BadParameter."""
-    octets = file.read_bytes()
+def _sign(
+    configuration: Configuration, which: FileKind, file: Path, certificate: Path, private_key: Path, origin: str | None
+) -> int:
+    """Write FILE.jws; of how many statements. Raises: BadParameter."""
     try:
-        match which:
-            case FileKind.THRESHOLDS:
-                return ThresholdNotification, [read_thresholds(octets)]
-            case FileKind.ACTIONS:
-                return QuarantineAction, read_actions(octets)
-            case FileKind.REPORT:
-                raise typer.BadParameter("a report is written, and never taken in", param_hint="WHICH")
+        read = read_file(which, file.read_bytes())
     except ValueError as error:
         raise typer.BadParameter(f"{file}: {error}", param_hint="FILE") from error
+    model, stater, at = STATED[which], read_stater(certificate, private_key), configuration.clock.now()
+    lasts, whose = LONGEST[KINDS[model]], origin or configuration.ledger_origin
+    made = [stater.state(said(model, each, origin=whose, at=at, lasts=lasts)) for each in read]
+    _beside(file).write_bytes(b"".join(each + b"\n" for each in made))
+    return len(made)
 
 
-def _check_detached(statements: Sequence[bytes], model: _Model, read: Sequence[Mapping[str, Any]]) -> None:
-    """Raises: StatementRefused where a statement says anything else than the file."""
-    try:
-        for octets, each in zip(statements, read, strict=True):
-            check_same(model.model_validate(read_compact(octets).claims), each)
-    except StatementUnfit as unfit:
-        raise StatementRefused(str(unfit), flaw=unfit.flaw.value, clause="G6.1(b)") from unfit
-    except ValidationError as error:
-        told = "expected a statement of this file, found one that is malformed"
-        raise StatementRefused(told, flaw="STATEMENT_PAYLOAD_MALFORMED", clause="G6.1(b)") from error
+def _taken_in(
+    configuration: Configuration,
+    journal: Journal,
+    actor: Actor,
+    which: FileKind,
+    statements: Iterable[bytes],
+    at: datetime,
+) -> tuple[list[Receipt], dict[str, object]]:
+    """The receipts, and what else is told. Raises: as the taking in of each statement does."""
+    match which:
+        case FileKind.THRESHOLDS:
+            return [notify(configuration, journal, actor, each, at) for each in statements], {}
+        case FileKind.ACTIONS:
+            return [act_on(journal, actor, each, configuration.people, at) for each in statements], {}
+        case FileKind.REPORT:
+            (found,) = [check_report(journal, actor, each, at) for each in statements]
+            whose = {"attester": found.attester, "party": found.party, "communications": found.communications}
+            return [found.receipt], whose
+
+
+def _exported(configuration: Configuration, which: FileKind, of: str | None) -> tuple[bytes, str]:
+    """The file, and its signature where it has one already."""
+    with reading(configuration) as ledger:
+        held = notifications(ledger, configuration.clock.now())
+        every = in_quarantine(ledger, every=which is FileKind.REPORT)
+    found = [each for each in every if of is None or each.user == of]
+    match which:
+        case FileKind.REPORT:
+            return report_file(found), ""
+        case FileKind.ACTIONS:
+            return actions_file(found), ""
+        case FileKind.THRESHOLDS:
+            mine = [each for each in held if each.in_force and each.whose == (of or DCC)]
+            if not mine:
+                raise typer.BadParameter(f"no thresholds of {of or DCC} are in force", param_hint="--of")
+            return write_thresholds(mine[0].notification), mine[0].statement.compact

@@ -28,14 +28,16 @@ OTHERS_STATE = frozenset(
     {
         StatementKind.THRESHOLD_NOTIFICATION,
         StatementKind.QUARANTINE_ACTION,
+        StatementKind.QUARANTINE_REPORT,
         StatementKind.COMMITTEE_OPINION,
         StatementKind.DEVICE_CATEGORY,
         StatementKind.RECOVERY_REVOCATION,
         StatementKind.APPROVAL,
     }
 )
-"""What somebody else must be able to state: Users to the DCC (SEC G6.1(a)(iii), G6.3), the Security Sub-Committee, the
-SMKI PMA (SEC G2.22I), and whoever keeps the SMETS1 Supporting Requirements and the SMKI Recovery Procedure."""
+"""What somebody else must be able to state: Users to the DCC (SEC G6.1(a)(iii), G6.3), the DCC to Users (G6.1(a)(ii)),
+the Security Sub-Committee, the SMKI PMA (SEC G2.22I), and whoever keeps the SMETS1 Supporting Requirements and the SMKI
+Recovery Procedure."""
 
 
 class Anchored(Protocol):

@@ -33,6 +33,7 @@ _GIVEN_OTHERWISE: Mapping[StatementKind, str] = {
     StatementKind.SUPPLY_SENSITIVE_CHECK: "it comes with the request that it is for",
     StatementKind.THRESHOLD_NOTIFICATION: "give it with: keybroker thresholds notify",
     StatementKind.QUARANTINE_ACTION: "give it with: keybroker thresholds actions",
+    StatementKind.QUARANTINE_REPORT: "give it with its file: keybroker thresholds import report",
 }
 T = TypeVar("T")
 

@@ -22,7 +22,7 @@ from keybroker.ledger.verify_form import expect, moment_of
 from keybroker.ledger.verify_rows import EvidenceRows, ToldRows
 from keybroker.ledger.verify_statements import NOTIFIED, Attesters, check_names, check_notifies
 from keybroker.statement.kind import StatementKind
-from keybroker.statement.payloads import QuarantineAction, SupplySensitiveCheck
+from keybroker.statement.payloads import QuarantineAction, QuarantineReport, SupplySensitiveCheck
 from keybroker.statement.said import moment
 from keybroker.statement.statement import Statement
 
@@ -33,6 +33,7 @@ _GIVEN_OTHERWISE = frozenset(
         StatementKind.SUPPLY_SENSITIVE_CHECK,
         StatementKind.THRESHOLD_NOTIFICATION,
         StatementKind.QUARANTINE_ACTION,
+        StatementKind.QUARANTINE_REPORT,
     }
 )
 """Kinds that ``AddStatement`` does not take in."""
@@ -104,6 +105,8 @@ class Evidence:
                 self._apply(index, act, at)
             case "ActOnQuarantined":
                 self._act_on(index, act, at)
+            case "CheckQuarantineReport":
+                self._report(index, act, at)
             case "Reload":
                 self._reload(index, act, at)
             case restore_form.RESTORE:
@@ -161,6 +164,14 @@ class Evidence:
         said, refusal = statement.payload, self.find(index, act.get("record"))
         told = (act.get("action"), act.get("record"), act.get("user"), refusal.get("octets"))
         stated = (said.action, said.record, said.user, said.octets_sha256) if isinstance(said, QuarantineAction) else ()
+        expect(told == stated, index, f"{stated}, as the statement says", str(told))
+        self._rows.spend(index, statement)
+
+    def _report(self, index: int, act: Body, at: datetime) -> None:
+        """A file that tells what somebody quarantined: whole, and whose."""
+        statement = self._attesters.read(index, act, StatementKind.QUARANTINE_REPORT, at)
+        said, told = statement.payload, (act.get("file_sha256"), act.get("communications"))
+        stated = (said.file_sha256, said.communications) if isinstance(said, QuarantineReport) else ()
         expect(told == stated, index, f"{stated}, as the statement says", str(told))
         self._rows.spend(index, statement)
 

@@ -26,6 +26,8 @@ class StatementKind(StrEnum):
     """What the Security Sub-Committee was asked or told, and said (SEC G2.22B(c), G6.7(b), G6.8)."""
     QUARANTINE_ACTION = "quarantine-action"
     """A User says whether a quarantined communication is released or deleted (SEC G6.1(a)(iii))."""
+    QUARANTINE_REPORT = "quarantine-report"
+    """Whoever quarantines tells Users what was quarantined or deleted, in a file (SEC G6.1(a)(ii))."""
     PERSON = "person"
     """Roles, clearance, screening and engagements of a person (SEC G2.22B, G2.23, G3.12, G4)."""
     ORDER = "order"
@@ -56,6 +58,7 @@ LONGEST: Mapping[StatementKind, timedelta] = {
     StatementKind.THRESHOLD_NOTIFICATION: _YEAR,
     StatementKind.COMMITTEE_OPINION: 10 * _YEAR,
     StatementKind.QUARANTINE_ACTION: _DAY,
+    StatementKind.QUARANTINE_REPORT: _YEAR,
     StatementKind.PERSON: _YEAR,
     StatementKind.ORDER: _DAY,
     StatementKind.DEVICE_CATEGORY: _YEAR,
@@ -69,5 +72,6 @@ STANDING = frozenset(StatementKind) - {
     StatementKind.SUPPLY_SENSITIVE_CHECK,
     StatementKind.ORDER,
     StatementKind.QUARANTINE_ACTION,
+    StatementKind.QUARANTINE_REPORT,
 }
 """Kinds that are held until they lapse or are withdrawn; the others are used once."""

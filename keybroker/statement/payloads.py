@@ -219,6 +219,15 @@ class QuarantineAction(Said):
     action: Literal["release", "delete"]
 
 
+class QuarantineReport(Said):
+    """SEC G6.1(a)(ii): the Quarantined Communications Report File with this SHA-256 and so many communications in it is
+    the attester's.
+    """
+
+    file_sha256: Sha256
+    communications: Annotated[int, Field(ge=0, le=2**53)]
+
+
 class Clearance(Table):
     """SEC G4.1, G4.4."""
 
@@ -295,6 +304,7 @@ MODELS: Mapping[StatementKind, type[Said]] = {
     StatementKind.THRESHOLD_NOTIFICATION: ThresholdNotification,
     StatementKind.COMMITTEE_OPINION: CommitteeOpinion,
     StatementKind.QUARANTINE_ACTION: QuarantineAction,
+    StatementKind.QUARANTINE_REPORT: QuarantineReport,
     StatementKind.PERSON: Person,
     StatementKind.ORDER: Order,
     StatementKind.DEVICE_CATEGORY: DeviceCategory,

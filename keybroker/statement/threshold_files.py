@@ -2,7 +2,8 @@
 
 RECALLED, not taken from the published document: comma-separated text, one line for each threshold or communication,
 with a heading line. Whoever has the published form writes another ``Form``; nothing else knows how a line looks. The
-detached signature of a file is a statement whose payload says the same: it is built anew from the file and compared.
+detached signature of a file is a statement whose payload says the same, or of a report its SHA-256: it is built anew
+from the file and compared.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
 from typing import Any, Protocol
 
 from pydantic import ValidationError
 
 from keybroker.clause import clause
 from keybroker.statement.flaw import Flaw, StatementUnfit
-from keybroker.statement.payloads import QuarantineAction, Threshold, ThresholdNotification
+from keybroker.statement.payloads import Threshold, ThresholdNotification
+from keybroker.statement.said import Said
 
 Row = Mapping[str, str]
 """One line, by the names in the heading; what is not there is empty."""
@@ -138,8 +141,13 @@ def write_report(rows: Iterable[Row], form: Form = CSV) -> bytes:
     return form.write(REPORT_COLUMNS, rows)
 
 
+def read_report(octets: bytes, form: Form = CSV) -> dict[str, Any]:
+    """What a QuarantineReport of this file says, but for aud, iat, exp and nonce. Raises: ValueError."""
+    return {"file_sha256": sha256(octets).hexdigest(), "communications": len(form.read(REPORT_COLUMNS, octets))}
+
+
 @clause("G6.1(a)", "G6.1(b)", "G6.2", "G6.5")
-def check_same(said: ThresholdNotification | QuarantineAction, read: Mapping[str, Any]) -> None:
+def check_same(said: Said, read: Mapping[str, Any]) -> None:
     """The statement says what the file does, no more and no less. Raises: StatementUnfit."""
     common = said.model_dump(include={"aud", "iat", "exp", "nonce"})
     try:

@@ -12,8 +12,14 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from keybroker.statement.kind import StatementKind
-from keybroker.statement.payloads import QuarantineAction, ThresholdNotification
-from keybroker.statement.threshold_files import write_actions, write_thresholds
+from keybroker.statement.payloads import QuarantineAction, QuarantineReport, ThresholdNotification
+from keybroker.statement.threshold_files import (
+    REPORT_COLUMNS,
+    read_report,
+    write_actions,
+    write_report,
+    write_thresholds,
+)
 from tests.cli import command
 from tests.cli.command import run_here
 from tests.server.test_configuration import LIVE, write
@@ -31,6 +37,12 @@ FLAW = "STATEMENT_PAYLOAD_MALFORMED"
 def env(tmp_path: Path) -> dict[str, str]:
     """Supplier A's live deployment; its broker never ran."""
     return {"KEYBROKER_CONFIG": str(write(tmp_path, *LIVE))}
+
+
+@pytest.fixture(scope="module")
+def one_env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The same, for tests that all leave it as it was, but for a refusal."""
+    return {"KEYBROKER_CONFIG": str(write(tmp_path_factory.mktemp("live"), *LIVE))}
 
 
 @pytest.fixture
@@ -68,6 +80,15 @@ def an_actions_file(record: int) -> bytes:
     said = an_action(record)
     line = {"user_id": said.user, "octets_sha256": said.octets_sha256, "action": said.action}
     return write_actions([{"record": str(record), **line}])
+
+
+A_REPORT = write_report([dict.fromkeys(REPORT_COLUMNS, "1")])
+
+
+def a_report(**changes: Any) -> QuarantineReport:
+    """The signature of ``A_REPORT``."""
+    kind = StatementKind.QUARANTINE_REPORT
+    return QuarantineReport.model_validate(common(kind, at=datetime.now(UTC)) | read_report(A_REPORT) | changes)
 
 
 def in_files(directory: Path, octets: bytes, *statements: bytes) -> Path:
@@ -144,7 +165,61 @@ def test_an_actions_file_that_its_signature_does_not_sign_is_refused_on_record(
     assert (body["reason"], body["flaw"]) == ("STATEMENT_REFUSED", FLAW)
 
 
+A_FILE = write_thresholds(a_notification())
+NOT_TAKEN_IN: dict[str, tuple[str, bytes, bytes | None, str]] = {
+    "thresholds that are none": ("thresholds", b"nonsense", b"x", "thresholds file, found one that is none"),
+    "actions that are none": ("actions", b"nonsense", b"x", "actions file, found one that is none"),
+    "a report that is none": ("report", b"nonsense", b"x", "report file, found one that is none"),
+    "a line too short": ("actions", an_actions_file(7) + b"7,8\r\n", b"x y", "4 fields in every line"),
+    "a number that is none": ("actions", an_actions_file(7).replace(b"7,", b"+7,", 1), b"x", "a decimal number"),
+    "thresholds without a signature": ("thresholds", A_FILE, None, "of 1 statements beside the file, found none"),
+    "a report without a signature": ("report", A_REPORT, None, "of 1 statements beside the file, found none"),
+    "an empty signature": ("thresholds", A_FILE, b"", "of 1 statements beside the file, found one of 0"),
+    "two for one": ("report", A_REPORT, b"x y", "of 1 statements beside the file, found one of 2"),
+    "one for two": ("actions", an_actions_file(7) + b"8,u,00,delete\r\n", b"x", "of 2 statements"),
+}
+ACTS = {"thresholds": "TakeInThresholds", "actions": "ActOnQuarantined", "report": "CheckQuarantineReport"}
+
+
+@pytest.mark.parametrize("name", NOT_TAKEN_IN)
+def test_a_file_that_is_none_or_not_signed_line_by_line_is_refused_on_record(
+    name: str, one_env: dict[str, str], tmp_path: Path
+) -> None:
+    which, octets, signature, told = NOT_TAKEN_IN[name]
+    file = tmp_path / "file.csv"
+    file.write_bytes(octets)
+    if signature is not None:
+        (tmp_path / "file.csv.jws").write_bytes(signature)
+    error = run_json("thresholds", "import", which, file, env=one_env, expect=1)["error"]
+    body = check_recorded(error, one_env, ACTS[which])
+    assert (body["reason"], body["flaw"], told in body["sentence"]) == ("STATEMENT_REFUSED", FLAW, True)
+
+
+def test_a_report_that_its_signature_does_not_sign_is_refused_on_record(
+    env: dict[str, str], officer: Attests, tmp_path: Path
+) -> None:
+    enrol(officer, "quarantine-report", env)
+    for said in (a_report(communications=2), a_report(file_sha256="00" * 32), an_action(7)):
+        file = in_files(tmp_path, A_REPORT, officer.state(said))
+        error = run_json("thresholds", "import", "report", file, env=env, expect=1)["error"]
+        assert check_recorded(error, env, "CheckQuarantineReport")["flaw"] == FLAW
+    file = in_files(tmp_path, A_REPORT, somebody("dcc").state(a_report()))
+    error = run_json("thresholds", "import", "report", file, env=env, expect=1)["error"]
+    assert check_recorded(error, env, "CheckQuarantineReport")["flaw"] == "ATTESTER_UNKNOWN"
+
+
 # ---- another party's
+
+
+def test_a_report_of_the_dcc_is_checked_and_told_whose_it_is(env: dict[str, str], tmp_path: Path) -> None:
+    dcc = somebody("dcc")
+    enrol(dcc, "quarantine-report", env)
+    file = in_files(tmp_path, A_REPORT, dcc.state(a_report()))
+    found = run_json("thresholds", "import", "report", file, env=env)
+    assert (found["attester"], found["party"], found["communications"]) == (dcc.name, "dcc", 1)
+    body = last(env)["body"]
+    assert (body["act"], body["file_sha256"]) == ("CheckQuarantineReport", a_report().file_sha256)
+    assert (body["attester"], body["communications"]) == (dcc.name, 1)
 
 
 def test_thresholds_of_another_party_are_refused_on_record(env: dict[str, str], tmp_path: Path) -> None:

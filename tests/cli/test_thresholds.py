@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from functools import partial
 from pathlib import Path
@@ -11,22 +12,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keybroker.cli.acting import acting
 from keybroker.cli.dev.deployment import Deployment
+from keybroker.config import read_configuration
+from keybroker.keys.quarantine import Quarantined
 from keybroker.statement.flaw import StatementUnfit
 from keybroker.statement.payloads import QuarantineAction, ThresholdNotification
 from keybroker.statement.threshold_files import (
     ACTION_COLUMNS,
     ADT_COLUMNS,
     CSV,
+    REPORT_COLUMNS,
     Row,
     check_same,
     read_actions,
+    read_report,
     read_thresholds,
     write_actions,
+    write_report,
     write_thresholds,
 )
 from tests.cli import command
 from tests.cli.command import run_here
+from tests.ledger.thresholds import asking, counted, held, let_through
 
 run_json = partial(command.run_json, how=run_here)
 COMMON: dict[str, Any] = {"aud": "x/TEST", "iat": 1, "exp": 2, "nonce": "n" * 24}
@@ -77,6 +85,13 @@ HEADING = ",".join(ADT_COLUMNS)
 def test_refuses_a_thresholds_file_that_is_none(octets: bytes, told: str) -> None:
     with pytest.raises(ValueError, match=told):
         read_thresholds(octets)
+
+
+@pytest.mark.clause("G6.1(a)", "G6.1(b)", "G6.2", "G6.5", shows="refusal")
+@pytest.mark.parametrize("octets", [b"", HEADING.encode(), write_report([]) + b"7\r\n", b"\xff", b"x" * (1 << 21)])
+def test_refuses_a_report_that_is_none(octets: bytes) -> None:
+    with pytest.raises(ValueError, match=r"heading|fields|utf-8|at most"):
+        read_report(octets)
 
 
 @pytest.mark.clause("G6.1(a)", "G6.1(b)", "G6.2", "G6.5", shows="refusal")
@@ -138,9 +153,14 @@ def env(deployment: Deployment) -> dict[str, str]:
     return {"KEYBROKER_CONFIG": str(deployment.config_path)}
 
 
-def officer(deployment: Deployment) -> list[object]:
+def officer(deployment: Deployment, name: str = "evidence-officer") -> list[object]:
     files = deployment.directory / "evidence"
-    return ["--certificate", files / "evidence-officer.pem", "--private-key", files / "evidence-officer.key"]
+    return ["--certificate", files / f"{name}.pem", "--private-key", files / f"{name}.key"]
+
+
+def lines(file: Path) -> list[dict[str, str]]:
+    """Of any of the files, with another reader than ours."""
+    return list(csv.DictReader(file.read_text().splitlines()))
 
 
 @pytest.mark.hsm
@@ -185,8 +205,21 @@ def test_refuses_files_that_are_none(env: dict[str, str], tmp_path: Path) -> Non
     file.write_text("nonsense")
     (tmp_path / "adt.csv.jws").write_text("x")
     for which in ("thresholds", "actions", "report"):
-        assert run_json("thresholds", "import", which, file, env=env, expect=2)
+        refused = run_json("thresholds", "import", which, file, env=env, expect=1)
+        assert refused["error"]["flaw"] == "STATEMENT_PAYLOAD_MALFORMED"
     assert run_json("thresholds", "export", "thresholds", "--of", "nobody", "-o", file, env=env, expect=2)
+
+
+@pytest.mark.hsm
+def test_signs_no_file_that_is_none_and_none_but_a_report_as_it_goes_out(
+    deployment: Deployment, env: dict[str, str], tmp_path: Path
+) -> None:
+    file, mine = tmp_path / "file.csv", officer(deployment)
+    file.write_text("nonsense")
+    assert run_json("thresholds", "state", "report", file, *mine, env=env, expect=2)
+    for which, options in (("actions", mine), ("thresholds", mine), ("report", mine[:2])):
+        assert run_json("thresholds", "export", which, "-o", file, *options, env=env, expect=2)
+    assert not (tmp_path / "file.csv.jws").exists()
 
 
 @pytest.mark.hsm
@@ -212,3 +245,72 @@ def test_lists_what_is_quarantined_and_reports_it(env: dict[str, str], tmp_path:
     order.write_text("no statement")
     refused = run_json("thresholds", "actions", order, env=env, expect=1)
     assert json.dumps(refused).count("STATEMENT_NOT_COMPACT") >= 1
+
+
+def a_quarantined(deployment: Deployment) -> Quarantined:
+    """A communication of the deployment's own User."""
+    configuration, user = read_configuration(deployment.config_path), str(deployment.keys["supplier-a"].eui)
+    with acting(configuration, "operator") as (journal, _):
+        exceeding = asking("a", counted(most=0, user=user))
+        assert let_through(journal, exceeding, at=configuration.clock.now()) == 0
+        (found,) = held(journal)
+    return found
+
+
+@pytest.mark.clause("G6.1(a)", "G6.1(b)", "G6.2", "G6.5", shows="acceptance")
+@pytest.mark.hsm
+def test_what_is_quarantined_is_told_in_a_signed_report_and_released_by_a_signed_actions_file(
+    deployment: Deployment, env: dict[str, str], tmp_path: Path
+) -> None:
+    found = a_quarantined(deployment)
+    told = {"record": str(found.record), "user_id": found.user, "octets_sha256": found.octets_sha256}
+    report, actions = tmp_path / "report.csv", tmp_path / "actions.csv"
+
+    out = run_json("thresholds", "export", "report", "-o", report, *officer(deployment), env=env)
+    assert out["signed"] is True
+    (line,) = lines(report)
+    assert {name: line[name] for name in told} == told
+    assert (line["request"], line["thresholds"], line["state"]) == (
+        "SignPreCommand supplier-a a",
+        "critical 7.2",
+        "quarantined",
+    )
+    taken = run_json("thresholds", "import", "report", report, env=env)
+    assert (taken["attester"], taken["party"], taken["communications"]) == ("evidence-officer", "operator", 1)
+
+    run_json("thresholds", "export", "actions", "-o", actions, "--of", found.user, env=env)
+    assert lines(actions) == [told | {"action": "delete"}]
+    actions.write_bytes(actions.read_bytes().replace(b",delete", b",release"))
+    run_json("thresholds", "state", "actions", actions, *officer(deployment, "administrator-a"), env=env)
+    run_json("thresholds", "import", "actions", actions, env=env)
+    run_json("thresholds", "export", "report", "-o", report, env=env)
+    (line,) = lines(report)
+    assert line["state"] == "released"
+    run_json("thresholds", "export", "report", "-o", report, "--of", "nobody", env=env)
+    assert report.read_bytes() == write_report([])
+    assert run_json("ledger", "verify", env=env)["whole"]
+
+
+@pytest.mark.clause("G6.1(a)", "G6.1(b)", "G6.2", "G6.5", shows="refusal")
+@pytest.mark.hsm
+def test_refuses_a_report_that_was_changed_or_taken_in_before(
+    deployment: Deployment, env: dict[str, str], tmp_path: Path
+) -> None:
+    report = tmp_path / "report.csv"
+    report.write_bytes(write_report([dict.fromkeys(REPORT_COLUMNS, "1")]))
+    run_json("thresholds", "state", "report", report, *officer(deployment), env=env)
+    good = report.read_bytes()
+    report.write_bytes(good.replace(b"1,1,", b"1,2,", 1))
+    refused = run_json("thresholds", "import", "report", report, env=env, expect=1)
+    assert "exactly this file" in refused["error"]["sentence"]
+    report.write_bytes(good)
+    run_json("thresholds", "import", "report", report, env=env)
+    refused = run_json("thresholds", "import", "report", report, env=env, expect=1)
+    assert refused["error"]["flaw"] == "STATEMENT_USED_BEFORE"
+    run_json("thresholds", "state", "report", report, *officer(deployment, "administrator-a"), env=env)
+    refused = run_json("thresholds", "import", "report", report, env=env, expect=1)
+    assert refused["error"]["flaw"] == "ATTESTER_NOT_FOR_KIND"
+    stated = ("thresholds", "state", "report", report, *officer(deployment), "--ledger-origin", "another.example/X")
+    run_json(*stated, env=env)
+    refused = run_json("thresholds", "import", "report", report, env=env, expect=1)
+    assert refused["error"]["flaw"] == "STATEMENT_FOR_ANOTHER_LEDGER"

@@ -54,6 +54,7 @@ def test_refuses_a_statement_of_one_kind_as_another(book: StandingBook, offered_
         StatementKind.SUPPLY_SENSITIVE_CHECK,
         StatementKind.THRESHOLD_NOTIFICATION,
         StatementKind.QUARANTINE_ACTION,
+        StatementKind.QUARANTINE_REPORT,
     ):
         with pytest.raises(NotPermitted, match="is not added"):
             book.add(octets, offered_as)

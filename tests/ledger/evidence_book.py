@@ -29,7 +29,7 @@ DIGEST = b"\x07" * 32
 def write(journal: Journal) -> None:
     """All of it; the two that read ``spare`` give their places to acts that tests slip in."""
     kept = Kept(journal)
-    kept.enrol()
+    kept.enrol(StatementKind.QUARANTINE_REPORT)
     kept.state()
     label, party = KeyLabel("another"), PartyName("supplier-a")
     kept.act(OrderKey(label=label, purpose=KeyPurpose.SUPPLIER_PRE_COMMAND, party=party))

@@ -62,13 +62,17 @@ class Kept:
         until = issued + int((last or LONGEST[kind]).total_seconds())
         return {"aud": ORIGIN, "iat": issued, "exp": until, "nonce": f"kept-{next(self._numbers):032d}"}
 
-    def enrol(self) -> None:
-        """An officer, two administrators, who and what speaks for the User; and what is stated of the two."""
+    def enrol(self, *later: StatementKind) -> None:
+        """An officer, two administrators, who and what speaks for the User; and what is stated of the two.
+
+        ``later``: what the officer states of the kinds that came after the last ledger was kept.
+        """
         of_user = frozenset(
             {StatementKind.ORDER, StatementKind.THRESHOLD_NOTIFICATION, StatementKind.QUARANTINE_ACTION}
         )
         for name, party, kinds in (
-            *((name, "operator", KINDS[name]) for name in (OFFICER, *ADMINISTRATORS)),
+            (OFFICER, "operator", KINDS[OFFICER] - {StatementKind.QUARANTINE_REPORT} | {*later}),
+            *((name, "operator", KINDS[name]) for name in ADMINISTRATORS),
             (USERS_OFFICER, "supplier-a", of_user),
             (checks.CHECK, "supplier-a", frozenset({StatementKind.SUPPLY_SENSITIVE_CHECK})),
         ):

@@ -17,7 +17,7 @@ from keybroker.ledger import audit
 from keybroker.ledger.canonical_json import decode
 from keybroker.ledger.verify import verify_ledger
 from keybroker.statement.kind import StatementKind
-from keybroker.statement.payloads import Location, SupplySensitiveCheck
+from keybroker.statement.payloads import Location, QuarantineReport, SupplySensitiveCheck
 from keybroker.terms import DeploymentKind
 from tests import evidence
 from tests.evidence import OFFICER, attests
@@ -165,6 +165,15 @@ def added(by: str, said: Location = LOCATED) -> dict[str, Any]:
     return {"act": "AddStatement", **told(octets, by, StatementKind.LOCATION)}
 
 
+def a_report(**changes: Any) -> Change:
+    """The check of a report, and what its record says otherwise than the statement."""
+    said = {"file_sha256": "ab" * 32, "communications": 1}
+    common = evidence.in_common(StatementKind.QUARANTINE_REPORT)
+    octets = attests(OFFICER).state(QuarantineReport.model_validate(common | said))
+    held = told(octets, OFFICER, StatementKind.QUARANTINE_REPORT)
+    return spare(1, **({"act": "CheckQuarantineReport"} | said | held | changes))
+
+
 def with_check(change: Callable[[dict[str, Any], dict[str, Any]], object]) -> Change:
     """Change the intent that came with a check, or the check that it holds."""
 
@@ -261,6 +270,10 @@ RECORDS: dict[str, tuple[Change, str]] = {
     "another action on what is quarantined": (of_act("ActOnQuarantined", action="delete"), "as the statement says"),
     "an action of another User": (of_act("ActOnQuarantined", user="x"), "as the statement says"),
     "an action without its statement": (of_act("ActOnQuarantined", statement=None), "STATEMENT_NOT_COMPACT"),
+    "a report of another file": (a_report(file_sha256="00" * 32), "as the statement says"),
+    "a report of more communications": (a_report(communications=2), "as the statement says"),
+    "a report without its statement": (a_report(statement="x"), "STATEMENT_NOT_COMPACT"),
+    "a report that no row tells of": (a_report(), "statement_used does not hold it"),
     "an act on another key": (of_act("OrderKey", key="x"), "the order of OrderKey"),
     "an act on a key that was not ordered": (
         lambda bodies: acts(bodies, "OrderKey")[0].pop("order"),

@@ -128,6 +128,18 @@ REFUSALS = (
     Case(rule="command-variant-for-variant", content=a_document(a_request(command_variant=4)), found="4"),
     Case(rule="command-variant-for-variant", content=a_document(a_request(command_variant=8)), found="8"),
     Case(rule="command-variant-for-variant", content=a_document(a_transform(command_variant=5)), found="5"),
+    # No key of the DCC's signs a critical SMETS1 Service Request: none is counted there (G6.6(a)(i)).
+    *(
+        Case(
+            rule="command-variant-for-variant",
+            content=a_document(
+                a_transform(identifier=duis.an_identifier(messages.ACCESS_CONTROL_BROKER), command_variant=1)
+            ),
+            purpose=purpose,
+            found="1",
+        )
+        for purpose in (DSP_XML, KeyPurpose.COS_PARTY_XML)
+    ),
     Case(rule="command-variant-for-variant", content=a_document(a_transform(command_variant=2)), found="2"),
     Case(rule="command-variant-for-variant", content=pre_command(command_variant=4), found="4"),
     Case(rule="command-variant-for-variant", content=pre_command(command_variant=1), found="1"),

@@ -46,7 +46,7 @@ _MANY = 10_000_000
 _DAY_SECONDS = 86_400
 
 KINDS: Mapping[str, frozenset[StatementKind]] = {
-    OFFICER: STANDING - {StatementKind.VARIANT_NOT_SENSITIVE},
+    OFFICER: STANDING - {StatementKind.VARIANT_NOT_SENSITIVE} | {StatementKind.QUARANTINE_REPORT},
     **dict.fromkeys(
         ADMINISTRATORS,
         frozenset({StatementKind.ORDER, StatementKind.QUARANTINE_ACTION, StatementKind.VARIANT_NOT_SENSITIVE}),
