@@ -34,7 +34,7 @@ from keybroker.errors import (
     NotPermitted,
     Refusal,
 )
-from keybroker.gates import came_too_late, open_gates
+from keybroker.gates import came_too_late, look_beside, open_gates
 from keybroker.gates.model import GateEvidence, GateMemory, Permit, QuorumStand, Surroundings
 from keybroker.hsm.module import CryptographicModule
 from keybroker.hsm.verify import Verifier
@@ -52,7 +52,7 @@ from keybroker.ledger.model import (
 )
 from keybroker.policy import decide
 from keybroker.policy.claim import Limited
-from keybroker.policy.model import Decision, KeyRegister, Policy, Situation
+from keybroker.policy.model import AskedUse, Decision, KeyRegister, Policy, Situation
 from keybroker.policy.rules.caller import CALLER_ENTITLED_TO_KEY, is_entitled
 from keybroker.policy.trust import Anchor, Trust
 from keybroker.terms import ContentKind, DeploymentKind, Finding, KeyLabel, KeyPurpose, Operation
@@ -212,13 +212,30 @@ def _decided(bench: Bench, ask: Ask) -> Decision:
     if key is None or not is_entitled(ask.identity.caller, key):
         finding = CALLER_ENTITLED_TO_KEY.refused(expected="a key listed for this caller", found="one that is not")
         raise NotPermitted("this caller may not use a key of that name", findings=(finding,))
-    return decide(
-        decode(ask.kind, ask.octets, ask.accompanying),
-        key=key,
-        caller=ask.identity.caller,
-        policy=line.policies.get(key.purpose),
-        situation=bench.situation(ask.identity.operation),
-    )
+    content, caller = decode(ask.kind, ask.octets, ask.accompanying), ask.identity.caller
+    policy, situation = line.policies.get(key.purpose), bench.situation(ask.identity.operation)
+    try:
+        return decide(content, key=key, caller=caller, policy=policy, situation=situation)
+    except NotPermitted as refusal:
+        if policy is None:
+            raise
+        use = AskedUse(content=content, key=key, caller=caller, policy=policy, situation=situation)
+        raise _with_gates(bench, ask, use, refusal) from None
+
+
+def _with_gates(bench: Bench, ask: Ask, use: AskedUse, refusal: NotPermitted) -> NotPermitted:
+    """The rules' refusal, telling also how the gates stand; they are only looked at, and change nothing in it.
+
+    Raises: that refusal, where the looking itself fails.
+    """
+    if isinstance(bench.evidence, ModuleFault):
+        return refusal
+    try:
+        gates = look_beside(use, bench.evidence, ask.statements)
+    except Exception as error:
+        # Whatever happens to what is only told, the rules have refused.
+        raise refusal from error
+    return NotPermitted(refusal.sentence, findings=refusal.findings + gates)
 
 
 def _permitted(bench: Bench, ask: Ask, decision: Decision) -> Permit:

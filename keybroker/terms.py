@@ -322,8 +322,8 @@ class Caller:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What one rule or gate found. ``expected`` and ``offset`` are empty where it passed; ``found`` then says what the
-    pass rests on, where that is worth a word.
+    """What one rule or gate found. ``offset`` is empty where it passed, and of a rule ``expected`` too; ``found`` then
+    says what the pass rests on: of a gate always, of a rule where that is worth a word.
 
     ``reason`` is the stable name of what is wrong with a piece of evidence, ``remedy`` what to do about it.
     """

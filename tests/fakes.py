@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from keybroker.content.use import UseKind
 from keybroker.content.uses import use_of
 from keybroker.errors import KeybrokerError, ModuleDisagrees, ModuleUnavailable, ProtectionInvalid
+from keybroker.gates.key_served import served
 from keybroker.gates.model import ModuleIdentity
 from keybroker.hsm.connection import Derived
 from keybroker.hsm.held_key import HeldKey
@@ -36,7 +37,7 @@ from keybroker.hsm.return_values import CallFailed, return_value
 from keybroker.hsm.verify import Verifier
 from keybroker.ledger.model import Failure, Head, Intent, Product, Result, Signature
 from keybroker.policy.model import KeyRegister, RegisteredKey
-from keybroker.terms import Finding, KeyLabel, RuleName
+from keybroker.terms import Finding, KeyLabel
 
 _Key = ec.EllipticCurvePrivateKey | bytes
 _SOFTHSM = Path(__file__).parent.parent / "hsm_profiles" / "softhsm2.toml"
@@ -127,7 +128,7 @@ class FakeModule:
 
     def _finding(self, key: RegisteredKey) -> Finding:
         held = [(identity, weak) for label, _, identity, weak in self._keys if label == key.label]
-        finding = Finding(rule=RuleName("key-served"), clause="G2.44", passed=True)
+        finding = served("G2.44")
         if len(held) != 1:
             return dataclasses.replace(finding, passed=False, expected="exactly one key", found=str(len(held)))
         if held[0][0] != key.public_key:

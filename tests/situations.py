@@ -20,6 +20,7 @@ from keybroker.content.contents import Content
 from keybroker.content.decoding import decode
 from keybroker.content.public_key import public_key_identifier
 from keybroker.gates import open_gates
+from keybroker.gates.key_served import served
 from keybroker.gates.model import GateEvidence, ModuleIdentity, Permit
 from keybroker.policy import decide
 from keybroker.policy.file import read_policies
@@ -31,7 +32,6 @@ from keybroker.terms import (
     ContentKind,
     DeploymentKind,
     EntityIdentifier,
-    Finding,
     KeyLabel,
     KeyPurpose,
     KeyState,
@@ -40,7 +40,6 @@ from keybroker.terms import (
     PartyName,
     Provenance,
     RemotePartyRole,
-    RuleName,
     SystemName,
     UserRole,
 )
@@ -180,9 +179,9 @@ def gates_of(purpose: KeyPurpose) -> set[str]:
 
 def evidence_of(*keys: RegisteredKey, **changes: Any) -> GateEvidence:
     """A module that serves these keys and no others; all else that gates look at is good."""
-    served = Finding(rule=RuleName("key-served"), clause="G3.22", passed=True)
+    as_demanded = served("G3.22")
     good = GateEvidence(
-        served={key.label: served for key in keys},
+        served={key.label: as_demanded for key in keys},
         module=evidence.MODULE,
         surroundings=evidence.SURROUNDINGS,
         standing=good_standing(),

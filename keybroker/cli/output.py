@@ -36,7 +36,7 @@ _NEXT: Mapping[str, str] = {
     "CONTENT_IS_RESPONSE": "Devices send Responses; a broker signs Commands and Pre-Commands",
     "CONTENT_IS_ALERT": "Devices send Alerts; a broker signs Commands and Pre-Commands",
     "MESSAGE_CODE_UNKNOWN": "compare the code with GBCS; keybroker policy show PURPOSE lists those that a key may sign",
-    "NOT_PERMITTED": "keybroker explain FILE --key NAME (or the same command with --explain) shows every rule",
+    "NOT_PERMITTED": "keybroker explain FILE --key NAME (or the same command with --explain) shows every rule and gate",
     "STATEMENT_REFUSED": "correct what is named, and have it stated anew; docs/operations/evidence.md says how",
     "PERSON_MAY_NOT_ACT": "keybroker people show NAME --config FILE shows every clause and until when",
     "EVIDENCE_SPENT": "what may be used once was used before: take a new serial, counter or RequestID",
@@ -173,6 +173,13 @@ def _refusing(error: KeybrokerError) -> list[Finding]:
     return [finding for finding in getattr(error, "findings", ()) if not finding.passed]
 
 
+def _first_to_mend(error: KeybrokerError) -> list[Finding]:
+    """What gates found beside a rule that refused comes after it; rules' findings have no remedy of their own."""
+    refusing = _refusing(error)
+    of_rules = [finding for finding in refusing if not finding.remedy]
+    return of_rules if of_rules and isinstance(error, NotPermitted) else refusing
+
+
 def _names_a_setting(error: KeybrokerError) -> bool:
     where: str = getattr(error, "where", "")
     return bool(where) and not Path(where).is_dir()
@@ -186,7 +193,7 @@ def _next(error: KeybrokerError) -> str:
         return ""
     if "CERTIFICATE_VERIFY_FAILED" in error.sentence:
         return _NEXT_WITHOUT_TRUST
-    for finding in _refusing(error):
+    for finding in _first_to_mend(error):
         if following := finding.remedy or _NEXT_BY_RULE.get(finding.rule, ""):
             return following
     # An act that does not fit has no rules to explain.
@@ -195,7 +202,7 @@ def _next(error: KeybrokerError) -> str:
 
 
 def show_findings(out: Console, findings: Sequence[Finding]) -> None:
-    """One line for each rule; a second one where it refuses."""
+    """One line for each rule and gate; a second one where there is more to say, and a third of what to do."""
     for finding in findings:
         mark, style = ("pass  ", "green") if finding.passed else ("REFUSE", "bold red")
         why = f" {finding.reason}" if finding.reason and not finding.passed else ""

@@ -14,6 +14,7 @@ from keybroker.errors import (
     ApprovalNotShown,
     CheckNotShown,
     ClockUnreliable,
+    ContentMalformed,
     GateShut,
     KeyNotServed,
     LedgerNotRemembered,
@@ -41,11 +42,12 @@ from keybroker.gates.split_key import split_key
 from keybroker.gates.supply_sensitive_check import supply_sensitive_check
 from keybroker.gates.uk_location import uk_location
 from keybroker.gates.validated_module import validated_module
-from keybroker.policy.model import Decision, GateRequirement
+from keybroker.policy.model import AskedUse, Decision, GateRequirement
+from keybroker.policy.rules import always_takes
 from keybroker.policy.smets1_circumstance import why_not_demanded
 from keybroker.terms import Finding, RuleName
 
-__all__ = ["EXISTING_GATES", "Gate", "came_too_late", "look_at", "open_gates"]
+__all__ = ["EXISTING_GATES", "Gate", "came_too_late", "look_beside", "open_gates"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,9 +91,9 @@ def open_gates(decision: Decision, evidence: GateEvidence, offered: tuple[bytes,
     ``offered`` are the statements that came with the request. Raises: the leaf of GateShut that belongs to the first
     shut gate, holding the rules' and all gates' findings.
     """
-    gates = decision.policy.gates
+    gates, takes = decision.policy.gates, bool(decision.claims)
     looked = tuple(
-        _look(Look(decision=decision, requirement=gate, evidence=evidence, offered=offered)) for gate in gates
+        _look(Look(use=decision, requirement=gate, evidence=evidence, offered=offered), takes=takes) for gate in gates
     )
     findings = decision.findings + tuple(each.finding for each in looked)
     for gate, each in zip(gates, looked, strict=True):
@@ -116,26 +118,43 @@ def came_too_late(shut: GateShut) -> bool:
     return all(finding.passed or finding.reason in _TOO_LATE for finding in shut.findings)
 
 
-def look_at(look: Look) -> Finding:
-    """What one gate finds; for whoever tells an operator how the gates of a key stand."""
-    return _look(look).finding
+def look_beside(use: AskedUse, evidence: GateEvidence, offered: tuple[bytes, ...] = ()) -> tuple[Finding, ...]:
+    """What each gate finds of a use that the rules refuse: for telling alone. Nothing is permitted, taken or counted.
+
+    What it would take is not made out, for its octets may be anything: what always takes something is looked at so.
+    """
+    takes = always_takes(use.content.kind, use.policy)
+    looks = (Look(use=use, requirement=gate, evidence=evidence, offered=offered) for gate in use.policy.gates)
+    return tuple(_told(look, takes=takes) for look in looks)
 
 
-def _look(look: Look) -> Looked:
-    gate, decision = look.requirement, look.decision
+def _told(look: Look, *, takes: bool) -> Finding:
+    try:
+        return _look(look, takes=takes).finding
+    except ContentMalformed as malformed:
+        return look.refused(
+            expected=malformed.expected,
+            found=f"{malformed.found}, at offset {malformed.offset}",
+            reason=malformed.reason,
+            remedy="put right what the rules refuse first",
+        )
+
+
+def _look(look: Look, *, takes: bool) -> Looked:
+    """``takes``: the use itself takes something from the ledger, whatever its gates take."""
+    gate, use = look.requirement, look.use
     # SEC G2.44A: where Level 3 is not demanded of a SMETS1 use, G2.45 says which module, and the other way about.
-    if decision.policy.settings.smets1 is not None and (not_demanded := why_not_demanded(gate.gate, decision)):
-        return Looked(finding=look.passed(not_demanded))
+    if use.policy.settings.smets1 is not None and (not_demanded := why_not_demanded(gate.gate, use)):
+        return Looked(finding=look.passed(expected="nothing of this use", found=not_demanded))
     existing = EXISTING_GATES[gate.gate]
-    outside = _outside(look, existing)
+    outside = _outside(look, existing, takes=takes)
     return existing.judge(look) if outside is None else Looked(finding=outside.shuts(look))
 
 
-def _outside(look: Look, gate: Gate) -> Shortfall | None:
+def _outside(look: Look, gate: Gate, *, takes: bool) -> Shortfall | None:
     around = look.evidence.surroundings
     clock = unreliable_clock(around) if gate.relies_on_time else None
-    spends = gate.spends or bool(look.decision.claims)
-    return clock or (ledger_not_known(around) if spends else None)
+    return clock or (ledger_not_known(around) if gate.spends or takes else None)
 
 
 def _refusal(gate: GateRequirement, finding: Finding, findings: tuple[Finding, ...]) -> GateShut:

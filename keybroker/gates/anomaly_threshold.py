@@ -22,17 +22,18 @@ from keybroker.terms import CallerKind, Finding
 
 NOT_SET = "THRESHOLD_NOT_SET"
 _MINUTE = 60
+_REQUIRED = "Anomaly Detection Thresholds in force for everything that the use counts"
 
 
 def anomaly_threshold(look: Look) -> Looked:
     """Open with what the use counts. Raises: ContentMalformed where a value that has a threshold cannot be read."""
-    content = look.decision.content
+    content = look.use.content
     if not isinstance(content, GbcsCommand) or content.service_request is not None or _has_values(look):
         return _judged(look)
     # By originator and Message Code alone: the same for every such Command of a batch.
     user = content.supplementary_party or content.originator
     names = (content.kind, user.octets.hex(), str(content.message_code.value))
-    return look.once("by code", look.decision.policy.purpose, *names, find=lambda: _judged(look))
+    return look.once("by code", look.use.policy.purpose, *names, find=lambda: _judged(look))
 
 
 def _has_values(look: Look) -> bool:
@@ -41,14 +42,14 @@ def _has_values(look: Look) -> bool:
 
 
 def _judged(look: Look) -> Looked:
-    settings = look.decision.policy.settings.anomaly_thresholds
+    settings = look.use.policy.settings.anomaly_thresholds
     encrypted = frozenset() if settings is None else settings.encrypted_response_variants
-    content = look.decision.content
+    content = look.use.content
     subject = countable(content, encrypted)
     if subject is None:
-        return Looked(finding=look.passed("nothing to count"))
+        return Looked(finding=look.passed(expected=_REQUIRED, found="nothing to count"))
     names = (
-        look.decision.policy.purpose.value,
+        look.use.policy.purpose.value,
         subject.user,
         subject.stage,
         *(" ".join(each) for each in subject.subjects),
@@ -80,25 +81,26 @@ def _notified(look: Look) -> Mapping[str, Notified]:
 
 
 def _demanded(look: Look, subject: Countable) -> str:
-    is_users = CallerKind.USER_SYSTEM in look.decision.policy.caller_kinds
+    is_users = CallerKind.USER_SYSTEM in look.use.policy.caller_kinds
     return subject.user if is_users else DCC
 
 
 def _finding(look: Look, subject: Countable, notified: Notified | None, whose: str) -> Finding:
     """The demanded thresholds are set, for everything that counts."""
     if not subject.subjects:
-        return look.passed("nothing to count")
+        return look.passed(expected=_REQUIRED, found="nothing to count")
+    told = ", ".join(f"{measure} {on}" for measure, on in subject.subjects)
+    part = look.evidence.surroundings.part or "(none is configured)"
+    expected = f"thresholds of {whose} for {told}, in the part {part}"
     if notified is not None and not notified.why_not:
         missing = [f"{measure} {on}" for measure, on in subject.subjects if notified.find(measure, on) is None]
         if not missing:
-            return look.passed(f"set by {whose}: {notified.statement.told()}")
+            return look.passed(expected=expected, found=f"set by {whose}: {notified.statement.told()}")
         found = f"none for {', '.join(missing)} in sequence {notified.notification.sequence}"
     else:
         found = "none notified" if notified is None else notified.why_not
-    expected = ", ".join(f"{measure} {on}" for measure, on in subject.subjects)
-    part = look.evidence.surroundings.part or "(none is configured)"
     return look.refused(
-        expected=f"thresholds of {whose} for {expected}, in the part {part}",
+        expected=expected,
         found=found,
         reason=NOT_SET,
         remedy="have them set, and give the notification: keybroker thresholds notify",
@@ -141,7 +143,7 @@ def _values(look: Look, subject: Countable) -> Iterator[Counted]:
     in_force = [each for each in each_notified if not each.why_not and each.has_values]
     if not in_force:
         return
-    content = look.decision.content
+    content = look.use.content
     code = code_of_values(content)
     if code is None:
         return

@@ -30,7 +30,7 @@ def check_faults(look: Look, content: Checkable, statement: Statement, said: Sup
 
 def _system_faults(look: Look, statement: Statement, said: SupplySensitiveCheck) -> Iterator[Finding]:
     """ "it applies": the User itself, whose key it is. SEC G3.14 keeps User Systems of several Users apart."""
-    party, attester = look.decision.key.party, look.standing.attesters[statement.kid]
+    party, attester = look.use.key.party, look.standing.attesters[statement.kid]
     if attester.name != said.check_system:
         expected = f"a check by {attester.name}, who signed the statement"
         yield _fault(look, "CHECK_SYSTEM_NOT_ATTESTER", expected, said.check_system, _ANOTHER)
@@ -57,7 +57,7 @@ def _content_faults(look: Look, content: Checkable, said: SupplySensitiveCheck) 
 
 def _time_faults(look: Look, said: SupplySensitiveCheck) -> Iterator[Finding]:
     """ "prior to Digitally Signing": before now, and not longer ago than the policy says."""
-    settings = look.decision.policy.settings.supply_sensitive_check
+    settings = look.use.policy.settings.supply_sensitive_check
     within = settings.within_seconds if settings is not None else 0
     at, checked = look.at, moment(said.checked)
     if checked > at:

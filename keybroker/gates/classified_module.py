@@ -22,4 +22,5 @@ def _finding(look: Look) -> Finding:
     if isinstance(found, Shortfall):
         return found.shuts(look)
     statement, said = found
-    return look.passed(f"{said.classification} under {said.scheme}; {statement.told()}")
+    expected = "a module established under the Information Classification Scheme, and evidence of it in force"
+    return look.passed(expected=expected, found=f"{said.classification} under {said.scheme}; {statement.told()}")

@@ -6,8 +6,16 @@ from dataclasses import replace
 
 from keybroker.gates.look import Look
 from keybroker.gates.model import Looked
+from keybroker.terms import Finding, RuleName
 
+RULE = RuleName("key-served")
 _REMEDY = "tell the operator: keybroker module check"
+
+
+def served(clause: str) -> Finding:
+    """What a module says of a key that it holds as it should. Made once for many uses, as all that modules say."""
+    expected = "the registered key in the module, as strong as its purpose demands"
+    return Finding(rule=RULE, clause=clause, passed=True, expected=expected, found="held so")
 
 
 # SEC G3.22: "Each User shall ensure that it carries out Cryptographic Processing only within Cryptographic Modules
@@ -16,7 +24,7 @@ _REMEDY = "tell the operator: keybroker module check"
 # purpose demands; a key it does not report is not held.
 def key_served(look: Look) -> Looked:
     """The module's own finding for the key, as it stood when the batch began."""
-    finding = look.evidence.served.get(look.decision.key.label)
+    finding = look.evidence.served.get(look.use.key.label)
     if finding is None:
         expected, found = "a key that the module reports as its own", "no report of it"
         return Looked(finding=look.refused(expected=expected, found=found, reason="KEY_NOT_REPORTED", remedy=_REMEDY))

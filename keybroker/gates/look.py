@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from keybroker.gates.model import GateEvidence, Looked
-from keybroker.policy.model import Decision, GateRequirement
+from keybroker.policy.model import AskedUse, GateRequirement
 from keybroker.statement.flaw import StatementUnfit
 from keybroker.statement.standing import Standing
 from keybroker.terms import Finding, RuleName
@@ -18,9 +18,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """``offered`` are the statements that came with the request, each a compact JWS, not yet read."""
+    """At a use that is asked for, allowed or not: a gate goes by what it finds, never by what the rules said.
 
-    decision: Decision
+    ``offered`` are the statements that came with the request, each a compact JWS, not yet read.
+    """
+
+    use: AskedUse
     requirement: GateRequirement
     evidence: GateEvidence
     offered: tuple[bytes, ...] = ()
@@ -33,10 +36,12 @@ class Look:
     def standing(self) -> Standing:
         return self.evidence.standing
 
-    def passed(self, found: str = "") -> Finding:
-        """``found`` says what the pass rests on: which evidence, until when."""
+    def passed(self, *, expected: str, found: str) -> Finding:
+        """``expected`` says what the gate requires, ``found`` what the pass rests on: which evidence, until when."""
         requirement = self.requirement
-        return Finding(rule=RuleName(requirement.gate), clause=requirement.clause, passed=True, found=found)
+        return Finding(
+            rule=RuleName(requirement.gate), clause=requirement.clause, passed=True, expected=expected, found=found
+        )
 
     def refused(self, *, expected: str, found: str, reason: str, remedy: str, clause: str = "") -> Finding:
         """``reason`` is stable and upper case, one for each way to fail; ``clause`` where another than the policy's

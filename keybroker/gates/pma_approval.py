@@ -30,6 +30,7 @@ from keybroker.policy.model import RegisteredKey
 from keybroker.statement.standing import Standing
 from keybroker.terms import ContentKind, KeyState, Provenance
 
+_REQUIRED = "the SMKI PMA's approval of this use of the key, and of how the key came where it was moved"
 DECIDED = "SMKI Recovery Procedure"
 """By what a use is decided (SEC L10; handbook 6.1): G2.22I speaks of transfers."""
 _MORE = "have the SMKI PMA decide on further uses, and give that approval: keybroker evidence add approval FILE"
@@ -37,13 +38,14 @@ _MORE = "have the SMKI PMA decide on further uses, and give that approval: keybr
 
 def pma_approval(look: Look) -> Looked:
     """Open with one use of the approval that covers the message, where one is asked for."""
-    key, content = look.decision.key, look.decision.content
+    key, content = look.use.key, look.use.content
     came = how_it_came(key, look.standing)
     if isinstance(came, Shortfall):
         return Looked(finding=came.shuts(look))
     moved = "" if came is None else f"; came {came}"
     if _asks_for_no_decision(key, content):
-        return Looked(finding=look.passed(f"a request for the certificate of a key that is held whole{moved}"))
+        found = f"a request for the certificate of a key that is held whole{moved}"
+        return Looked(finding=look.passed(expected=_REQUIRED, found=found))
     decision = _decision(look, content)
     if isinstance(decision, Shortfall):
         return Looked(finding=decision.shuts(look))
@@ -81,7 +83,7 @@ def _decisions(key: RegisteredKey, standing: Standing, at: datetime) -> tuple[Gi
 
 def _decision(look: Look, content: Content) -> Given | Shortfall:
     """The newest that covers the message; with a quorum in the room, of the plan for which it came."""
-    decisions = _decisions(look.decision.key, look.standing, look.at)
+    decisions = _decisions(look.use.key, look.standing, look.at)
     if isinstance(decisions, Shortfall):
         return decisions
     if (quorum := _own_quorum(look)) is not None:
@@ -101,7 +103,7 @@ def _decision(look: Look, content: Content) -> Given | Shortfall:
 
 def _own_quorum(look: Look) -> QuorumStand | None:
     quorum = look.evidence.quorum
-    return quorum if quorum is not None and quorum.key == look.decision.key.label else None
+    return quorum if quorum is not None and quorum.key == look.use.key.label else None
 
 
 def _using(look: Look, decision: Given, moved: str) -> Looked:
@@ -117,4 +119,4 @@ def _using(look: Look, decision: Given, moved: str) -> Looked:
         remedy=_MORE,
     )
     found = f"{said.reference}, at most {said.uses} uses: {statement.told()}{moved}"
-    return Looked(finding=look.passed(found), claims=(limited,))
+    return Looked(finding=look.passed(expected=_REQUIRED, found=found), claims=(limited,))

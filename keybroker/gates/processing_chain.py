@@ -31,7 +31,7 @@ def chain_faults(look: Look, said: SupplySensitiveCheck) -> Iterator[Finding]:
 
 
 def _gaps(look: Look, check_system: str, hops: Sequence[str]) -> Iterator[Finding]:
-    caller = look.decision.caller
+    caller = look.use.caller
     path, node = f"{caller.party}/{caller.system}", look.evidence.surroundings.node.name
     if hops[0] != check_system:
         yield _fault(look, "CHAIN_BEGINS_ELSEWHERE", f"a chain from the check system, {check_system}", hops[0])
@@ -46,7 +46,7 @@ def _gaps(look: Look, check_system: str, hops: Sequence[str]) -> Iterator[Findin
 
 def _foreign(look: Look, systems: Sequence[str]) -> Iterator[Finding]:
     """SEC G3.14: User Systems are one party's; a system of nobody, or of another, is none of them."""
-    party = look.decision.key.party
+    party = look.use.key.party
     for system in systems:
         if system.partition("/")[0] != party or system.count("/") != 1:
             yield _fault(look, "CHAIN_FOREIGN", f"systems of {party} alone", system)
@@ -59,17 +59,17 @@ def _elsewhere(look: Look, systems: Sequence[str]) -> Iterator[Finding]:
     for of, subject, site in (*places, ("node", node.identity, node.site)):
         # The same for every item of a batch: it is looked for once.
         finding = look.once(
-            of, subject, site or "", look.decision.key.party, find=partial(_location, look, of, subject, site)
+            of, subject, site or "", look.use.key.party, find=partial(_location, look, of, subject, site)
         )
         if not finding.passed:
             yield finding
 
 
 def _location(look: Look, of: Subject, subject: str, site: str | None) -> Finding:
-    party = look.decision.key.party
+    party = look.use.key.party
     why_not = why_not_in_united_kingdom(of, subject, party=party, standing=look.standing, at=look.at, site=site)
     if why_not is None:
-        return look.passed()
+        return look.passed(expected="a hop in the United Kingdom", found=f"{of} {subject}")
     return look.refused(
         expected=why_not.expected,
         found=f"{why_not.found} ({why_not.reason})",

@@ -20,15 +20,16 @@ from keybroker.terms import KeyState
 LEAST = 2
 """Fewer people are no quorum, whatever a plan says."""
 
+_REQUIRED = "a key that is held whole, or the quorum in the room that holds it combined, for an approved plan"
 IN_PARTS = frozenset({KeyState.SPLIT, KeyState.COMBINED})
 _HOLD = "hold the ceremony that combines the key and uses it: keybroker ceremony run PLAN"
 
 
 def split_key(look: Look) -> Looked:
     """Open where the key is in no parts, or where its quorum stands."""
-    key = look.decision.key
+    key = look.use.key
     if key.state not in IN_PARTS:
-        return Looked(finding=look.passed("held whole in its module: G2.44 stands"))
+        return Looked(finding=look.passed(expected=_REQUIRED, found="held whole in its module: G2.44 stands"))
     quorum = look.evidence.quorum
     if quorum is None:
         return Looked(finding=no_quorum(key).shuts(look))
@@ -37,7 +38,7 @@ def split_key(look: Look) -> Looked:
         return Looked(finding=short.shuts(look))
     present = ", ".join(sorted(quorum.present))
     found = f"{quorum.threshold} it takes, present {present}; ceremony {quorum.ceremony}, set {quorum.set_sha256[:16]}"
-    return Looked(finding=look.passed(f"{found}; {obligation_of(key, look.standing)}"))
+    return Looked(finding=look.passed(expected=_REQUIRED, found=f"{found}; {obligation_of(key, look.standing)}"))
 
 
 def no_quorum(key: RegisteredKey) -> Shortfall:
@@ -63,7 +64,7 @@ def obligation_of(key: RegisteredKey, standing: Standing) -> str:
 
 
 def _shortfalls(look: Look, quorum: QuorumStand) -> Iterator[Shortfall]:
-    key, least = look.decision.key, max(quorum.threshold, LEAST)
+    key, least = look.use.key, max(quorum.threshold, LEAST)
     if quorum.key != key.label:
         yield _short(f"the quorum of {key.label}", f"that of {quorum.key}", "QUORUM_OF_ANOTHER_KEY")
     if len(quorum.present) < least or quorum.threshold < LEAST:

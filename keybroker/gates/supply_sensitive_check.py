@@ -26,6 +26,9 @@ from keybroker.terms import Finding
 
 _SPENT = "have these octets checked again: keybroker ssc confirm; what was signed comes again under its own request_id"
 _REMEDY = "have the check system check these octets, and send its statement with them: keybroker ssc confirm"
+_REQUIRED = (
+    "a Supply Sensitive Check of what is supply sensitive: of these octets, recent, in the United Kingdom throughout"
+)
 PEOPLE = 2
 """How many different people say that a 'possibly' supply sensitive variant is not."""
 _LONGEST_REASON = 120
@@ -37,7 +40,7 @@ _LONGEST_REASON = 120
 # of any Supply Sensitive Service Request".
 def supply_sensitive_check(look: Look) -> Looked:
     """Open with the one statement that fits, or with none where none is demanded."""
-    content = look.decision.content
+    content = look.use.content
     if look.offered or not isinstance(content, GbcsCommand) or content.service_request is not None:
         return _judged(look)
     # By its Message Code alone: the same for every such message of a batch.
@@ -45,10 +48,10 @@ def supply_sensitive_check(look: Look) -> Looked:
 
 
 def _judged(look: Look) -> Looked:
-    content = checkable(look.decision.content)
+    content = checkable(look.use.content)
     if content is None:
-        found = f"not a Pre-Command or a critical SMETS1 Service Request: {look.decision.content.kind}"
-        return Looked(finding=look.passed(found))
+        found = f"not a Pre-Command or a critical SMETS1 Service Request: {look.use.content.kind}"
+        return Looked(finding=look.passed(expected=_REQUIRED, found=found))
     if not look.offered:
         return Looked(finding=_without_check(look, content))
     if len(look.offered) > 1:
@@ -83,7 +86,7 @@ def _spending(look: Look, statement: Statement, said: SupplySensitiveCheck) -> L
     )
     through = " > ".join(hop.system for hop in said.chain)
     found = f"{statement.told()}; {said.variant}, checked {moment(said.checked):%Y-%m-%dT%H:%M:%SZ}, through {through}"
-    return Looked(finding=look.passed(found), claims=(once,), used=(statement,))
+    return Looked(finding=look.passed(expected=_REQUIRED, found=found), claims=(once,), used=(statement,))
 
 
 def _without_check(look: Look, content: Checkable) -> Finding:
@@ -91,9 +94,9 @@ def _without_check(look: Look, content: Checkable) -> Finding:
     told = ", ".join(f"{each} {sensitivity_of(each, look.at)}" for each in sorted(content.undecided)) or "of no variant"
     match content.sensitivity(look.at):
         case Sensitivity.NO:
-            return look.passed(f"not supply sensitive: {told}")
+            return look.passed(expected=_REQUIRED, found=f"not supply sensitive: {told}")
         case Sensitivity.POSSIBLY if switched_off := _switched_off(look, content):
-            return look.passed(f"{told}; switched off by {switched_off}")
+            return look.passed(expected=_REQUIRED, found=f"{told}; switched off by {switched_off}")
         case sensitivity:
             return look.refused(
                 expected=f"a Supply Sensitive Check, for {told}",
@@ -141,7 +144,7 @@ def _read(look: Look) -> tuple[Statement, SupplySensitiveCheck]:
         look.offered[0],
         look.standing.attesters,
         kind=StatementKind.SUPPLY_SENSITIVE_CHECK,
-        origin=look.decision.situation.ledger_origin,
+        origin=look.use.situation.ledger_origin,
         at=look.at,
     )
     void = look.standing.why_void(statement, look.at)

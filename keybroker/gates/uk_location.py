@@ -16,28 +16,31 @@ from keybroker.terms import Finding
 # system handle what is signed, so they are looked at with it (G3.25(c)).
 def uk_location(look: Look) -> Looked:
     """Every place that the use depends on; the same for every use of the key by this caller in a batch."""
-    key, caller = look.decision.key, look.decision.caller
+    key, caller = look.use.key, look.use.caller
     names = (key.label, key.party, caller.party, caller.system)
     return Looked(finding=look.once(*names, find=lambda: _finding(look)))
 
 
 def _finding(look: Look) -> Finding:
-    whereabouts = Whereabouts.of(look.standing, party=look.decision.key.party, at=look.at)
+    whereabouts = Whereabouts.of(look.standing, party=look.use.key.party, at=look.at)
     places = places_of(look)
     for place in places:
         if (short := whereabouts.why_not(place)) is not None:
             return short.shuts(look)
     until = min(whereabouts.until(place) for place in places)
-    return look.passed(f"{', '.join(map(str, places))} in GB, until {until:%Y-%m-%dT%H:%M:%SZ}")
+    return look.passed(
+        expected="module, node, caller's system and their people in the United Kingdom, and evidence of it in force",
+        found=f"{', '.join(map(str, places))} in GB, until {until:%Y-%m-%dT%H:%M:%SZ}",
+    )
 
 
 @clause("G3.23", "G3.24")
 def places_of(look: Look) -> tuple[Place, ...]:
     """Every member behind the module's slot, this node, and the caller's system; acts on each since it was stated."""
-    evidence, caller = look.evidence, look.decision.caller
+    evidence, caller = look.evidence, look.use.caller
     system = f"{caller.party}/{caller.system}"
     return (
-        *fixed_places(look.decision.key.label, evidence.module, evidence.surroundings.node, look.standing),
+        *fixed_places(look.use.key.label, evidence.module, evidence.surroundings.node, look.standing),
         Place(of="system", subject=system, acted_on=frozenset({f"system:{system}"})),
     )
 

@@ -18,6 +18,7 @@ from keybroker.statement.standing import Standing
 from keybroker.terms import DeploymentKind, Finding
 
 LEVEL = 3
+_REQUIRED = f"a module validated to FIPS 140 Level {LEVEL}, and evidence of it in force"
 _ANOTHER_MODULE = "use a module that is validated to FIPS 140 Level 3"
 _NEW_CERTIFICATE = "have the module validated anew (its maker's certificate), and have that stated"
 
@@ -27,15 +28,17 @@ _NEW_CERTIFICATE = "have the module validated anew (its maker's certificate), an
 # relaxes this gate and no other.
 def validated_module(look: Look) -> Looked:
     """The newest validation about the module that is there now; the same for every use of the purpose in a batch."""
-    if look.decision.situation.deployment is DeploymentKind.TEST:
-        return Looked(finding=look.passed("relaxed (test deployment)"))
-    policy = look.decision.policy
+    if look.use.situation.deployment is DeploymentKind.TEST:
+        return Looked(finding=look.passed(expected=_REQUIRED, found="relaxed (test deployment)"))
+    policy = look.use.policy
     return Looked(finding=look.once(policy.purpose, policy.sha256.hex(), find=lambda: _finding(look)))
 
 
 def _finding(look: Look) -> Finding:
-    found = judge_module(look.decision.policy.settings.module_validation, look.evidence.module, look.standing, look.at)
-    return found.shuts(look) if isinstance(found, Shortfall) else look.passed(found)
+    found = judge_module(look.use.policy.settings.module_validation, look.evidence.module, look.standing, look.at)
+    if isinstance(found, Shortfall):
+        return found.shuts(look)
+    return look.passed(expected=_REQUIRED, found=found)
 
 
 @clause("G1.2", "G1.3")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import assert_never
 
+from keybroker.gates.key_served import RULE, served
 from keybroker.hsm.attributes import AES_OCTETS, KeyAttribute, expected, key_identifier, weaker
 from keybroker.hsm.connection import Connection, PrivateKeyFound, SecretKeyFound
 from keybroker.hsm.held_key import HeldKey
@@ -29,10 +30,8 @@ from keybroker.terms import (
     KeyPurpose,
     KeyState,
     Provenance,
-    RuleName,
 )
 
-RULE = RuleName("key-served")
 _CLAUSE = "G2.44"
 """For a key whose purpose has no policy; every policy names its own clause."""
 IN_NO_MODULE = frozenset({KeyState.ORDERED, KeyState.SPLIT, KeyState.COMBINED, KeyState.DESTROYED, KeyState.RENOUNCED})
@@ -80,7 +79,7 @@ def find_held_keys(connection: Connection, register: KeyRegister, demands: Deman
         clause = policy.module.clause if policy is not None else _CLAUSE
         try:
             keys[label] = find(key)
-            findings[label] = Finding(rule=RULE, clause=clause, passed=True)
+            findings[label] = served(clause)
         except KeyUnfit as unfit:
             findings[label] = Finding(
                 rule=RULE, clause=clause, passed=False, expected=unfit.expected, found=unfit.found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from keybroker.errors import NotPermitted
 from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.ceremony_form import ABORT, ABORTED, BEGIN, CONCLUDE_STEP, DONE, END, OPEN
 from keybroker.ledger.report_model import CeremonyRow, PersonRow, RefusalRow
@@ -57,9 +58,14 @@ class Refusals:
 
 
 def _clauses(told: Body) -> str:
-    """Of the findings that refused: those that passed are lists."""
+    """Of the findings that refused: those that passed are lists.
+
+    Where rules refused, what the gates found beside them is told alone. Gates give a reason, rules none.
+    """
     findings = told.get("findings")
-    refused = [each for each in findings if isinstance(each, dict)] if isinstance(findings, list) else []
+    failed = [each for each in findings if isinstance(each, dict)] if isinstance(findings, list) else []
+    by_rules = told.get("reason") == NotPermitted.reason
+    refused = [each for each in failed if not (by_rules and "reason" in each)]
     return "; ".join(sorted({str(each["clause"]) for each in refused if each.get("clause")}))
 
 

@@ -168,16 +168,22 @@ class Situation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """The rules allow it. Made only by ``policy.decide``; holds every finding, all passed.
-
-    ``claims`` are what the use takes from the ledger, in the transaction that writes its intent.
-    """
+class AskedUse:
+    """One use of a key as it is asked for. That it is asked for allows nothing."""
 
     content: Content
     key: RegisteredKey
     caller: Caller
     policy: Policy
     situation: Situation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision(AskedUse):
+    """The rules allow it. Made only by ``policy.decide``; holds every finding, all passed.
+
+    ``claims`` are what the use takes from the ledger, in the transaction that writes its intent.
+    """
+
     findings: tuple[Finding, ...]
     claims: tuple[Claim, ...] = ()

@@ -16,7 +16,7 @@ from keybroker.content.contents import Content
 from keybroker.content.smets1_instruction import Smets1Instruction
 from keybroker.content.smets1_response import Smets1Response
 from keybroker.content.xdlms import Service
-from keybroker.policy.model import Decision, Policy, RegisteredKey, Situation
+from keybroker.policy.model import AskedUse, Policy, RegisteredKey, Situation
 from keybroker.policy.settings import Smets1Settings
 from keybroker.policy.smets1_enrolment import Enrolment
 from keybroker.statement.standing import Standing
@@ -103,16 +103,13 @@ def module_demand(
 
 
 @clause("G2.44(c)", "G2.45")
-def why_not_demanded(gate: str, decision: Decision) -> str:
+def why_not_demanded(gate: str, use: AskedUse) -> str:
     """For the gates: why the gate of that name has nothing to look at in this use; empty where it has."""
-    content: Content = decision.content
-    if (
-        not isinstance(content, Smets1Instruction | Smets1Response)
-        or decision.key.purpose is not KeyPurpose.S1SP_SMETS1
-    ):
+    content: Content = use.content
+    if not isinstance(content, Smets1Instruction | Smets1Response) or use.key.purpose is not KeyPurpose.S1SP_SMETS1:
         return ""
-    situation = decision.situation
-    demand = module_demand(content, decision.key, decision.policy, situation.at, stated(situation))
+    situation = use.situation
+    demand = module_demand(content, use.key, use.policy, situation.at, stated(situation))
     match gate:
         case "validated-module" if not demand.level_3:
             return f"not demanded by G2.44(e); {demand.because}"

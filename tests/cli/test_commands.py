@@ -19,6 +19,7 @@ from keybroker.terms import EntityIdentifier
 from tests.cli import command
 from tests.cli.command import run, run_here
 from tests.conftest import RunningDeployment
+from tests.messages import NETWORK_OPERATOR, OPEN_LOAD_SWITCH
 
 pytestmark = pytest.mark.hsm
 
@@ -46,6 +47,8 @@ def supplier(deployment: RunningDeployment) -> dict[str, str]:
     [
         (("sign", "FILE", "--key", "recovery"), 1, "NOT_PERMITTED"),
         (("sign", "FILE", "--key", "supplier-a", "--kind", "command"), 1, "clause: G5.9(d), G5.22(b)"),
+        (("sign", "OTHERS", "--key", "supplier-a"), 1, "REFUSE supply-sensitive-check (G3.25) CHECK_MISSING"),
+        (("sign", "OTHERS", "--key", "supplier-a"), 1, "next: keybroker explain"),
         (("explain", "FILE", "--key", "supplier-a", "--kind", "command"), 1, "REFUSE"),
         (("sign", "/nowhere", "--key", "supplier-a"), 2, "does not exist"),
         (("sign", "FILE"), 2, "--key"),
@@ -89,7 +92,13 @@ def test_says_what_is_wrong_and_ends_with_the_documented_status(
     supplier: dict[str, str],
     deployment: RunningDeployment,
 ) -> None:
-    files = {"FILE": str(message), "STRANGER": str(deployment.deployment.private_key("operator"))}
+    others = message.with_name("others.bin")
+    others.write_bytes(sample_pre_command(NETWORK_OPERATOR, DEVICE, 1, OPEN_LOAD_SWITCH))
+    files = {
+        "FILE": str(message),
+        "OTHERS": str(others),
+        "STRANGER": str(deployment.deployment.private_key("operator")),
+    }
     here = run if arguments[0] == "serve" else run_here
     given = [files.get(argument, argument) for argument in arguments]
     done = here(*given, env=supplier)

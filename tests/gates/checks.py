@@ -101,4 +101,4 @@ def look_at(
     )
     decision = replace(a_decision(purpose), content=content or a_pre_command(), policy=policy)
     found = evidence_of(decision.key, standing=standing or a_standing(), **changes)
-    return supply_sensitive_check(Look(decision=decision, requirement=GATE, evidence=found, offered=tuple(offered)))
+    return supply_sensitive_check(Look(use=decision, requirement=GATE, evidence=found, offered=tuple(offered)))

@@ -110,4 +110,4 @@ def a_look(decision: Decision, gate: str, standing: Standing, **changes: Any) ->
     """``changes`` are to the evidence."""
     (requirement,) = (each for each in decision.policy.gates if each.gate == gate)
     looked_at = evidence_of(decision.key, **({"standing": standing} | changes))
-    return Look(decision=decision, requirement=requirement, evidence=looked_at)
+    return Look(use=decision, requirement=requirement, evidence=looked_at)

@@ -70,7 +70,7 @@ def looked(
     decision = replace(a_decision(), content=content, policy=a_policy(purpose))
     (gate,) = (each for each in decision.policy.gates if each.gate == "anomaly-threshold")
     looked_at = evidence_of(decision.key, standing=a_standing(*held, **(standing or {})))
-    return anomaly_threshold(Look(decision=decision, requirement=gate, evidence=looked_at))
+    return anomaly_threshold(Look(use=decision, requirement=gate, evidence=looked_at))
 
 
 def names(found: Looked) -> list[str]:
@@ -122,7 +122,7 @@ def test_what_was_found_for_one_command_of_a_batch_opens_for_no_other_code_nor_o
     (gate,) = (each for each in decision.policy.gates if each.gate == "anomaly-threshold")
     batch = evidence_of(decision.key, standing=a_standing(notified(on())))
     found = [
-        anomaly_threshold(Look(decision=replace(decision, content=each), requirement=gate, evidence=batch))
+        anomaly_threshold(Look(use=replace(decision, content=each), requirement=gate, evidence=batch))
         for each in (a_command(), other)
     ]
     assert [each.finding.passed for each in found] == [True, False]

@@ -41,7 +41,6 @@ from tests.gates.every_gate import (
     CASES,
     CHECKED,
     COUNTED,
-    SERVED,
     Case,
     a_good_scene,
     good_standing,
@@ -162,6 +161,18 @@ def test_refuses_a_check_that_was_spent(tmp_path: Path) -> None:
         assert stage.module.uses == 1
 
 
+def test_refuses_a_check_that_was_spent_also_after_every_restart(tmp_path: Path) -> None:
+    content = numbered(1_000)
+    check = fresh(content)
+    outcomes, uses = [], []
+    for name in ("r-1", "r-2", "r-3"):
+        with a_stage(tmp_path) as stage:
+            outcomes.append(stage.asked(name, content, check))
+            uses.append(stage.module.uses)
+    assert [type(outcome) for outcome in outcomes] == [Concluded, EvidenceSpent, EvidenceSpent]
+    assert uses == [1, 0, 0]
+
+
 def test_a_check_is_spent_by_a_signature_that_was_made_and_withheld(tmp_path: Path) -> None:
     content = numbered(1_000)
     check = fresh(content)
@@ -241,7 +252,8 @@ def test_every_gate_opens_in_the_good_situation_and_says_what_it_rests_on(gate: 
     (finding,) = (each for each in permit.findings if each.rule == gate)
     assert finding.passed
     assert finding.clause == gates_of(purpose)[gate]
-    assert finding.found or gate == SERVED
+    assert finding.expected
+    assert finding.found
     assert len(permit.used) == (purpose is SUPPLIER)
     assert permit.counts
 

@@ -224,7 +224,7 @@ def test_what_holds_for_the_batch_is_looked_for_once_per_key_and_caller() -> Non
     first = uk_location(look).finding
     assert uk_location(look).finding is first
     other = a_decision(caller=a_caller(system=SystemName("batch")))
-    assert not uk_location(replace(look, decision=other)).finding.passed
+    assert not uk_location(replace(look, use=other)).finding.passed
 
 
 def why_not(standing: Standing, subject: str = SYSTEM[1], **changes: Any) -> str:

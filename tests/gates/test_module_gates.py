@@ -213,7 +213,7 @@ def test_accepts_a_module_that_stands_before_others() -> None:
 def test_what_holds_for_the_batch_is_looked_for_once_per_purpose() -> None:
     look = a_look(live(ACB), "validated-module", a_standing(a_validation()))
     assert validated_module(look).finding is validated_module(look).finding
-    other = replace(look, decision=replace(look.decision, policy=replace(dated(until=AT), sha256=bytes(32))))
+    other = replace(look, use=replace(look.use, policy=replace(dated(until=AT), sha256=bytes(32))))
     assert validated_module(other).finding.passed
 
 

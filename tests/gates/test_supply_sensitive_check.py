@@ -229,7 +229,7 @@ def test_the_check_system_may_call_the_broker_itself() -> None:
     caller = replace(decision.caller, system=SystemName("check"))
     found = evidence_of(decision.key, standing=a_standing())
     look = Look(
-        decision=replace(decision, caller=caller),
+        use=replace(decision, caller=caller),
         requirement=GATE,
         evidence=found,
         offered=(a_check(chain=through((CHECK, NODE))),),

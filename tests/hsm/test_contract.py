@@ -62,7 +62,8 @@ def test_signs_the_very_digest_of_each_intent_and_answers_in_order(subject: Subj
     point = subject.make_key(label)
     key = a_registered_key(label, point)
     other = a_registered_key(f"{label}-b", subject.make_key(f"{label}-b"))
-    assert all(f.passed for f in subject.module.served(a_register(key, other, version=1007)).values())
+    served = subject.module.served(a_register(key, other, version=1007)).values()
+    assert all(each.passed and each.expected and each.found for each in served)
     intents = [an_intent(each, counter) for counter, each in enumerate([key, other] * 5, start=1)]
 
     answers = subject.module.use(intents)

@@ -81,6 +81,18 @@ def test_refusals_by_reason_clause_and_caller_the_most_frequent_first() -> None:
     assert found.refusals[0].last.startswith("2026-03-03")
 
 
+def test_a_refusal_of_the_rules_is_reported_by_their_clauses_whatever_the_gates_found_beside_them() -> None:
+    failed: Json = {"clause": "G3.29", "expected": "a", "found": "b", "rule": "message-code-for-purpose"}
+    gate: Json = {"clause": "G3.25", "expected": "c", "found": "d", "reason": "CHECK_MISSING", "rule": "a-gate"}
+    found = answers(
+        a_refusal(), a_refusal(findings=[failed, gate]), a_refusal(reason="CHECK_NOT_SHOWN", findings=[gate])
+    )
+    assert [(row.reason, row.clause, row.count) for row in found.refusals] == [
+        ("NOT_PERMITTED", "G3.29", 2),
+        ("CHECK_NOT_SHOWN", "G3.25", 1),
+    ]
+
+
 def test_who_used_which_key_and_had_what_given_again() -> None:
     other: Body = {"identity": "uri:urn:other", "kind": "user-system", "system": "s"}
     again: Body = {**an_intent(NEXT), "kind": "release", "outcome": 1}
