@@ -8,24 +8,17 @@ from typing import Annotated
 import typer
 
 from keybroker.cli import ledger_proofs
-from keybroker.cli.exit_status import ExitStatus
 from keybroker.cli.ledger_backup import backup, backups, open_backup
 from keybroker.cli.ledger_export import export
-from keybroker.cli.ledger_rejudge import rejudge as rejudge_package
-from keybroker.cli.ledger_rejudge import rejudged, told
-from keybroker.cli.ledger_rejudge import show as show_rejudged
 from keybroker.cli.ledger_restore import restore
 from keybroker.cli.ledger_retain import retain
 from keybroker.cli.ledger_review import review
+from keybroker.cli.ledger_verify import verify_all
 from keybroker.cli.options import Config, Json
 from keybroker.cli.output import Jsonable, console, show_facts, show_json, show_table
-from keybroker.cli.progress import progress_of
-from keybroker.cli.token import opened_token
-from keybroker.config import Configuration, read_configuration, reading, witness_places
-from keybroker.errors import LedgerBroken
-from keybroker.ledger.audit import read_records, verify
-from keybroker.ledger.cosignatures import check_cosignatures
-from keybroker.ledger.model import Head, StoredRecord
+from keybroker.config import read_configuration, reading
+from keybroker.ledger.audit import read_records
+from keybroker.ledger.model import StoredRecord
 
 _AGED = "aged out: its leaf hash alone is kept"
 
@@ -36,7 +29,6 @@ def register(app: typer.Typer) -> None:
     group.command("show")(show)
     group.command("tail")(tail)
     group.command("export")(export)
-    group.command("rejudge")(rejudge_package)
     group.command("restore")(restore)
     group.command("backup")(backup)
     group.command("backups")(backups)
@@ -45,46 +37,6 @@ def register(app: typer.Typer) -> None:
     group.command("review")(review)
     ledger_proofs.register(group)
     app.add_typer(group, name="ledger")
-
-
-def verify_all(
-    config: Config,
-    with_token: Annotated[
-        bool, typer.Option("--with-token", help="Compare with the head kept in the token too; asks for the PIN.")
-    ] = False,
-    rejudge: Annotated[
-        bool,
-        typer.Option(
-            "--rejudge", help="Judge every use again by today's decoder and rules, and list what they refuse."
-        ),
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """Recompute every record, signature, the tree and the tables, and name the first thing wrong. Writes nothing.
-
-    Cosignatures are verified under the keys of the witnesses that are configured.
-
-    Exit status 0 when the ledger is whole, 3 when it is broken, 1 when --rejudge finds a use that would be refused.
-    Without --with-token an older database file put back whole is not noticed.
-    """
-    configuration = read_configuration(config)
-    anchor = _kept_in_token(configuration) if with_token else None
-    with reading(configuration) as ledger, progress_of("recomputing the ledger", "records") as progress:
-        verified = verify(ledger, configuration.clock.now(), anchor=anchor, progress=progress)
-        cosigned = check_cosignatures(ledger, [place.key for place in witness_places(configuration)])
-        again = rejudged(configuration, ledger, progress) if rejudge else None
-    facts = {**_facts(verified), "cosignatures": cosigned}
-    if as_json:
-        more = {} if again is None else {"rejudged": told(again)}
-        show_json({"whole": True, "compared_with_token": anchor is not None, **facts, **more})
-    else:
-        console().print("whole and consistent", style="bold green")
-        compared = "yes" if anchor is not None else "no (--with-token)"
-        show_facts({**facts, "compared with token": compared})
-        if again is not None:
-            show_rejudged(again)
-    if again is not None and again.refused:
-        raise typer.Exit(ExitStatus.REFUSED)
 
 
 def show(
@@ -122,19 +74,6 @@ def tail(
         return
     rows = [(each.leaf_index, _moment(each), each.kind, each.party, _gist(each)) for each in records]
     show_table(("record", "at", "kind", "party", "what"), rows)
-
-
-def _kept_in_token(configuration: Configuration) -> Head:
-    with opened_token(configuration) as token:
-        anchor = token.read_anchor()
-    if anchor is None:
-        raise LedgerBroken("expected the ledger's head in the token, found none")
-    return anchor
-
-
-def _facts(verified: object) -> dict[str, object]:
-    names = ("origin", "deployment", "tree_size", "root_hash", "kinds", "signatures", "open_intents", "aged")
-    return {name: getattr(verified, name) for name in names}
 
 
 def _shown(stored: StoredRecord) -> dict[str, object]:

@@ -1,21 +1,14 @@
-"""``keybroker ledger verify --rejudge``, ``ledger rejudge PACKAGE``: would today's rules have refused a use?"""
+"""``keybroker ledger verify``, of a ledger with ``--rejudge``, of a package always: what would today's rules refuse?"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from keybroker.cli.exit_status import ExitStatus
-from keybroker.cli.options import Json
-from keybroker.cli.output import console, show_facts, show_json, show_table
+from keybroker.cli.output import console, show_facts, show_table
 from keybroker.config import Configuration
 from keybroker.config.in_force import every_text
 from keybroker.config.rejudging import read_texts
-from keybroker.config.rejudging_package import rejudge_package
 from keybroker.ledger.audit import Progress
 from keybroker.ledger.audit_rejudging import rejudge_ledger
 from keybroker.ledger.reading import Reader
@@ -36,20 +29,6 @@ def rejudged(configuration: Configuration, ledger: Reader, progress: Progress) -
         anchors=configuration.anchors,
     )
     return rejudge_ledger(ledger, grounds, progress=progress)
-
-
-def rejudge(
-    package: Annotated[Path, typer.Argument(help="An evidence package, a directory.", exists=True, file_okay=False)],
-    as_json: Json = False,
-) -> None:
-    """Judge every use in an evidence package again by today's decoder and rules, and list what they refuse.
-
-    Verify the package first (verify_evidence.py in it): this takes it for whole. Exit status 1 where a use is listed.
-    """
-    found = rejudge_package(package)
-    show_json(told(found)) if as_json else show(found)
-    if found.refused:
-        raise typer.Exit(ExitStatus.REFUSED)
 
 
 def told(found: Rejudged) -> Mapping[str, object]:

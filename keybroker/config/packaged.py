@@ -35,6 +35,11 @@ def packaged_for_verifiers() -> Mapping[str, bytes]:
     return {name: (directory / name).read_bytes() for name in ("record.schema.json", "verify_evidence.py")}
 
 
+def packaged_verifier() -> Path:
+    """The verifier of evidence packages, a file that Python runs by itself. Raises: ConfigurationInvalid."""
+    return _packaged("verifier") / "verify_evidence.py"
+
+
 def policy_files(directory: Path) -> Mapping[str, bytes]:
     """File name to octets, of every ``*.toml`` in a directory. Raises: ConfigurationInvalid when it cannot be read."""
     try:

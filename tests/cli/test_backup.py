@@ -84,18 +84,3 @@ def test_verify_judges_again_and_says_so(deployment: Deployment) -> None:
     assert told["rejudged"]["refused"] == []
     assert "nothing that today's rules refuse" in run_here("ledger", "verify", "--rejudge", *on(deployment)).stdout
     assert json.dumps(told["rejudged"]["policies_missing"]) == "{}"
-
-
-def test_judges_an_evidence_package_again_and_refuses_what_is_none(deployment: Deployment, tmp_path: Path) -> None:
-    done = run_here("ledger", "rejudge", tmp_path)
-    assert done.returncode == 78
-    assert "expected an evidence package" in done.stderr
-    package = tmp_path / "package"
-    run_json("ledger", "export", "-o", package, *on(deployment), how=run_here)
-    again = run_json("ledger", "rejudge", package, how=run_here)
-    here = run_json("ledger", "verify", "--rejudge", *on(deployment), how=run_here)["rejudged"]
-    assert (again["refused"], again["policies_missing"]) == ([], {})
-    assert again["judged"] == here["judged"]
-    records = package / "records.ndjson"
-    records.write_bytes(records.read_bytes().replace(b"supplier-a", b"supplier-b", 1))
-    assert run_here("ledger", "rejudge", package).returncode == 78

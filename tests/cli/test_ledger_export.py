@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from keybroker.cli.dev.deployment import Deployment
 from tests.cli.command import a_deployment, run_here, run_json
+from tests.ledger import exported
 from tests.ledger.exported import verify
 
 
@@ -48,6 +50,74 @@ def test_refuses_what_cannot_be_selected(deployment: Deployment, tmp_path: Path,
     done = run_here("ledger", "export", "-c", deployment.config_path, "-o", tmp_path / "package", *arguments)
     assert done.returncode == 2
     assert list(tmp_path.iterdir()) == []
+
+
+# ---- ledger verify PACKAGE
+
+
+def test_refuses_a_package_without_what_it_needs_and_what_only_a_package_takes(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    for arguments in (
+        (),
+        ("--receipt", "0:00", "-c", deployment.config_path),
+        (tmp_path, "--with-token"),
+        (tmp_path, "--checkpoint-key", "no key"),
+        (tmp_path / "nowhere",),
+    ):
+        assert run_here("ledger", "verify", *arguments).returncode == 2, arguments
+    assert "manifest.json" in run_here("ledger", "verify", tmp_path).stdout
+    assert run_here("ledger", "verify", tmp_path).returncode == 3
+
+
+@pytest.mark.parametrize("name", ["package", "package.tar"])
+def test_verifies_a_package_and_judges_its_uses_again(deployment: Deployment, tmp_path: Path, name: str) -> None:
+    made = export(deployment, tmp_path / name)
+    held = ("--manifest-sha256", made["manifest_sha256"])
+    told = run_json("ledger", "verify", tmp_path / name, *held, how=run_here)
+    assert (told["whole"], told["wrong"], told["manifest_from_elsewhere"]) == (True, [], True)
+    here = run_json("ledger", "verify", "--rejudge", "-c", deployment.config_path, how=run_here)["rejudged"]
+    assert (told["rejudged"]["judged"], told["rejudged"]["refused"]) == (here["judged"], [])
+    text = run_here("ledger", "verify", tmp_path / name).stdout
+    assert "WHOLE" in text
+    assert "nothing that today's rules refuse" in text
+    assert run_json("ledger", "verify", tmp_path / name, "--manifest-sha256", "ab" * 32, how=run_here, expect=3)[
+        "wrong"
+    ]
+
+
+@pytest.mark.parametrize("name", ["package", "package.tar"])
+def test_says_what_is_wrong_with_a_package_that_was_tampered_with(
+    deployment: Deployment, tmp_path: Path, name: str
+) -> None:
+    export(deployment, tmp_path / name)
+    spoilt = tmp_path / name / "records.ndjson" if name == "package" else tmp_path / name
+    spoilt.write_bytes(spoilt.read_bytes().replace(b"supplier-a", b"supplier-b", 1))
+    assert run_json("ledger", "verify", tmp_path / name, how=run_here, expect=3)["wrong"]
+    assert "NOT WHOLE" in run_here("ledger", "verify", tmp_path / name).stdout
+
+
+@pytest.mark.parametrize("member", ["../beside", "/beside", "link"])
+def test_unpacks_no_archive_that_could_write_elsewhere(deployment: Deployment, tmp_path: Path, member: str) -> None:
+    export(deployment, tmp_path / "package.tar")
+    info = tarfile.TarInfo(member)
+    if member == "link":
+        info.type, info.linkname = tarfile.SYMTYPE, "/etc/hostname"
+    with tarfile.open(tmp_path / "package.tar", "a:") as archive:
+        archive.addfile(info)
+    before = sorted(tmp_path.parent.rglob("*"))
+    assert run_here("ledger", "verify", tmp_path / "package.tar").returncode == 3
+    assert sorted(tmp_path.parent.rglob("*")) == before
+
+
+def test_lists_the_uses_in_a_package_that_today_would_be_refused(tmp_path: Path) -> None:
+    """Whole, and of keys of which no record tells."""
+    (tmp_path / "ledger").mkdir()
+    exported.fill(tmp_path / "ledger")
+    exported.package(tmp_path / "ledger", tmp_path / "package")
+    told = run_json("ledger", "verify", tmp_path / "package", how=run_here, expect=1)
+    assert told["whole"]
+    assert told["rejudged"]["refused"]
 
 
 # ---- what it makes
