@@ -291,6 +291,11 @@ def test_reads_a_chain_whose_anchor_is_the_issuing_ca_and_whose_subject_has_a_na
     assert facts.der == (end_entity,)
 
 
+def test_refuses_a_ca_whose_key_usage_is_not_critical() -> None:
+    with pytest.raises(CertificateUnfit, match="CA's critical key usage"):
+        read_end_entity(an_issuing_ca(usage_critical=False))
+
+
 def test_a_chain_is_valid_while_every_certificate_in_it_is() -> None:
     later, sooner = FROM + timedelta(days=1), UNTIL - timedelta(days=1)
     facts = read_chain([Plan().make(), an_issuing_ca(not_before=later, not_after=sooner)], [TEST_ROOT], revoked_at=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,9 +10,9 @@ import pytest
 from keybroker.content.decoding import decode
 from keybroker.content.inner_command import InnerCommand
 from keybroker.errors import NotPermitted
-from keybroker.policy.claim import Claim
+from keybroker.policy.claim import Bound, Claim
 from keybroker.policy.rules import RULES, claims, command_mac
-from keybroker.terms import ContentKind, KeyUsage, Operation, RemotePartyRole
+from keybroker.terms import ContentKind, DeploymentKind, KeyUsage, Operation, RemotePartyRole
 from tests import agreed, messages
 from tests.agreed import beside, organisation_chain, sign
 from tests.policy.agreement import (
@@ -322,6 +323,22 @@ def test_collects_every_finding_and_names_the_first() -> None:
     content = signed(scalar=agreed.PARTY_KEY, chain=organisation_chain(messages.NETWORK_OPERATOR))
     with pytest.raises(NotPermitted, match=r"^originator-certificate-is-the-originators at .*1 more finding"):
         decided(content, ACB_MAC, APPLY)
+
+
+def test_a_live_deployment_takes_each_counter_of_originator_and_device_for_one_message_alone() -> None:
+    key, where = a_key_agreement_key(ACB_MAC), replace(a_situation_for(APPLY), deployment=DeploymentKind.LIVE)
+    (taken,) = claims(GOOD, key, where)
+    assert isinstance(taken, Bound)
+    assert (taken.rule, taken.clause) == ("command-mac-counter-used-once", "GBCS key agreement; G2.44(b)")
+    assert (taken.scope, taken.value) == (command_mac.COUNTER_SCOPE, GOOD.sha256)
+    assert taken.name[-8:] == GOOD.originator_counter.to_bytes(8, "big")
+    others = (
+        replace(GOOD, originator_counter=GOOD.originator_counter + 1),
+        replace(GOOD, recipient=GOOD.originator),
+        replace(GOOD, peer=GOOD.peer[::-1]),
+    )
+    names = {each.name for other in others for each in claims(other, key, where) if isinstance(each, Bound)}
+    assert len({taken.name, *names}) == 4
 
 
 def test_takes_nothing_from_the_ledger_of_a_test_deployment() -> None:

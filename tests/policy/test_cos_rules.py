@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -14,7 +14,15 @@ from keybroker.errors import ContentMalformed
 from keybroker.policy.claim import Once
 from keybroker.policy.model import Situation
 from keybroker.policy.rules import claims, cos, gave_rise
-from keybroker.terms import AccompanyingKind, ContentKind, EntityIdentifier, Finding, KeyPurpose, Operation
+from keybroker.terms import (
+    AccompanyingKind,
+    ContentKind,
+    DeploymentKind,
+    EntityIdentifier,
+    Finding,
+    KeyPurpose,
+    Operation,
+)
 from tests import duis, lists, messages
 from tests.policy import authorities, chains, xml_signing
 from tests.policy.xml_signing import (
@@ -218,6 +226,41 @@ def test_accepts_what_the_incoming_supplier_signed_and_tells_whose_trust_anchors
     told = next(finding.found for finding in found if finding.rule == "change-of-supplier-for-its-originator")
     assert told.startswith(f"on {messages.DEVICE} the trust anchors are replaced by those of {INCOMING}: SUPPLIER")
     assert "SUPPLIER keyAgreement prePaymentTopUp by serial 2035" in told
+
+
+def live(**changes: Any) -> Situation:
+    """A live deployment whose anchors are the same ones, for live."""
+    trust = changes.pop("trust", authorities.a_trust())
+    anchors = tuple(replace(each, test=False) for each in trust.organisation)
+    return situation(deployment=DeploymentKind.LIVE, trust=replace(trust, organisation=anchors), **changes)
+
+
+REPLACED_REVOKED = authorities.a_trust(crl=lists.a_list(entries=(lists.entry(0x2000 + 52),)))
+
+
+@pytest.mark.clause("G2.22B(a)", "G2.44(a)", shows="refusal")
+@pytest.mark.parametrize(
+    ("where", "why"),
+    [({"trust": REPLACED_REVOKED}, "revoked"), ({"at": lists.AT + 13 * lists.HOUR}, "revocation list")],
+    ids=["one of them is revoked", "no current list"],
+)
+def test_a_live_deployment_replaces_no_trust_anchor_by_what_cannot_be_relied_on_and_a_test_one_says_so(
+    where: dict[str, Any], why: str
+) -> None:
+    found = cos.change_of_supplier_for_its_originator(with_request(REQUEST), live(**where))
+    assert (found.passed, found.expected) == (False, "certificates that can be relied on")
+    assert why in found.found
+    tested = cos.change_of_supplier_for_its_originator(with_request(REQUEST), situation(**where))
+    assert tested.passed
+    assert "; not relied on in this test deployment: " in tested.found
+    assert why in tested.found
+
+
+def test_what_can_be_relied_on_is_so_in_a_live_deployment_and_in_a_test_one() -> None:
+    for where in (live(), situation()):
+        found = cos.change_of_supplier_for_its_originator(with_request(REQUEST), where)
+        assert found.passed
+        assert "not relied on" not in found.found
 
 
 def test_accepts_a_change_of_the_signing_certificate_alone() -> None:

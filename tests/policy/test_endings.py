@@ -57,6 +57,12 @@ def test_a_policy_without_figures_has_no_such_end() -> None:
     assert (found.cryptoperiod_ends, found.uses_limit, found.near) == (None, None, "")
 
 
+def test_a_key_of_which_nothing_is_counted_was_never_used() -> None:
+    register = KeyRegister(version=1, keys={held().label: held()})
+    (found,) = key_endings(register, {PURPOSE: replace(a_policy())}, {}, AT)
+    assert found.uses == 0
+
+
 def test_what_never_comes_into_use_again_is_left_out() -> None:
     assert endings(held(state=KeyState.RETIRED), held(state=KeyState.DESTROYED)) == ()
 

@@ -22,6 +22,7 @@ from tests.situations import USER_PURPOSES, a_policy, packaged_policies
 DIRECTORY = Path(__file__).parent.parent.parent / "policies"
 SUPPLIER = (DIRECTORY / "supplier-pre-command.toml").read_text()
 RECOVERY = (DIRECTORY / "recovery-command.toml").read_text()
+ISSUING = (DIRECTORY / "issuing-oca.toml").read_text()
 CHECKPOINT = (DIRECTORY / "audit-checkpoint.toml").read_text()
 
 
@@ -127,6 +128,10 @@ CONFLICTS = {
     r"content_kinds: G3.29\(a\)": spoil(SUPPLIER, '["pre-command"', '["audit-checkpoint", "pre-command"'),
     r"content_kinds: G2.56\(a\)": spoil(RECOVERY, '["command"', '["pre-command", "command"'),
     "operations: .* allows fewer": spoil(SUPPLIER, '["SignPreCommand", ', '["SignPreCommand", "SignCommand", '),
+    "operations: .*G2.61.* allows fewer": spoil(
+        ISSUING, '["SignCertificate"', '["SignRootCertificate", "SignCertificate"'
+    ),
+    "caller_kinds: .* G3.14 allow fewer": spoil(ISSUING, '["dcc-service"]', '["dcc-service", "operator"]'),
     "caller_kinds: G2.25 and G3.14": spoil(SUPPLIER, '["user-system"]', '["user-system", "dcc-service"]'),
     "module.requirement: expected fips-level-3": spoil(
         RECOVERY, '"fips-level-3"', '"information-classification-scheme"'

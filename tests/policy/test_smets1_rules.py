@@ -332,6 +332,7 @@ def test_protecting_takes_the_next_counter_of_the_key_whatever_the_device() -> N
         assert isinstance(claim, Allocated)
         assert (claim.first, claim.last) == (1, 2**32 - 1)
         assert (claim.scope, claim.name) == ("invocation-counter", sha256(KEY.public_key).digest())
+        assert claim.clause == "IEC 62056-5-3 invocation counter"
         (another,) = smets1.claims(content, other)
         assert another.name != claim.name  # type: ignore[union-attr]
 
@@ -340,7 +341,7 @@ def test_opening_takes_the_counter_of_the_device_under_the_key() -> None:
     (claim,) = smets1.claims(response(APDU), KEY)
     assert isinstance(claim, IncreasingOnSuccess)
     assert claim.number == 5
-    assert claim.scope == "device-invocation-counter"
+    assert (claim.scope, claim.clause) == ("device-invocation-counter", "IEC 62056-5-3 invocation counter")
     assert claim.name == sha256(KEY.public_key).digest() + DEVICE.octets
 
 
