@@ -2,7 +2,7 @@
 
 Certificates and revoked ones, the keys of sessions, the chain of each revocation list, who checked which notification,
 what a request's row and kept octets say of their intent's moment, and how often the register moved. The first that
-differs is named. Of a session's key ``broker`` and ``made_at`` are in no record.
+differs is named. Of a session's key ``broker`` is in no record.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
@@ -22,6 +23,7 @@ from keybroker.ledger import tables
 from keybroker.ledger.canonical_json import Json, decode
 from keybroker.ledger.model import RecordKind
 from keybroker.policy.certificates import CertificateUnfit, certificate_identity
+from keybroker.terms import Operation
 
 _SEQUENCE = 0x30
 
@@ -49,7 +51,7 @@ class _Told:
                 self.revocations[label] += 1
                 self.revoked_last.add(label)
             case {"act": "BeginSession"}:
-                self.sessions[label] = {**act, "worker": body["worker"]}
+                self.sessions[label] = {**act, "worker": body["worker"], "at": body["at"]}
             case {"act": "SessionKeyMade"}:
                 self.sessions.setdefault(label, {})["made"] = index
             case {"act": "SessionKeyDestroyed"}:
@@ -104,8 +106,11 @@ def _check_revoked(connection: Connection, told: _Told, own: dict[str, bytes]) -
     revoked = {row.identity: row.label for row in connection.execute(select(table))}
     counted = Counter(revoked.values())
     for label in sorted(counted.keys() | told.revocations.keys()):
-        as_told = 1 <= counted[label] <= told.revocations[label]
-        _expect("revoked_certificate", label, as_told or counted[label], True)
+        most = told.revocations[label]
+        if not 1 <= counted[label] <= most:
+            raise LedgerBroken(
+                f"the table revoked_certificate holds {counted[label]} of {label!r}; the records tell of {most}"
+            )
     for label in sorted(told.revoked_last & own.keys()):
         try:
             identity = certificate_identity(own[label])
@@ -117,21 +122,42 @@ def _check_revoked(connection: Connection, told: _Told, own: dict[str, bytes]) -
 def _check_sessions(connection: Connection, told: _Told) -> None:
     left = dict(told.sessions)
     for row in connection.execute(select(tables.session_key)):
-        act = left.pop(row.label, {})
-        actor = act.get("actor")
-        found = (row.parent, row.device.hex("-").upper(), row.handshake, row.caller, row.sha256.hex(), row.worker)
-        expected = (
-            *(act.get(name) for name in ("parent", "device", "handshake")),
-            actor.get("identity") if isinstance(actor, dict) else None,
-            *(act.get(name) for name in ("request", "worker")),
-        )
-        _expect("session_key", row.label, found, expected)
-        _expect(
-            "session_key", row.label, (row.made_index, row.destroyed_index), (act.get("made"), act.get("destroyed"))
-        )
-        _expect("session_key", row.label, row.request.endswith(f" {act.get('parent')} {act.get('request_id')}"), True)
+        if row.label not in left:
+            raise LedgerBroken(f"the table session_key holds {row.label!r}, of which no record tells")
+        act = left.pop(row.label)
+        for column, expected in _told_of_session(act).items():
+            found = getattr(row, column)
+            _expect(
+                "session_key", f"{row.label} {column}", found.hex() if isinstance(found, bytes) else found, expected
+            )
     if left:
         raise LedgerBroken(f"the records tell of the session key {min(left)}, and the table session_key does not")
+
+
+def _told_of_session(act: dict[str, Json]) -> dict[str, Json]:
+    """By column; octets in hex, moments in whole seconds."""
+    actor, parent = act.get("actor"), act.get("parent")
+    return {
+        "parent": parent,
+        "device": str(act.get("device")).replace("-", "").lower(),
+        "handshake": act.get("handshake"),
+        "made_at": _seconds(act.get("at")),
+        "until": _seconds(act.get("until")),
+        "request": f"{Operation.BEGIN_SMETS1_SESSION} {parent} {act.get('request_id')}",
+        "caller": actor.get("identity") if isinstance(actor, dict) else None,
+        "sha256": act.get("request"),
+        "worker": act.get("worker"),
+        "made_index": act.get("made"),
+        "destroyed_index": act.get("destroyed"),
+    }
+
+
+def _seconds(moment: Json) -> int | None:
+    """None where it is no moment, which no row says."""
+    try:
+        return int(datetime.fromisoformat(str(moment)).timestamp())
+    except ValueError:
+        return None
 
 
 def _check_lists(connection: Connection, told: _Told) -> None:

@@ -129,10 +129,19 @@ def migrations() -> Config:
     return config
 
 
+def current_revision(connection: Connection) -> str | None:
+    """Of the tables; None where there are none. Raises: ConfigurationInvalid where they are of several at once."""
+    found = MigrationContext.configure(connection).get_current_heads()
+    if len(found) > 1:
+        sentence = f"the table alembic_version holds {len(found)} rows, expected one: these are tables of no version"
+        raise ConfigurationInvalid(sentence, where="ledger.url")
+    return found[0] if found else None
+
+
 def check_revision(connection: Connection) -> None:
     """Raises: ConfigurationInvalid, in a sentence, unless the ledger's tables are exactly those of this version."""
     scripts = ScriptDirectory.from_config(migrations())
-    current = MigrationContext.configure(connection).get_current_revision()
+    current = current_revision(connection)
     known = {script.revision for script in scripts.walk_revisions()}
     sentence = why_not_this_version(current, newest=scripts.get_current_head(), known=known)
     if sentence is not None:
@@ -160,9 +169,11 @@ def check_birth(connection: Connection, *, origin: str, deployment: DeploymentKi
     Raises: LedgerBroken for another origin or none, ConfigurationInvalid for the other kind of deployment and for
     another party's ledger (SEC G2.20(c), G2.25, G3.14).
     """
-    row = connection.execute(select(tables.head.c.origin, tables.head.c.deployment)).one_or_none()
-    if row is None:
-        raise LedgerBroken("the ledger has no head")
+    rows = connection.execute(select(tables.head.c.origin, tables.head.c.deployment)).all()
+    if len(rows) != 1:
+        several = "several heads" if rows else "no head"
+        raise LedgerBroken(f"the ledger has {several}: the table head holds {len(rows)} rows, expected one")
+    (row,) = rows
     if row.origin != origin:
         raise LedgerBroken(f"the ledger's origin is {row.origin}, the configuration expects {origin}")
     if row.deployment != deployment.value:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from alembic import command
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, func, insert, select
 from sqlalchemy.exc import DBAPIError
@@ -24,7 +23,7 @@ from keybroker.errors import ConfigurationInvalid, LedgerBroken, LedgerUnavailab
 from keybroker.ledger import merkle, sqlite, tables
 from keybroker.ledger.canonical_json import encode
 from keybroker.ledger.model import InForce
-from keybroker.ledger.reading import Reader, check_birth, migrations
+from keybroker.ledger.reading import Reader, check_birth, current_revision, migrations
 from keybroker.ledger.record import Writer
 from keybroker.ledger.turn import Stand, Turn
 from keybroker.terms import DeploymentKind
@@ -232,11 +231,13 @@ def create_ledger(
 ) -> None:
     """Make or migrate the tables; into a new ledger write its first record: name, kind of deployment, party.
 
-    Raises: ConfigurationInvalid when the ledger was made by a later keybroker.
+    Raises: ConfigurationInvalid when the ledger was made by a later keybroker. LedgerBroken: records without a head.
     """
     _migrate(connection)
     if connection.execute(select(func.count()).select_from(tables.head)).scalar_one():
         return
+    if connection.execute(select(tables.record.c.leaf_index).limit(1)).first() is not None:
+        raise LedgerBroken("the ledger has no head: the table head holds no row, and there are records")
     nothing = InForce(configuration=b"", profile=b"", policies={})
     octets = encode(Writer(deployment=deployment, in_force=nothing, worker="").origin(origin, at, party))
     connection.execute(
@@ -277,7 +278,7 @@ def from_seconds(seconds: int) -> datetime:
 def _migrate(connection: Connection) -> None:
     config = migrations()
     scripts = ScriptDirectory.from_config(config)
-    current = MigrationContext.configure(connection).get_current_revision()
+    current = current_revision(connection)
     if current == scripts.get_current_head():
         return
     if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:

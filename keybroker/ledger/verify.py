@@ -7,7 +7,8 @@ that every signature given again is the one recorded for that request, that noth
 (``verify_restores``), that every key went through its life as it may (``verify_life``) and every
 ceremony step by step (``verify_ceremonies``), that session keys were
 made and used as they may be (``verify_sessions``), that every statement verifies and was used once
-(``verify_evidence``), that Anomalous Events and reviews are as they may be (``verify_anomalies``), that every
+(``verify_evidence``), that Anomalous Events and reviews are as they may be (``verify_anomalies``) and tell of every
+first use of a key (``verify_first_uses``), that every
 checkpoint that was signed is of this tree (``verify_checkpoints``), that acts on the ledger itself tell the truth
 (``verify_upkeep``), and that the tables beside the records (requests,
 counters, octets, what was taken, revocation lists, counts, quarantine, notifications of thresholds, evidence, keys with
@@ -223,6 +224,7 @@ def _pass_over(seen: _Seen, stored: StoredRecord, row: RequestRow | None, kept: 
     index = stored.leaf_index
     expect(row is None and kept is None, index, "nothing beside a record that was aged out", "a request or octets")
     seen.upkeep.pass_over(stored)
+    seen.watched.first_uses.pass_over(index, stored.kind)
 
 
 def _follow(seen: _Seen, index: int, body: dict[str, Json], row: RequestRow | None, kept: Any) -> None:
@@ -312,6 +314,7 @@ def _begin(seen: _Seen, index: int, body: dict[str, Json], row: RequestRow | Non
     if concerns_statements(body):
         seen.evidence.begin(index, body)
     seen.sessions.use(index, body)
+    seen.watched.first_uses.use(index, body)
 
 
 def _end(seen: _Seen, index: int, body: dict[str, Json]) -> None:

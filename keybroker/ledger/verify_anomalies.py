@@ -1,8 +1,8 @@
 """Are the records of Anomalous Events and of reviews of the audit log as they may be? SEC G2.26, G2.29, G3.15. Pure.
 
 Of an event: form, that it tells of a record before it of the sort that its detector looks at, and of each once. Whether
-nothing else should have been found depends on figures that the configuration had, and is not recomputed. Of a review:
-that a person ordered it, never backwards and never beyond what was there.
+nothing else should have been found depends on figures that the configuration had, and is not recomputed but for first
+uses (``verify_first_uses``). Of a review: that a person ordered it, never backwards and never beyond what was there.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from keybroker.ledger.anomaly_form import ANOMALOUS, Anomaly, Detector, read_ano
 from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.model import RecordKind
 from keybroker.ledger.review_form import REVIEW, Review, read_review, why_not
+from keybroker.ledger.verify_first_uses import FirstUses
 from keybroker.ledger.verify_form import expect, moment_of
 from keybroker.ledger.verify_rows import check_rows
 from keybroker.terms import CallerKind
@@ -58,6 +59,7 @@ class Watched:
     """
 
     find: Callable[[int, Json], Body]
+    first_uses: FirstUses = field(default_factory=FirstUses)
     _events: dict[tuple[str, int, str], int] = field(default_factory=dict)
     _indexes: set[int] = field(default_factory=set)
     _furthest: int = -1
@@ -73,6 +75,8 @@ class Watched:
             self._event(index, act)
         elif act.get("act") == REVIEW:
             self._review(index, act, body)
+        else:
+            self.first_uses.administer(act)
 
     def check_tables(self, rows: WatchRows | None, size: int) -> None:
         """The tables say what the records do; ``size``: of the tree. Raises: LedgerBroken."""
@@ -84,6 +88,7 @@ class Watched:
                 f"the table anomaly_watch says that the ledger was looked at up to {looked_to}; records tell of"
                 f" {self._furthest} at least, and there are {size}"
             )
+        self.first_uses.check(looked_to)
         for index in rows.messages:
             if index not in self._indexes:
                 raise LedgerBroken(f"the table webhook_delivery holds {index}, which tells of no Anomalous Event")
@@ -101,12 +106,15 @@ class Watched:
         before = self._events.setdefault(told.identity, index)
         expect(before == index, index, "each Anomalous Event once", f"{told.identity} in record {before} already")
         self._indexes.add(index)
+        self.first_uses.tell(told)
         # Whoever compares counts with the module's does not wait for whoever looks through the records.
         if told.detector is not Detector.USES_DIFFER:
             self._furthest = max(self._furthest, told.record)
 
     def _check_cause(self, index: int, told: Anomaly) -> None:
         cause = self.find(index, told.record)
+        if not cause and 0 <= told.record < index:
+            return  # It was aged out: the event stays.
         kinds = _OF_KIND[told.detector]
         expected = f"record {told.record} before it, of kind {' or '.join(sorted(kinds))}"
         expect(cause.get("kind") in kinds, index, expected, str(cause.get("kind")))

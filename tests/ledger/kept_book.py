@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 from keybroker.errors import ModuleBusy, NotPermitted
@@ -42,8 +43,8 @@ ROOTS: dict[str, str] = {
 PARTY = PartyName("supplier-a")
 
 
-def make(directory: Path) -> None:
-    """Every kind of record, by this version's code."""
+def make(directory: Path, more: Callable[[Kept], object] = lambda _kept: None) -> None:
+    """Every kind of record, by this version's code; ``more`` is for another ledger, while people may give orders."""
     with books.a_book(directory, "worker-0", incarnation="1") as journal:
         journal.write([Entry(kind=RecordKind.START, party=PartyName(""), body={"version": "0.1.0"})], at=AT)
         # Since v8: a checkpoint, of records that no policy or rule changes.
@@ -73,6 +74,7 @@ def make(directory: Path) -> None:
         # Since v5: a check that is spent, a quarantine and a restore.
         # Since v10: acts on the ledger itself, before a restore voids what is stated of people.
         keep_up(journal, kept)
+        more(kept)
         kept.check()
         kept.quarantine()
         kept.restore()

@@ -19,16 +19,19 @@ from typing import Any
 from keybroker.ledger.canonical_json import encode
 from keybroker.ledger.export_files import write_tar
 from keybroker.ledger.merkle import Frontier, leaf_hash
-from tests.ledger import exported
+from tests.ledger import every_table, exported
 
 MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """What tamperings begin with; nobody changes it. ``other`` is the package of another ledger of the same origin."""
+    """What tamperings begin with; nobody changes it. ``other`` is the package of another ledger of the same origin;
+    ``database`` holds a ledger with rows in every table.
+    """
 
     ledger: Path
+    database: Path
     package: Path
     other: Path
     archive: Path
@@ -39,12 +42,15 @@ class Scene:
         for name, other in (("ledger", ""), ("other-ledger", "-b")):
             (directory / name).mkdir()
             exported.fill(directory / name, other=other)
+        (directory / "database").mkdir()
+        every_table.fill(directory / "database")
         made = exported.package(directory / "ledger", directory / "package")
         exported.package(directory / "other-ledger", directory / "other")
         with (directory / "package.tar").open("wb") as file:
             write_tar(directory / "package", file)
         return cls(
             ledger=directory / "ledger",
+            database=directory / "database",
             package=directory / "package",
             other=directory / "other",
             archive=directory / "package.tar",

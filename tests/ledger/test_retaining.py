@@ -16,6 +16,8 @@ from keybroker.keys.acts import KeyGenerated, OrderKey, RetireKey
 from keybroker.keys.orders import Ordered
 from keybroker.keys.retention import Keeps, Retained, retain_ledger
 from keybroker.ledger import audit, canonical_json, tables
+from keybroker.ledger.anomaly_form import Anomaly, Detector
+from keybroker.ledger.anomaly_settings import SAFE
 from keybroker.ledger.following import bodies
 from keybroker.ledger.journal import Journal
 from keybroker.ledger.merkle import Frontier, leaf_hash
@@ -24,6 +26,7 @@ from keybroker.ledger.record import moment
 from keybroker.ledger.report import Reporting
 from keybroker.ledger.report_model import Period
 from keybroker.ledger.upkeep_form import AGE, retention
+from keybroker.ledger.watching import Watch, append_event
 from keybroker.terms import KeyLabel, KeyPurpose, PartyName, Provenance
 from tests import situations
 from tests.keys.ordering import act_on_key
@@ -117,6 +120,19 @@ def test_a_use_goes_whole_and_the_ledger_verifies_as_before(journal: Journal) ->
     # What is young goes on: its counter was used before, and still is.
     again = intend(journal, a_request("again", a_permit(3)))
     assert again[0].reused == 2  # type: ignore[union-attr]
+    audit.verify(journal.ledger, AT)
+
+
+def test_an_anomalous_event_stays_when_what_gave_rise_to_it_went(journal: Journal) -> None:
+    with journal.ledger.read() as connection:
+        first = select(tables.record.c.leaf_index).where(tables.record.c.kind == RecordKind.INTENT.value)
+        index = connection.execute(first).scalars().first() or 0
+    Watch(journal=journal, settings=SAFE, messages=False).begin(AT)
+    event = Anomaly(detector=Detector.BURST, record=index, subject=LABEL, expected="a", found="b")
+    journal.ledger.transact(lambda turn: append_event(turn, journal, event, OLD))
+    audit.verify(journal.ledger, AT)
+    retained(journal)
+    assert index in dict(aged(journal))
     audit.verify(journal.ledger, AT)
 
 
