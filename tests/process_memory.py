@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 _PIECE = 1 << 24
@@ -13,9 +13,11 @@ _NOT_MEMORY = ("[vvar]", "[vsyscall]", "[vvar_vclock]")
 
 def spellings(secret: str) -> tuple[bytes, ...]:
     """As a dump, a log or a file may write it."""
-    octets = secret.encode()
-    wide = secret.encode("utf-16-le")
-    return octets, octets.hex().encode(), octets.hex().upper().encode(), base64.b64encode(octets).rstrip(b"="), wide
+    return *spellings_of_octets(secret.encode()), secret.encode("utf-16-le")
+
+
+def spellings_of_octets(octets: bytes) -> tuple[bytes, ...]:
+    return octets, octets.hex().encode(), octets.hex().upper().encode(), base64.b64encode(octets).rstrip(b"=")
 
 
 def where_in_memory(pid: int, secret: bytes) -> list[str]:
@@ -28,10 +30,31 @@ def where_in_memory(pid: int, secret: bytes) -> list[str]:
         ]
 
 
-def _readable(pid: int) -> Iterator[tuple[int, int, str]]:
+def written_in_memory(pid: int, secrets: Iterable[bytes]) -> set[bytes]:
+    """Those of ``secrets`` that stand in memory which the process may write: not in the files that it maps.
+
+    Raises: PermissionError for whoever may not look.
+    """
+    left = set(secrets)
+    overlap = max(map(len, left))
+    found: set[bytes] = set()
+    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
+        for start, end, _ in _readable(pid, modes="rw"):
+            for piece in _pieces(memory.fileno(), start, end, overlap):
+                found |= {secret for secret in left - found if secret in piece}
+    return found
+
+
+def children(pid: int) -> list[int]:
+    """Process ids of what this process started, and of what its threads did."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return [int(child) for thread in threads for child in (thread / "children").read_text().split()]
+
+
+def _readable(pid: int, modes: str = "r") -> Iterator[tuple[int, int, str]]:
     for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
-        place, modes, *_, name = [*line.split(maxsplit=5), ""][:6]
-        if modes.startswith("r") and name not in _NOT_MEMORY:
+        place, permitted, *_, name = [*line.split(maxsplit=5), ""][:6]
+        if permitted.startswith(modes) and name not in _NOT_MEMORY:
             start, end = (int(number, 16) for number in place.split("-"))
             yield start, end, name or "(anonymous)"
 

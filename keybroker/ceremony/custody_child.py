@@ -31,15 +31,13 @@ from keybroker.ceremony.custody_request import (
     Split,
 )
 from keybroker.ceremony.enveloped_data import seal
+from keybroker.ceremony.guarded_memory import ENVIRONMENT
 from keybroker.ceremony.share_flaw import ShareFlaw
 from keybroker.ceremony.share_set import ShareSet, read_share_set
 from keybroker.errors import ModuleDisagrees, ModuleUnavailable, ShareUnfit
 from keybroker.hsm.wrap_mechanism import WrapMechanism
 
 _PROGRAM = (sys.executable, "-m", "keybroker.ceremony.custody_process")
-ENVIRONMENT = {"PYTHONMALLOC": "malloc", "GLIBC_TUNABLES": "glibc.malloc.perturb=165:glibc.malloc.tcache_count=0"}
-"""Python takes its memory from the C library, which overwrites what is given back. What waits in the cache of a thread
-it would leave as it is, so there is none."""
 _SECONDS_TO_END = 10
 
 

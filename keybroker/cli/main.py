@@ -16,6 +16,7 @@ from typing import Annotated
 
 import typer
 
+from keybroker.ceremony import guarded_memory
 from keybroker.cli import output
 from keybroker.cli.exit_status import ExitStatus, exit_status
 from keybroker.errors import KeybrokerError
@@ -47,6 +48,9 @@ COMMANDS: Mapping[str, str] = {
     "dev": "keybroker.cli.dev.commands",
 }
 """Command to the module that registers it, in the order of the help."""
+
+_SHARES_PASS = ({"ceremony", "run"}, {"ceremony", "resume"}, {"ceremony", "rehearse"}, {"custodian"})
+"""Words of the commands through whose process shares of a key may pass."""
 
 _HELP = """Uses keys in a PKCS#11 module for the Smart Energy Code, after reading and judging what it is asked.
 
@@ -101,6 +105,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The entry point. Ends the process."""
     # Whatever is asked, a PIN may come to stand in this process.
     forbid_dumps()
+    if arguments is None and any(words <= set(sys.argv[1:]) for words in _SHARES_PASS):
+        guarded_memory.begin_overwriting()
     answer(list(sys.argv[1:] if arguments is None else arguments))
 
 

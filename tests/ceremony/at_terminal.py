@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 from keybroker.ceremony.file_key import read_file_key
 from keybroker.ceremony.plan import PlanFile, Side
-from keybroker.ceremony.share import read_share
+from keybroker.ceremony.share import Share, read_share
 from keybroker.cli.dev.deployment import Deployment, open_deployment
 from tests.ceremony.carried import OTHER
 from tests.ceremony.share_answers import MOST
@@ -25,16 +25,24 @@ PAUSED = 75
 LONGEST = 90
 """Seconds until the next question: nothing that a step does takes longer."""
 
+Look = Callable[[Conductor], None]
+"""Goes with a command as far as it likes, and looks."""
+
 
 def rehearse(
-    directory: Path, plan_file: PlanFile, answers: Mapping[str, Answer], *, side: Side = Side.HERE
+    directory: Path,
+    plan_file: PlanFile,
+    answers: Mapping[str, Answer],
+    *,
+    side: Side = Side.HERE,
+    look: Look = lambda _: None,
 ) -> tuple[int, str]:
     """One life at a terminal: exit status, and what was on the screen, which holds nothing secret."""
     plan = directory / f"{plan_file.plan.name}.toml"
     plan.write_bytes(plan_file.octets)
     place = directory / "place"
     command = (KEYBROKER, "ceremony", "rehearse", plan, "--directory", place, "--side", side.value)
-    return at_terminal(command, {**answers, **officers_pin(place, side)}, place / side.value)
+    return at_terminal(command, {**answers, **officers_pin(place, side)}, place / side.value, look=look)
 
 
 def at_terminal(
@@ -42,9 +50,11 @@ def at_terminal(
     answers: Mapping[str, Answer],
     deployment: Path,
     env: Mapping[str, str] | None = None,
+    look: Look = lambda _: None,
 ) -> tuple[int, str]:
     """The same of any command: nothing is shown that opens the deployment's token."""
     with Conductor(command, answers, timeout=LONGEST, env=env) as conductor:
+        look(conductor)
         status, screen = conductor.run(), conductor.screen
     opened = open_deployment(deployment)
     assert opened.pin not in screen
@@ -138,10 +148,15 @@ def newest_envelope(place: Path, custodian: str) -> Path:
     return max(found, key=lambda file: file.stat().st_mtime_ns)
 
 
+def share_of(place: Path, custodian: str) -> Share:
+    """What is in his newest envelope."""
+    key = read_file_key(place / "people" / custodian, custodian, now=lambda: datetime.now(UTC))
+    return read_share(key.open(newest_envelope(place, custodian).read_bytes()))
+
+
 def words_of(place: Path, custodian: str) -> list[str]:
     """What would stand on his paper."""
-    key = read_file_key(place / "people" / custodian, custodian, now=lambda: datetime.now(UTC))
-    return list(read_share(key.open(newest_envelope(place, custodian).read_bytes())).words)
+    return list(share_of(place, custodian).words)
 
 
 def _halves(place: Path, custodian: str) -> Iterator[Secret]:

@@ -1,11 +1,13 @@
 """Every kind of ceremony at a terminal of 80 by 24, typed by nobody but a script, from plan to verified transcript.
 
-New keys stand in ``test_generate.py``. Nothing secret is on any screen: PINs, and the words of a share that is typed.
+New keys stand in ``test_generate.py``. Nothing secret is on any screen: PINs, and the words of a share that is typed;
+nor, after a key was split and put together, in any file or in the memory of who conducted it.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from itertools import count, pairwise
 from pathlib import Path
@@ -19,6 +21,7 @@ from keybroker.terms import KeyPurpose
 from tests.ceremony.at_terminal import (
     KEYBROKER,
     PAUSED,
+    Look,
     at_terminal,
     brought,
     deployment,
@@ -29,11 +32,13 @@ from tests.ceremony.at_terminal import (
     verify,
     words_of,
 )
+from tests.ceremony.looked_for import LookedFor
 from tests.ceremony.plans import a_key, a_plan, written
 from tests.ceremony.shared import RECOVERY, of_generation
-from tests.ceremony.terminal import Answer
+from tests.ceremony.terminal import ENTER, Answer, Conductor
 from tests.messages import ANY_BY_RECOVERY, compose_command
 from tests.messages import DEVICE as SOMEBODY_S
+from tests.process_memory import children, written_in_memory
 
 pytestmark = [pytest.mark.hsm, pytest.mark.timeout(600)]
 SOURCE, DESTINATION = Side.SOURCE, Side.DESTINATION
@@ -104,7 +109,14 @@ def test_a_key_is_destroyed_only_by_the_exact_word(tmp_path: Path) -> None:
 def split(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two of three hold the Recovery key of the rehearsals in this directory."""
     directory = tmp_path_factory.mktemp("split")
-    conduct(directory, a_recovery_plan(CeremonyKind.SPLIT, "split-recovery"), {"Type SPLIT": ["Split", "SPLIT"]})
+    plan_file = a_recovery_plan(CeremonyKind.SPLIT, "split-recovery")
+
+    def look(conductor: Conductor) -> None:
+        go_to(conductor, plan_file, "close")
+        check_nothing_is_left(conductor, looked_for(directory, plan_file))
+        conductor.give(ENTER)
+
+    conduct(directory, plan_file, {"Type SPLIT": ["Split", "SPLIT"]}, look)
     return directory
 
 
@@ -112,9 +124,11 @@ def a_recovery_plan(kind: CeremonyKind, name: str) -> PlanFile:
     return a_plan(kind, a_key(*RECOVERY), name=name)
 
 
-def conduct(directory: Path, plan_file: PlanFile, answers: Mapping[str, Answer]) -> Mapping[str, Any]:
+def conduct(
+    directory: Path, plan_file: PlanFile, answers: Mapping[str, Answer], look: Look = lambda _: None
+) -> Mapping[str, Any]:
     """In one life, to its end; the facts of its steps."""
-    status, screen = rehearse(directory, plan_file, {**answers, **shares(directory, plan_file)})
+    status, screen = rehearse(directory, plan_file, {**answers, **shares(directory, plan_file)}, look=look)
     assert status == 0, screen
     check_no_word_is_shown(directory, plan_file, screen)
     verified(directory, plan_file)
@@ -147,12 +161,59 @@ def test_a_split_key_signs_two_messages_for_its_quorum_and_is_let_go(split: Path
         "Message 1": ["asked-0", "of-another", "asked-1"],
         "Message 2": "asked-2",
     }
-    facts = conduct(split, plan_file, answers)
+    facts = conduct(split, plan_file, answers, look_into_memory(split, plan_file))
     (used,) = facts["combine-and-use"]["keys"]
     assert used["quorums"] == [["custodian-1", "custodian-2"]]
     assert [use["state"] for use in used["uses"]] == ["signed", "signed"]
     assert facts["let-go"]["keys"][0]["absent"] is True
     assert len([*given.glob("recovery.use-*.signed")]) == 2
+    # The whole deployment, its ledger, what the ceremonies gave, transcripts taken apart, and pages: after all of it.
+    own = deployment(split / "place").directory
+    assert looked_for(split, plan_file).told_in(split) == {own / "pin", own / "so-pin"}
+
+
+def looked_for(directory: Path, plan_file: PlanFile) -> LookedFor:
+    custodians = [person.name for person in plan_file.plan.in_role(Role.CUSTODIAN)]
+    return LookedFor.in_place(directory / "place", custodians, deployment(directory / "place"))
+
+
+def look_into_memory(directory: Path, plan_file: PlanFile) -> Look:
+    """When words were typed, and when the key was used and is about to be let go."""
+
+    def look(conductor: Conductor) -> None:
+        secrets = looked_for(directory, plan_file)
+        conductor.to("Who hands in")
+        conductor.give("custodian-1")
+        conductor.to("Who hands in")
+        check_typed_words_are_in_one_process(conductor, secrets)
+        conductor.give("custodian-2")
+        go_to(conductor, plan_file, "let-go")
+        check_nothing_is_left(conductor, secrets)
+        conductor.give(ENTER)
+
+    return look
+
+
+def go_to(conductor: Conductor, plan_file: PlanFile, step: str) -> None:
+    conductor.to(f"Press Enter to begin step {plan_file.plan.steps.index(step) + 1} of")
+
+
+def check_typed_words_are_in_one_process(conductor: Conductor, secrets: LookedFor) -> None:
+    """The one that holds secrets has them as they were typed, so the search finds what is there. The other, through
+    which they passed, has given them back, and what is given back is overwritten."""
+    if os.geteuid() == 0:
+        (custody,) = children(conductor.pid)
+        assert written_in_memory(custody, secrets.in_memory()) == secrets.typed("custodian-1")
+        assert written_in_memory(conductor.pid, secrets.in_memory()) == set()
+
+
+def check_nothing_is_left(conductor: Conductor, secrets: LookedFor) -> None:
+    """In what root would read in a core image of the conductor, which leaves none, but the module's own PIN: it is kept
+    to log in again. The process that held secrets has ended."""
+    assert children(conductor.pid) == []
+    if os.geteuid() == 0:
+        left = written_in_memory(conductor.pid, secrets.in_memory() | secrets.pins())
+        assert left == {secrets.deployment.pin.encode()}
 
 
 def test_every_custodian_proves_his_share_by_envelope_or_by_words(split: Path) -> None:

@@ -18,10 +18,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from keybroker.ceremony.custody_child import ENVIRONMENT, Custody, opened_custody
+from keybroker.ceremony.custody_child import Custody, opened_custody
 from keybroker.ceremony.custody_process import Keeper, answer_to, oaep_of
 from keybroker.ceremony.custody_request import Expect, Offer, OfferedAs, Recipient, Split
 from keybroker.ceremony.enveloped_data import seal
+from keybroker.ceremony.guarded_memory import ENVIRONMENT
 from keybroker.ceremony.share import Share, encode_share, read_share
 from keybroker.ceremony.share_flaw import ShareFlaw
 from keybroker.ceremony.share_set import ShareSet
