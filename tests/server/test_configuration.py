@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,9 +26,13 @@ from keybroker.config.pin import given, pin_from
 from keybroker.errors import ConfigurationInvalid, LedgerBroken
 from keybroker.policy.model import KeyRegister
 from keybroker.server.reload import check_reloadable
+from keybroker.statement.kind import StatementKind
+from keybroker.statement.standing import Standing
+from keybroker.statement.statement import read_statement
 from keybroker.terms import DeploymentKind
 from tests.server.test_authn import CERTIFICATE
 from tests.situations import a_key
+from tests.statement.attested import DAY, ORIGIN, Attests, a_location
 
 CALLER = """
 [[caller]]
@@ -231,6 +236,36 @@ def test_live_refuses_a_key_of_another_party(tmp_path: Path) -> None:
     stranger = a_key(party="supplier-b")
     with pytest.raises(ConfigurationInvalid, match=r"G2.25, G3.14, G2.20\(c\).*key "):
         check_one_party(live, KeyRegister(version=1, keys={stranger.label: stranger}))
+
+
+def a_register(live: Configuration, of: str, subject: str, party: str) -> KeyRegister:
+    """In which an officer of this party states where a thing of the same party is."""
+    now = live.clock.now()
+    officer = Attests(name="officer", not_before=now - DAY, not_after=now + 2 * DAY)
+    attester = officer.attester(frozenset({StatementKind.LOCATION}), party=party, since=now - DAY, until=now + DAY)
+    environment = {"standard": "ISO/IEC 27001", "reference": "IS 1", "expires": int((now + DAY).timestamp())}
+    said = a_location(subject, of, at=now, party=party, people=["alice"], environment=environment)
+    enrolled = {attester.kid: attester}
+    stated = read_statement(officer.state(said), enrolled, kind=StatementKind.LOCATION, origin=ORIGIN, at=now)
+    return KeyRegister(version=1, keys={}, standing=Standing(attesters=enrolled, statements=(stated,)))
+
+
+def attested_for(register: KeyRegister, party: str) -> KeyRegister:
+    """The same statements, of attesters of this party."""
+    attesters = {each.kid: replace(each, party=party) for each in register.standing.attesters.values()}
+    return replace(register, standing=replace(register.standing, attesters=attesters))
+
+
+@pytest.mark.clause("G2.20(c)", "G2.25", "G3.14", shows="refusal")
+@pytest.mark.parametrize("of", ["node", "module"])
+def test_live_refuses_a_node_or_module_and_an_attester_of_another_party(tmp_path: Path, of: str) -> None:
+    live = read(tmp_path, *LIVE)
+    subject = {"node": live.node.identity, "module": live.file.module.token_serial}[of]
+    check_one_party(live, a_register(live, of, subject, "supplier-a"))
+    strange = a_register(live, of, subject, "supplier-b")
+    for register, found in ((attested_for(strange, "supplier-a"), of), (strange, "attester officer")):
+        with pytest.raises(ConfigurationInvalid, match=rf"G2\.25, G3\.14, G2\.20\(c\).*{found} .*of supplier-b"):
+            check_one_party(live, register)
 
 
 @pytest.mark.clause("G2.20(c)", "G2.25", "G3.14", shows="acceptance")
