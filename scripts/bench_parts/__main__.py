@@ -9,7 +9,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
@@ -20,15 +21,19 @@ from scripts.broker_parts.running import running_broker
 _SOURCE = Path(__file__).with_name("sign_loop.c")
 _CONCURRENT_CALLS = 256
 _TURNS = 4
-_SETTLED_SECONDS = 5
-"""The publisher starts when the broker is ready already, and reads the whole tree once."""
-_CHECKPOINTS = """
+_SETTLED_SECONDS = 2
+"""What runs beside the workers starts when the broker is ready already."""
+_PUBLISHED_SECONDS = 120
+"""The publisher reads the whole tree once before it publishes."""
+_TILES = "tiles"
+_CHECKPOINTS = f"""
 [checkpoints]
 key = "audit-checkpoint"
 every_records = 10000
 every_seconds = 5
-tiles = "tiles"
+tiles = "{_TILES}"
 """
+_CHECKPOINT_LOADS = (("unary", 16), ("batch", 256), ("concurrent", _CONCURRENT_CALLS))
 
 Rates = dict[str, float]
 Say = Callable[[str, float], None]
@@ -71,7 +76,9 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--seconds", type=float, default=3.0, help="for each figure (default 3)")
     parser.add_argument("--turns", type=int, default=_TURNS, help=f"with and without checkpoints (default {_TURNS})")
-    parser.add_argument("--checkpoints-alone", action="store_true", help="measure nothing but what checkpoints cost")
+    parser.add_argument(
+        "--checkpoints-alone", action="store_true", help="measure what checkpoints and receipts cost alone"
+    )
     parser.add_argument("--json", action="store_true", help="print the last line alone")
     return parser.parse_args()
 
@@ -119,21 +126,40 @@ def _measure_checks(bench: Bench, rates: Rates, say: Say) -> None:
 
 def _measure_checkpoints(bench: Bench, turns: int, say: Say) -> None:
     """The same load with checkpoints and tiles, as often as a deployment would have them, and without: in turns, each
-    first as often as the other, and of each the median, for the two differ by less than two runs of one."""
+    first as often as the other, and of each the median, for the two differ by less than two runs of one. With them also
+    a client that verifies every receipt."""
     found: dict[str, list[float]] = {}
     plain = bench.deployment.config_path.read_text()
-    both = (("plain", ""), ("checkpointed", _CHECKPOINTS))
+    both = (("plain", "", ()), ("checkpointed", _CHECKPOINTS, (("verifying", _CONCURRENT_CALLS),)))
     for turn in range(turns):
-        for name, table in both[:: 1 if turn % 2 else -1]:
+        for name, table, more in both[:: 1 if turn % 2 else -1]:
             bench.deployment.config_path.write_text(plain + table)
-            with running_broker(bench.deployment, workers=1):
-                time.sleep(_SETTLED_SECONDS)
-                for mode, width in (("unary", 16), ("batch", 256)):
+            with _settled_broker(bench, publishes=bool(table)):
+                for mode, width in (*_CHECKPOINT_LOADS, *more):
                     rate = bench.load(target=bench.deployment.target, mode=mode, width=width, processes=1)
                     found.setdefault(f"{name}_{mode}{width}", []).append(rate)
     bench.deployment.config_path.write_text(plain)
     for figure, rates in found.items():
         say(figure, median(rates))
+
+
+@contextmanager
+def _settled_broker(bench: Bench, *, publishes: bool) -> Iterator[None]:
+    """One worker, once the first checkpoint of this start is published: nothing of a start is in what is measured."""
+    file = bench.deployment.directory / _TILES / "checkpoint"
+    before = _read(file)
+    with running_broker(bench.deployment, workers=1):
+        last = time.monotonic() + _PUBLISHED_SECONDS
+        while publishes and _read(file) in (None, before):
+            if time.monotonic() > last:
+                raise SystemExit(f"expected a checkpoint within {_PUBLISHED_SECONDS} s; see broker.log")
+            time.sleep(0.1)
+        time.sleep(_SETTLED_SECONDS)
+        yield
+
+
+def _read(file: Path) -> bytes | None:
+    return file.read_bytes() if file.exists() else None
 
 
 def ratios(rates: Rates) -> dict[str, float]:
@@ -148,6 +174,8 @@ def ratios(rates: Rates) -> dict[str, float]:
         "checked_over_unchecked_unary16": ("checked_unary16", "unchecked_unary16"),
         "checkpointed_over_plain_batch256": ("checkpointed_batch256", "plain_batch256"),
         "checkpointed_over_plain_unary16": ("checkpointed_unary16", "plain_unary16"),
+        "checkpointed_over_plain_concurrent256": ("checkpointed_concurrent256", "plain_concurrent256"),
+        "verifying_over_plain_concurrent256": ("checkpointed_verifying256", "plain_concurrent256"),
         "batch256_over_c_loop": ("batch256_x1", "c_loop_x1"),
         "batch256_over_verified_loop": ("batch256_x1", "verified_loop_x1"),
         "batch64_x2_over_c_loop_x2": ("batch64_x2", "c_loop_x2"),

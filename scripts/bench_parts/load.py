@@ -3,9 +3,10 @@
     python -m scripts.bench_parts.load DIRECTORY TARGET MODE WIDTH SECONDS [PREPARED]
 
 Says "ready", and counts from the moment that it is then told on standard input (seconds of the epoch), warmed up.
-MODE is ``unary`` (WIDTH calls in flight), ``concurrent`` (WIDTH calls at once through the client) or ``batch`` (WIDTH
-items a call, a call in flight on each of six connections). Every request is new: another Originator
-Counter, another request_id. PREPARED is a file of requests that were made before (``prepared``).
+MODE is ``unary`` (WIDTH calls in flight), ``concurrent`` (WIDTH calls at once through the client), ``verifying`` (the
+same, and the client verifies every receipt) or ``batch`` (WIDTH items a call, a call in flight on each of six
+connections). Every request is new: another Originator Counter, another request_id. PREPARED is a file of requests that
+were made before (``prepared``).
 """
 
 from __future__ import annotations
@@ -15,18 +16,20 @@ import itertools
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import grpc
 
+from keybroker.cli.dev.configuration import LEDGER_ORIGIN
 from keybroker.cli.dev.deployment import Deployment, open_deployment
 from keybroker.cli.dev.sample import sample_pre_command
 from keybroker.client import AsyncBroker
+from keybroker.ledger.note_keys import EcdsaNoteKey, write_vkey
 from keybroker.pb import signing_pb2, signing_pb2_grpc
 from keybroker.terms import EntityIdentifier
 from scripts.bench_parts.prepared import Prepared
@@ -115,13 +118,16 @@ async def _batch(load: Load, requests: Source) -> int:
         return await _measure([partial(ask, stub) for stub in stubs], load)
 
 
-async def _concurrent(load: Load, requests: Source) -> int:
+async def _concurrent(load: Load, requests: Source, *, verify_receipts: bool = False) -> int:
+    """What is still open at the end of the time is settled when it is over."""
     deployment = load.deployment
     async with AsyncBroker(
         load.target,
         certificate=deployment.certificate(CALLER),
         private_key=deployment.private_key(CALLER),
         anchors=deployment.anchors,
+        verify_receipts=verify_receipts,
+        ledger_key=_ledger_key(deployment) if verify_receipts else None,
     ) as broker:
 
         async def ask() -> int:
@@ -131,6 +137,11 @@ async def _concurrent(load: Load, requests: Source) -> int:
         return await _measure([ask] * load.width, load)
 
 
+def _ledger_key(deployment: Deployment) -> str:
+    """The ledger's verifier key (C2SP signed-note)."""
+    return write_vkey(EcdsaNoteKey(name=LEDGER_ORIGIN, point=deployment.keys["audit-checkpoint"].public_point))
+
+
 def _requests(deployment: Deployment) -> Requests:
     eui = deployment.keys[KEY].eui
     if eui is None:
@@ -138,7 +149,12 @@ def _requests(deployment: Deployment) -> Requests:
     return Requests(eui)
 
 
-_MODES = {"unary": _unary, "batch": _batch, "concurrent": _concurrent}
+_MODES: Mapping[str, Callable[[Load, Source], Coroutine[Any, Any, int]]] = {
+    "unary": _unary,
+    "batch": _batch,
+    "concurrent": _concurrent,
+    "verifying": partial(_concurrent, verify_receipts=True),
+}
 
 
 def main() -> None:

@@ -57,7 +57,9 @@ def test_a_client_without_our_files_signs_by_reflection(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     directory = tmp_path_factory.mktemp("bench")
-    deployment = create_deployment(directory / "dev")
+    deployment = create_deployment(
+        directory / "dev", checkpoints={"key": "audit-checkpoint", "every_records": 500, "every_seconds": 1}
+    )
     return Bench(deployment=deployment, sign_loop=build_loop(directory), seconds=1)
 
 
@@ -73,7 +75,7 @@ def test_the_bare_server_signs(bench: Bench) -> None:
 
 def test_the_load_generator_gets_signatures_in_every_mode(bench: Bench) -> None:
     with running_broker(bench.deployment, workers=1):
-        for mode in ("unary", "concurrent", "batch"):
+        for mode in ("unary", "concurrent", "verifying", "batch"):
             assert bench.load(target=bench.deployment.target, mode=mode, width=16, processes=1) > 0, mode
         for mode, checked in itertools.product(("unary", "batch"), (False, True)):
             assert bench.prepared(mode=mode, width=16, checked=checked, about=500) > 0, (mode, checked)
@@ -98,7 +100,10 @@ def test_every_promised_ratio_is_among_those_of_the_bench() -> None:
         f"{name}_x{n}" for n in (1, 2) for name in ("c_loop", "verified_loop", "concurrent", "batch64", "batch256")
     ]
     names += [f"{kind}_{form}" for kind in ("checked", "unchecked") for form in ("unary16", "batch256")]
-    names += [f"{kind}_{form}" for kind in ("checkpointed", "plain") for form in ("unary16", "batch256")]
+    names += [
+        f"{kind}_{form}" for kind in ("checkpointed", "plain") for form in ("unary16", "batch256", "concurrent256")
+    ]
+    names += ["checkpointed_verifying256"]
     names += [f"{kind}{width}{end}" for kind, end in (("bare_unary", ""), ("unary", "_x1")) for width in (1, 16, 64)]
     found = ratios(dict.fromkeys(names, 2.0))
     promised = (
@@ -110,6 +115,8 @@ def test_every_promised_ratio_is_among_those_of_the_bench() -> None:
         "checked_over_unchecked_batch256",
         "checkpointed_over_plain_unary16",
         "checkpointed_over_plain_batch256",
+        "checkpointed_over_plain_concurrent256",
+        "verifying_over_plain_concurrent256",
     )
     assert [found[name] for name in promised] == [1.0] * len(promised)
 
