@@ -24,6 +24,7 @@ os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 # Imported first of all: it tells asn1crypto.cms names of attributes, which whoever read CMS before never learns.
 from asn1crypto import tsp  # noqa: F401
 from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import settings
 
 from keybroker.cli.dev import broker as dev_broker
 from keybroker.cli.dev.deployment import DEFAULT_KEYS, Deployment, DevKey
@@ -31,6 +32,10 @@ from keybroker.client import AsyncBroker, Broker
 from keybroker.terms import KeyPurpose
 from tests.deployments import create_deployment
 from tests.ledger.record_fields import unlisted
+
+# How long one example takes says how busy the machine is.
+settings.register_profile("keybroker", deadline=None)
+settings.load_profile("keybroker")
 
 NOT_COUNTED = frozenset(
     ("architecture", "attacks", "ceremony", "client", "faults", "hsm", "interop", "scripts", "server", "witness")

@@ -98,7 +98,7 @@ def approved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Approved]:
         )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(chance=st.data())
 def test_an_approval_of_which_one_bit_was_changed_is_not_taken_in(approved: Approved, chance: st.DataObject) -> None:
     good = approved.fresh("transfer")
@@ -108,7 +108,7 @@ def test_an_approval_of_which_one_bit_was_changed_is_not_taken_in(approved: Appr
         approved.add(spoilt)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(chance=st.data())
 def test_an_approval_that_was_cut_or_made_longer_is_not_taken_in(approved: Approved, chance: st.DataObject) -> None:
     good = approved.fresh("transfer")

@@ -114,7 +114,7 @@ def test_every_truncation_is_refused() -> None:
             ADA.open(SEALED[:length])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.binary(max_size=2000))
 def test_what_was_sealed_is_opened(octets: bytes) -> None:
     assert ADA.open(sealed(octets)) == octets

@@ -199,7 +199,7 @@ def test_who_requested_it_cannot_approve_it(judged: tuple[PlanFile, Scene]) -> N
 
 
 @pytest.mark.clause("G2.22I(a)(i)", "G2.22I(a)(ii)", shows="refusal")
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_configuration_is_fit_without_its_quorum_and_every_approval(
     judged: tuple[PlanFile, Scene], data: st.DataObject

@@ -194,7 +194,7 @@ def test_refuses_a_wrapped_key_from_another_module() -> None:
     [(offer, an_offer()), (package, a_package()), (proof, a_proof())],
     ids=("offer", "package", "proof"),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(chance=st.data())
 def test_whatever_octet_is_changed_is_caught(
     read: Callable[[bytes], object], octets: bytes, chance: st.DataObject

@@ -189,7 +189,7 @@ def bare(message: bytes, algorithm: SHA1 | SHA256, label: bytes | None = None) -
     return pow(int.from_bytes(encrypted, "big"), numbers.d, numbers.public_numbers.n).to_bytes(384, "big")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.binary(min_size=32, max_size=32))
 def test_padding_is_taken_off_as_it_was_put_on(message: bytes) -> None:
     assert remove_oaep(bare(message, SHA256()), 32) == message

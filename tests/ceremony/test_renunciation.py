@@ -92,7 +92,7 @@ def test_refuses_a_renunciation_of_an_offer_that_was_not_answered_from_here() ->
     refused(lambda: read_renunciation(octets, the_plan(), offer_sha256=offer, package_sha256=None), Flaw.ANOTHER_OFFER)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(chance=st.data())
 def test_whatever_octet_of_a_renunciation_is_changed_is_caught(chance: st.DataObject) -> None:
     octets = RENOUNCED

@@ -128,7 +128,6 @@ def test_a_set_is_read_as_it_was_written() -> None:
 
 
 @given(place=st.integers(0, len(SET.octets) - 1), octet=st.integers(0, 255))
-@settings(deadline=None)
 def test_a_set_changed_in_one_octet_is_another_or_refused(place: int, octet: int) -> None:
     changed = SET.octets[:place] + bytes([octet]) + SET.octets[place + 1 :]
     try:
@@ -202,7 +201,7 @@ def test_refuses_a_share_that_is_not_what_it_should_be(flaw: ShareFlaw, octets: 
 
 
 @given(place=st.integers(0, len(encode_share(SHARES[1])) - 1), octet=st.integers(0, 255))
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_refuses_a_share_changed_in_one_octet(place: int, octet: int) -> None:
     octets = encode_share(SHARES[1])
     changed = octets[:place] + bytes([octet]) + octets[place + 1 :]

@@ -143,7 +143,6 @@ def test_refuses_a_part_that_was_changed(flaw: ShareFlaw, changes: dict[str, obj
 
 
 @given(place=st.integers(0, 2), octet=st.integers(0, 31), bits=st.integers(1, 255))
-@settings(deadline=None)
 def test_refuses_a_value_changed_in_one_octet(place: int, octet: int, bits: int) -> None:
     parts = list(some_parts()[:3])
     value = bytearray(parts[place].value)
@@ -165,7 +164,7 @@ def test_two_splits_of_one_key_share_neither_identifier_nor_value() -> None:
 
 
 @given(secret=secrets, quorum=quorums, seed=st.binary(max_size=8), choose=st.randoms(use_true_random=False))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_what_we_split_the_other_program_combines(
     secret: bytes, quorum: tuple[int, int], seed: bytes, choose: object
 ) -> None:
@@ -182,7 +181,7 @@ def test_what_we_split_the_other_program_combines(
     extendable=st.booleans(),
     needed=st.integers(1, 4),
 )
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_what_the_other_program_splits_we_combine(
     secret: bytes, groups: list[tuple[int, int]], extendable: bool, needed: int
 ) -> None:
@@ -231,7 +230,6 @@ def test_refuses_words_cut_off_at_every_length() -> None:
 
 
 @given(st.lists(st.sampled_from(words(some_parts()[1])), max_size=40) | st.text(max_size=300))
-@settings(deadline=None)
 def test_whatever_is_typed_is_a_part_or_refused(typed: list[str] | str) -> None:
     try:
         part = read_words(typed)
@@ -241,7 +239,6 @@ def test_whatever_is_typed_is_a_part_or_refused(typed: list[str] | str) -> None:
 
 
 @given(st.lists(st.integers(0, 1023), min_size=15, max_size=40))
-@settings(deadline=None)
 def test_the_other_program_takes_no_words_that_we_refuse_but_for_their_length(numbers: list[int]) -> None:
     from shamir_mnemonic import rs1024
     from shamir_mnemonic.share import Share

@@ -113,7 +113,7 @@ def test_refuses_every_field_changed_left_out_or_doubled(octets: bytes) -> None:
             )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.integers(0, len(OPEN) - 1), st.integers(1, 255))
 def test_refuses_every_octet_changed(place: int, change: int) -> None:
     spoilt = bytearray(OPEN)
@@ -147,7 +147,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data(), JSON)
 def test_any_other_value_in_any_place_is_refused_and_nothing_else(data: st.DataObject, value: Any) -> None:
     whole = small()
@@ -161,7 +161,7 @@ def small() -> dict[str, Any]:
     return as_dict(OPEN)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(JSON)
 def test_a_record_that_says_anything_else_is_refused_and_nothing_else(value: Any) -> None:
     refused(record_changed("begun", lambda read: read.update(body=value)))

@@ -180,7 +180,7 @@ def test_other_contents_have_no_values(case: str) -> None:
 
 
 @given(st.data())
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=1_000)
 def test_mutated_octets_have_every_value_or_are_refused(data: st.DataObject) -> None:
     code = data.draw(st.sampled_from(sorted(GOOD)))
     octets = bytearray(bytes.fromhex(GOOD[code]))
@@ -199,7 +199,7 @@ def test_mutated_octets_have_every_value_or_are_refused(data: st.DataObject) -> 
 
 
 @given(st.sampled_from(sorted(GOOD)), st.binary(max_size=300))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_random_payloads_are_refused(code: int, rest: bytes) -> None:
     content = reading(ContentKind.PRE_COMMAND, command(code, (rest or b"\x00").hex()))
     assert content is not None

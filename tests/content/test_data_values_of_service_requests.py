@@ -101,7 +101,7 @@ def test_the_values_of_a_service_request_are_named_as_those_of_its_command(case:
 
 
 @given(st.sampled_from([octets for octets, _, _ in REQUESTS.values()]), st.data())
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_mutated_service_requests_have_values_or_are_refused(octets: bytes, data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(octets) - 1))
     mutated = octets[:at] + data.draw(st.binary(max_size=2)) + octets[at + data.draw(st.integers(0, 2)) :]

@@ -186,7 +186,7 @@ TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\r", exclude_cat
 
 
 @given(text=TEXT, counter=st.integers(0, 2**64 - 1), originator=st.binary(min_size=8, max_size=8))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_whatever_is_written_is_read_signed_and_read_back(text: str, counter: int, originator: bytes) -> None:
     eui = EntityIdentifier(originator)
     note = etree.tostring(etree.fromstring("<a/>"), encoding="unicode")

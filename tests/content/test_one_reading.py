@@ -39,7 +39,7 @@ def commands(draw: st.DrawFn) -> bytes:
 
 
 @given(commands())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_what_is_composed_is_decoded_and_recomposed(octets: bytes) -> None:
     content = decode(ContentKind.PRE_COMMAND, octets)
     assert isinstance(content, GbcsCommand)
@@ -48,14 +48,14 @@ def test_what_is_composed_is_decoded_and_recomposed(octets: bytes) -> None:
 
 
 @given(st.sampled_from(list(ContentKind)), st.binary(max_size=200))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_random_octets_raise_nothing_but_content_malformed(kind: ContentKind, octets: bytes) -> None:
     with pytest.raises(ContentMalformed):
         decode(kind, octets)
 
 
 @given(st.data())
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_random_octets_behind_a_valid_header_have_one_reading_or_none(data: st.DataObject) -> None:
     code = data.draw(st.sampled_from([0x0062, 0x0081, 0x000A, 0x0012, 0x0102, 0x0125]))
     prefix = data.draw(

@@ -248,7 +248,7 @@ def test_the_default_namespace_may_be_that_of_duis() -> None:
 
 
 @given(document=st.sampled_from([GOOD, SIGNED, a_response()]), data=st.data())
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 def test_a_document_with_one_octet_changed_is_read_as_another_or_refused(document: bytes, data: st.DataObject) -> None:
     where = data.draw(st.integers(0, len(document) - 1))
     changed = document[:where] + bytes([data.draw(st.integers(0, 255))]) + document[where + 1 :]
@@ -270,7 +270,7 @@ def test_a_document_cut_short_is_refused(length: int) -> None:
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_random_octets_raise_nothing_but_content_malformed(octets: bytes) -> None:
     for signed in (True, False):
         with pytest.raises(ContentMalformed):

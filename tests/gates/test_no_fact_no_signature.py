@@ -50,7 +50,6 @@ PROFILE = settings(
     max_examples=3_000 if IS_LONG else 40,
     stateful_step_count=60 if IS_LONG else 30,
     derandomize=not IS_LONG,
-    deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )

@@ -243,7 +243,7 @@ def test_leaves_no_secret_key_behind(bench: Bench) -> None:
     assert bench.secret_keys_left() == 0
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     text=st.binary(max_size=300),
     authenticated=st.binary(min_size=1, max_size=300),

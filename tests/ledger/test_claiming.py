@@ -338,7 +338,7 @@ def claims_of(journal: Journal, size: int) -> tuple[list[str], list[int]]:
 # ---- in any order
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_whatever_is_asked_in_whatever_order_nothing_is_taken_twice(tmp_path_factory: Any, data: st.DataObject) -> None:
     directory = tmp_path_factory.mktemp("asked")

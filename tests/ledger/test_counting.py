@@ -314,7 +314,7 @@ def test_verify_notices_a_refusal_that_quarantines_otherwise(told: Any, said: st
 # ---- the ledger follows the plain functions
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.tuples(st.integers(-4_000, 8_000), st.integers(1, 4)), min_size=1, max_size=12), st.integers(0, 5))
 def test_the_ledger_lets_through_what_the_plain_functions_do(
     tmp_path_factory: pytest.TempPathFactory, batches: list[tuple[int, int]], most: int

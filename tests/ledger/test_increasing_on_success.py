@@ -81,7 +81,7 @@ def test_a_request_that_is_forgotten_counts(journal: Journal) -> None:
     audit.verify(journal.ledger, AT)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
 @given(numbers=st.lists(st.tuples(st.integers(0, 6), st.booleans()), max_size=8))
 def test_what_is_served_only_grows(journal: Journal, numbers: list[tuple[int, bool]]) -> None:
     last, run = -1, next(_runs)

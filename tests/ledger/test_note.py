@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from keybroker.errors import ContentMalformed, NoteUnfit
@@ -251,7 +251,6 @@ def test_one_key_has_another_id_as_witness_than_as_signer() -> None:
     assert signer.key_id != WITNESS_KEY.key_id
 
 
-@settings(deadline=None)  # a busy machine is no fault
 @given(
     st.text(st.characters(blacklist_categories=("Cs", "Cc")) | st.just("\n"), max_size=40).map(lambda t: t + "\n"),
     st.lists(
@@ -267,7 +266,6 @@ def test_every_note_that_can_be_written_is_read_back(text: str, lines: list[tupl
     assert read_signature_lines(b"".join(each.line for each in signatures)) == signatures
 
 
-@settings(deadline=None)  # a busy machine is no fault
 @given(st.binary(max_size=120) | st.text(alphabet="— a+=\nA\u00a0", max_size=60).map(str.encode))
 def test_whatever_is_read_is_written_again_the_same(octets: bytes) -> None:
     try:
@@ -277,7 +275,6 @@ def test_whatever_is_read_is_written_again_the_same(octets: bytes) -> None:
     assert write_note(note) == octets
 
 
-@settings(deadline=None)  # a busy machine is no fault
 @given(st.text(max_size=60))
 def test_reading_a_verifier_key_refuses_or_returns(text: str) -> None:
     try:

@@ -207,7 +207,7 @@ def test_names_a_second_origin_and_a_second_outcome(book: bytes, tmp_path: Path)
     )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_finds_any_octet_of_any_record_that_was_changed(book: bytes, tmp_path: Path, data: st.DataObject) -> None:
     index = data.draw(st.integers(0, 9))

@@ -172,13 +172,13 @@ def test_a_renewed_attester_keeps_its_name_and_with_it_what_it_spent() -> None:
     assert first.identity == second.identity
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(at=st.integers(0, len(GOOD) - 1), octet=st.integers(0, 255))
 def test_one_octet_changed_is_refused_or_says_the_same(at: int, octet: int) -> None:
     _refused_or_identical(GOOD[:at] + bytes([octet]) + GOOD[at + 1 :])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_octets_taken_out_or_put_in_are_refused_or_say_the_same(data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(GOOD)))
@@ -186,7 +186,7 @@ def test_octets_taken_out_or_put_in_are_refused_or_say_the_same(data: st.DataObj
     _refused_or_identical(GOOD[:at] + data.draw(st.binary(max_size=8)) + GOOD[until:])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=400))
 def test_whatever_comes_it_is_refused_and_nothing_else_is_raised(octets: bytes) -> None:
     with pytest.raises(StatementUnfit):

@@ -6,7 +6,7 @@ from dataclasses import replace
 from http import HTTPStatus
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from keybroker.ledger.merkle import EMPTY_ROOT
@@ -133,7 +133,6 @@ def test_signatures_of_strangers_do_not_matter() -> None:
     assert judged(HONEST.request(6, 9, note=both)).status is HTTPStatus.OK
 
 
-@settings(deadline=None)  # a busy machine is no fault
 @given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 40) | st.none())
 def test_only_what_extends_the_last_is_ever_cosigned(last: int, size: int, turn: int | None) -> None:
     history, new = History(turn=turn), max(last, size)

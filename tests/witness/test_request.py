@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from keybroker.errors import ContentMalformed
@@ -84,7 +84,6 @@ def test_the_specifications_example_is_read() -> None:
     assert write_request(asked.old_size, asked.proof, write_note(asked.note)) == EXAMPLE
 
 
-@settings(deadline=None)  # a busy machine is no fault
 @given(st.integers(0, 2**64 - 1), st.lists(st.binary(min_size=32, max_size=32), max_size=MOST_HASHES))
 def test_what_is_written_is_read_back(old_size: int, proof: list[bytes]) -> None:
     asked = read_request(write_request(old_size, proof, write_note(HONEST.note(5))))
@@ -92,7 +91,6 @@ def test_what_is_written_is_read_back(old_size: int, proof: list[bytes]) -> None
     assert read_size(write_size(old_size)) == old_size
 
 
-@settings(deadline=None)  # a busy machine is no fault
 @given(st.binary(max_size=200))
 def test_reading_octets_refuses_or_returns(octets: bytes) -> None:
     for read in (read_request, read_size):
