@@ -50,6 +50,9 @@ Json = dict[str, Any]
 FORM = "keybroker evidence package 1"
 MANIFEST, MANIFEST_DIGEST, RECORDS = "manifest.json", "manifest.sha256", "records.ndjson"
 LEAVES, NOTES, OCTETS = "leaves.txt", "checkpoints.ndjson", "octets.ndjson"
+KEYS, IN_FORCE, CERTIFICATES, LISTS = "keys.json", "in_force.json", "certificates/", "revocation_lists/"
+ALWAYS = {MANIFEST, MANIFEST_DIGEST, RECORDS, LEAVES, NOTES, OCTETS, KEYS, IN_FORCE, "record.schema.json"}
+ALWAYS |= {"summary.html", "summary.txt", "verify_evidence.py"}
 NOT_OF_FORM = (
     *(KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, RecursionError),
     *(UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension),
@@ -110,7 +113,8 @@ class Package:
         try:
             if self.tar is not None:
                 return self.tar.extractfile(name) or io.BytesIO()  # type: ignore[return-value]  # it reads and seeks
-            return io.BytesIO() if (self.place / name).is_symlink() else (self.place / name).open("rb")
+            path = self.place / name
+            return path.open("rb") if path.is_file() and not path.is_symlink() else io.BytesIO()
         except (OSError, KeyError, ValueError, tarfile.TarError):
             return io.BytesIO()
 
@@ -275,6 +279,7 @@ class Records:
         self.where: dict[int, tuple[int, int]] = {}
         self.aged, self.named, self.size, self.exports = aged, set[int](), size, dict[int, tuple[int, str]]()
         self.file, self.is_whole, offset, count = package.keep_open(RECORDS), len(held) == size, 0, 0
+        self.is_everything = len(held) + len(aged) == size
         for line in self.file:
             if count < len(held):
                 self.where[held[count]] = (offset, len(line))
@@ -386,6 +391,7 @@ class Uses:
         self.report, self.records = report, records
         self.open: set[int] = set()
         self.ended: dict[int, str] = {}
+        self.checkpoints: set[tuple[int, str]] = set()
 
     def end(self, record: Json) -> None:
         """An outcome or a closing: of one intent before it, of its party, in a state that its use may end in."""
@@ -408,6 +414,8 @@ class Uses:
             good = verifies(record["signature"], intent["public_key"], intent["digest"])
             said = f"does not verify with the public key and over the digest of intent {index}"
             check(good, "signatures (ECDSA P-256)", "signature", said)
+            if (content := intent["content"])["kind"] == "audit-checkpoint":
+                self.checkpoints.add((int(content["tree_size"]), content["root_hash"]))
 
     def release(self, record: Json) -> None:
         """Given again: exactly what the outcome holds, to exactly the request that was first."""
@@ -483,28 +491,53 @@ class Taken:
             self.holder[key] = (intent, after)
 
 
-class Keys:
-    """SEC G5.13, G5.24: each act on a key leads from the state in which the act before left it."""
+TOLD = ("eui", "party", "provenance", "public_key", "purpose", "state")
 
-    def __init__(self, report: Report, is_whole: bool) -> None:
-        self.report, self.is_whole = report, is_whole
-        self.states: dict[str, Any] = {}
+
+class Keys:
+    """SEC G5.13, G5.24: each act on a key leads from the state in which the act before left it. What the acts say of
+    each key, and which revocation list was taken in last of each issuer."""
+
+    def __init__(self, report: Report, is_everything: bool) -> None:
+        self.report, self.is_everything = report, is_everything
         self.told: dict[str, Json] = {}
+        self.lists: dict[str, str] = {}
 
     def administer(self, act: Json) -> None:
         for name, begin, end in (("key", "from", "to"), ("successor", "successor_from", "successor_to")):
             if begin in act and name in act:
-                label, last = act[name], self.states.get(act[name])
-                said = f"{label}: expected {last!r}, as the act before left it, found {act[begin]!r}"
-                known = label in self.states or self.is_whole
-                self.report.check(not known or last == act[begin], "states of keys", begin, said)
-                self.states[label] = act[end]
-        told: Json = {name: act[name] for name in ("public_key", "purpose", "chain") if name in act}
-        self.told.setdefault(str(act.get("key")), {}).update(told)
+                row = self.told.setdefault(act[name], {})
+                said = f"{act[name]}: expected {row.get('state')!r}, as the act before left it, found {act[begin]!r}"
+                known = "state" in row or self.is_everything
+                self.report.check(not known or row.get("state") == act[begin], "states of keys", begin, said)
+                row["state"] = act[end]
+        if "from" in act and "key" in act:
+            self.told[act["key"]] |= {name: act[name] for name in (*TOLD, "chain", "parent") if name in act}
+        if act["act"] == "BeginSession":  # SEC G2.44A(d): a session's key is of the party of the key that began it
+            parent = self.told.get(act["parent"], {})
+            of_parent = {name: parent[name] for name in ("eui", "party") if name in parent}
+            self.told[act["key"]] |= {"provenance": "generated", "purpose": "s1sp-smets1", **of_parent}
+        if act["act"] == "KeyImported":
+            self.told[act["key"]]["provenance"] = "unwrapped"
+        if act["act"] == "TakeInRevocationList":
+            self.lists[act["issuer"]] = act["sha256"]
 
     def use(self, record: Json) -> None:
-        own = self.told.get(record["key"], {}).get("public_key", record["public_key"])
-        self.report.check(own == record["public_key"], "public keys of uses", "public_key", f"is not {record['key']}'s")
+        told = self.told.get(record["key"])
+        if told is None:
+            self.report.remarks["uses of keys of which no record here tells"] += 1
+            return
+        for name in ("public_key", "purpose"):
+            same = told.get(name, record[name]) == record[name]
+            self.report.check(same, "public keys and purposes of uses", name, f"is not that of {record['key']}")
+
+    def asked_for(self, selection: Json) -> set[str]:
+        """Which keys keys.json must tell of: all; one, and those of its sessions; or a party's."""
+        own, party = selection.get("key"), selection.get("party")
+        if self.is_everything or own is party is None:
+            return {*self.told}
+        of_party = {label for label, told in self.told.items() if told.get("party") == party}
+        return of_party if own is None else {each for each in self.told if own in (each, self.told[each].get("parent"))}
 
 
 # ---- 5. Statements (compact JWS, RFC 7515, ES256) and ceremonies (CMS, RFC 5652) -------------------------------------
@@ -646,22 +679,56 @@ def check_cms(der: bytes, document: bytes) -> tuple[bytes, datetime]:
     return certificate, datetime.strptime(f"20{time}"[-15:], "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)
 
 
-class Ceremonies:
-    """Each step's entry follows the last, and is signed by people of the plan with the certificates that it names."""
+TWO, OFFICERS = {"ceremony-administrator", "internal-witness"}, {"security-officer"}
+EVERYBODY = TWO | OFFICERS | {"key-custodian", "pma-representative", "auditor"}
+SIGNED_BY: dict[str, set[str]] = {
+    **dict.fromkeys(("gather", "combine-and-use", "renounce", "close"), EVERYBODY),
+    **dict.fromkeys(("offer-wrapping-key", "import-key", "open-shares", "trial-quorum"), TWO | {"key-custodian"}),
+    **dict.fromkeys(("let-go", "retire-old-shares", "prove-shares"), TWO | {"key-custodian"}),
+    **dict.fromkeys(("make-key", "share-key", "reshare-key", "destroy-in-module"), TWO | OFFICERS),
+    **dict.fromkeys(("destroy-copies", "confirm-destruction"), TWO | OFFICERS),
+    **dict.fromkeys(("withhold-key", "wrap-key", "settle-source"), TWO | OFFICERS),
+}
+"""In which roles everybody of the plan signs a step's entry; of any other step ``TWO`` do."""
 
-    def __init__(self, report: Report) -> None:
-        self.report = report
-        self.people: dict[str, dict[str, str]] = {}
+
+class Ceremonies:
+    """Each step's entry follows the last, and is signed by exactly those of the plan who must, with the certificates
+    that it names."""
+
+    def __init__(self, report: Report, is_everything: bool) -> None:
+        self.report, self.is_everything = report, is_everything
+        self.people: dict[str, dict[str, Json]] = {}
         self.last: dict[str, tuple[str, str]] = {}
+        self.told: dict[str, Json] = {}
+
+    def tell(self, index: int, act: Json) -> None:
+        """What the transcript of a ceremony must say."""
+        told, what = self.told.get(str(act.get("ceremony")), {"steps": []}), act["act"]
+        if what == "BeginCeremony":
+            named = ("ceremony", "ceremony_kind", "side", "plan", "plan_sha256", "keys")
+            told = {"begun": index, "ended": None, "state": "open", "steps": [], **{each: act[each] for each in named}}
+            self.told[act["ceremony"]] = told
+        elif what == "BeginCeremonyStep":
+            told["steps"].append({"begun": index, **{each: act[each] for each in ("given", "number", "step")}})
+        elif what == "ConcludeCeremonyStep":
+            steps = [each for each in told["steps"] if each["number"] == act["number"]]
+            for step in steps[-1:]:
+                step |= {"concluded": index, "entry": act["entry"], "signatures": act["signatures"]}
+        elif what in ("EndCeremony", "AbortCeremony"):
+            told |= {"ended": index, "state": "done" if what == "EndCeremony" else "aborted"}
 
     def administer(self, act: Json) -> None:
         name, check = str(act.get("ceremony")), self.report.check
+        if not self.is_everything and act["act"] == "ConcludeCeremonyStep" and name not in self.last:
+            self.report.remarks["steps of ceremonies whose beginning this selection does not hold"] += 1
+            return
         if act["act"] == "BeginCeremony":
             plan = hashlib.sha256(act["plan"].encode()).hexdigest()
             good = act["plan_sha256"] == plan and name not in self.last
             check(good, "plans of ceremonies", "plan_sha256", f"expected {plan}, and a name that is new")
             people = tomllib.loads(act["plan"]).get("people", [])
-            self.people[name] = {each["name"]: each["signing_sha256"] for each in people}
+            self.people[name] = {each["name"]: each for each in people}
             self.last[name] = ("0" * 64, plan)
         if act["act"] == "ConcludeCeremonyStep":
             document, (previous, plan) = act["entry"].encode(), self.last[name]
@@ -670,11 +737,17 @@ class Ceremonies:
             expected = (name, act["number"], previous, plan, act["entry_sha256"])
             check(found == expected, "entries of ceremonies", "entry", f"expected {expected}, found {found}")
             self.last[name] = (digest, plan)
+            roles = SIGNED_BY.get(str(entry.get("step")), TWO)
+            signers = [person for person, told in self.people[name].items() if told["role"] in roles]
+            right = entry.get("people") == signers and act["signatures"].keys() == {*signers} != set()
+            said = f"expected those of {signers}, and in the entry these names; found those of {[*act['signatures']]}"
+            check(right, "people who sign a step", "signatures", said)
             for person, signature in act["signatures"].items():
-                why = self._why_not_signed(self.people[name].get(person), base64.b64decode(signature), document)
+                named = part_of(self.people[name], person).get("signing_sha256")
+                why = self._why_not_signed(named, base64.b64decode(signature), document)
                 check(not why, "signatures of people (CMS)", f"signatures.{person}", why)
 
-    def _why_not_signed(self, named: str | None, signature: bytes, document: bytes) -> str:
+    def _why_not_signed(self, named: Any, signature: bytes, document: bytes) -> str:
         try:
             certificate, at = check_cms(signature, document)
         except (InvalidSignature, *NOT_OF_FORM) as error:
@@ -691,13 +764,15 @@ WHOLE = {"audit-checkpoint", "certificate", "root-certificate", "certificate-rev
 WHOLE |= {"certificate-signing-request"}
 
 
-def check_octets(package: Package, report: Report, records: Records) -> None:
+def check_octets(package: Package, report: Report, records: Records, uses: Uses) -> None:
     """Octets that are kept are those that were received and, where no decoder is needed to say so, signed."""
+    without = {*uses.open, *uses.ended}
     for line in package.read(OCTETS).splitlines():
         report.at(OCTETS)
         told = report.attempt(canonical, line) or {}
         octets, record = bytes.fromhex(told.get("octets", "")), records.find(told.get("record"))
         report.at(OCTETS, told.get("record", -1))
+        without.discard(report.record)
         digest, kind = hashlib.sha256(octets).hexdigest(), record.get("content", {}).get("kind")
         report.check(record.get("octets") == digest, "octets that are kept", "octets", "are not those of the record")
         covered = {digest} if kind in WHOLE else set()
@@ -705,6 +780,7 @@ def check_octets(package: Package, report: Report, records: Records) -> None:
             covered = {hashlib.sha256(part).hexdigest() for part in (octets[1:], octets[1:].removesuffix(b"\x00"))}
         good = not covered or record["digest"] in covered
         report.check(good, "what was signed is what was read", "digest", "the signature is over other octets")
+    report.remarks["uses whose octets are not here: erased, aged out, or never kept"] += len(without)
 
 
 def check_aged(report: Report, records: Records) -> None:
@@ -724,21 +800,33 @@ def check_exports(report: Report, records: Records, leaves: list[bytes]) -> None
         report.check(right, "packages that were made", "looked_at", f"{root} is not the root of {size} records")
 
 
-def check_keys(package: Package, report: Report, keys: Keys, *, is_period: bool) -> None:
+def check_keys(package: Package, report: Report, keys: Keys, selection: Json) -> set[str]:
     """keys.json and certificates are those that the records tell of; chains are signed link by link (RFC 5280).
 
-    In the package of a period the records that tell of them may be missing.
+    In the package of a period the records that tell of them may be missing: what is here must agree. Gives the names
+    of the certificates.
     """
-    for told in read_json(package, report, "keys.json").get("keys", []):
-        label, chain = told["label"], [package.read(name) for name in told["certificates"]]
-        said = keys.told.get(label, {})
-        found = (told["state"], told["public_key"], [hashlib.sha256(der).hexdigest() for der in chain])
-        expected = (keys.states.get(label), said.get("public_key"), said.get("chain", []))
-        report.at("keys.json")
-        report.check(is_period or found == expected, "keys", label, f"the records tell {expected}, found {found}")
-        for name, der, issuer in zip(told["certificates"], chain, [*chain, b""][1:], strict=True):
+    rows, names = read_json(package, report, KEYS).get("keys", []), set[str]()
+    is_period = not keys.is_everything and (selection.get("since"), selection.get("until")) != (None, None)
+    found = [row["label"] for row in rows]
+    expected = sorted({*found} if is_period else keys.asked_for(selection))
+    report.at(KEYS)
+    differ = sorted({*found} ^ {*expected})[:8]
+    report.check(found == expected, "keys", "", f"expected the keys that records tell of, once each; not so: {differ}")
+    for row in rows:
+        label, chain = row["label"], [package.read(name) for name in row["certificates"]]
+        said, digests = keys.told.get(label, {}), [hashlib.sha256(der).hexdigest() for der in chain]
+        told = {name: said.get(name, None if keys.is_everything else row[name]) for name in TOLD}
+        told |= {"label": label, "certificates": [f"{CERTIFICATES}{label}.{n}.der" for n in range(len(chain))]}
+        told |= {"state": row["state"]} if is_period else {}
+        report.at(KEYS)
+        report.check(row == told, "keys", label, f"the records tell {told}, found {row}")
+        same = is_period or digests == said.get("chain", [])
+        report.check(same, "keys", label, f"the records tell the chain {said.get('chain')}, found {digests}")
+        names |= {*told["certificates"]}
+        for name, der, issuer in zip(row["certificates"], chain, [*chain, b""][1:], strict=True):
             report.at(name)
-            right = der is not chain[0] or point_of(der) == told["public_key"]
+            right = der is not chain[0] or point_of(der) == row["public_key"]
             report.check(right, "certificates", "subjectPublicKey", f"is not the key {label}")
             try:
                 loaded = x509.load_der_x509_certificate(der)
@@ -746,28 +834,92 @@ def check_keys(package: Package, report: Report, keys: Keys, *, is_period: bool)
                     loaded.verify_directly_issued_by(x509.load_der_x509_certificate(issuer))
             except (InvalidSignature, *NOT_OF_FORM) as error:
                 report.check(False, "certificates", "signature", f"not issued by the next of its chain: {error!r}")
+    return names
 
 
-def check_in_force(package: Package, report: Report, named: dict[str, int]) -> None:
-    """Every digest in force that a record names is listed; the texts that are here have these digests."""
-    listed = {each["sha256"]: each["text"] for each in read_json(package, report, "in_force.json").get("in_force", [])}
-    for digest, index in named.items():
-        report.at(RECORDS, index)
-        report.check(digest in listed, "what was in force", "in_force", f"{digest} is not in in_force.json")
-    for digest in [each for each, text in listed.items() if text is True]:
-        report.at(f"in_force/{digest}")
-        found = hashlib.sha256(package.read(report.file)).hexdigest()
-        report.check(found == digest, "what was in force", "", f"has SHA-256 {found}")
-    report.remarks["digests in force whose text is not here"] += sum(text is not True for text in listed.values())
+def check_lists(package: Package, report: Report, keys: Keys, certificates: set[str]) -> set[str]:
+    """Each revocation list is the one that was taken in last of its issuer (SHA-256 of the point), and signed by it.
+
+    A selection has the lists of today, and perhaps not the records that tell of them. Gives the names of the lists.
+    """
+    issuers = {hashlib.sha256(bytes.fromhex(point_of(der))).hexdigest(): der for der in map(package.read, certificates)}
+    here = {name for name in package.names if name.startswith(LISTS)}
+    for name in sorted(here):
+        issuer, der = name.removeprefix(LISTS).removesuffix(".crl"), package.read(name)
+        found = hashlib.sha256(der).hexdigest()
+        report.at(name)
+        if keys.is_everything:
+            told = keys.lists.get(issuer)
+            report.check(found == told, "revocation lists", "", f"the records tell SHA-256 {told}, found {found}")
+        if issuer not in issuers:
+            report.remarks["revocation lists whose issuer's certificate is not here: signature"] += 1
+            continue
+        signed = report.attempt(is_signed_by, der, issuers[issuer])
+        report.check(signed is True, "revocation lists", "signature", "is not signed by its issuer")
+    return {f"{LISTS}{issuer}.crl" for issuer in keys.lists} if keys.is_everything else here
 
 
-def check_transcripts(package: Package, report: Report, records: Records) -> None:
-    """ceremonies/*.json say what the records say."""
-    for name in [each for each in package.names if each.startswith("ceremonies/")]:
-        for step in read_json(package, report, name).get("steps", []):
-            body = records.find(step.get("concluded")).get("body", {})
-            same = all(step.get(each) == body.get(each) for each in ("entry", "signatures"))
-            report.check(same, "transcripts of ceremonies", f"step {step['number']}", "is not what is recorded")
+def is_signed_by(revocation_list: bytes, certificate: bytes) -> bool:
+    """RFC 5280 section 5.1.1.3. Raises: what NOT_OF_FORM lists."""
+    key: Any = x509.load_der_x509_certificate(certificate).public_key()
+    return x509.load_der_x509_crl(revocation_list).is_signature_valid(key)
+
+
+SINGLE = ("configuration", "policy", "profile")
+
+
+def see_in_force(named: dict[str, Json], index: int, record: Json) -> None:
+    """Which digests a record names as in force: of what, and the first and the last that does."""
+    told = record.get("in_force", {})
+    seen = [(kind, told[kind], {record["purpose"]} if kind == "policy" else set()) for kind in SINGLE if kind in told]
+    seen += [("policy", digest, {purpose}) for purpose, digest in told.get("policies", {}).items()]
+    for kind, digest, purposes in seen:
+        used = named.setdefault(digest, {"first": index, "kind": kind, "purposes": set(), "sha256": digest})
+        used["last"] = index
+        used["purposes"] |= purposes
+
+
+def check_in_force(package: Package, report: Report, named: dict[str, Json], selection: Json) -> set[str]:
+    """in_force.json says of every digest what the records do; the texts that are here have these digests. Their names.
+
+    A party is not given the configuration.
+    """
+    listed, names = read_json(package, report, IN_FORCE).get("in_force", []), set[str]()
+    found = [each["sha256"] for each in listed]
+    differ = sorted({*found} ^ {*named})[:8]
+    report.check(found == sorted(named), "what was in force", "", f"expected what records name, once each; {differ}")
+    for each in listed:
+        digest, text = each["sha256"], each["text"]
+        told = named.get(digest, {})
+        told = {**told, "purposes": sorted(told.get("purposes", ())), "text": text}
+        withheld = selection.get("party") is not None and told.get("kind") == "configuration"
+        right = each == told and (text == "withheld" if withheld else type(text) is bool)
+        report.at(IN_FORCE)
+        report.check(right, "what was in force", digest, f"the records tell {told}, found {each}")
+        report.remarks["digests in force whose text is not here"] += text is not True
+        if text is True:
+            report.at(f"in_force/{digest}")
+            names.add(report.file)
+            found_digest = hashlib.sha256(package.read(report.file)).hexdigest()
+            report.check(found_digest == digest, "what was in force", "", f"has SHA-256 {found_digest}")
+    return names
+
+
+def check_transcripts(package: Package, report: Report, ceremonies: Ceremonies) -> set[str]:
+    """Each ceremony that begins in these records has its transcript, which says what they say. Gives their names."""
+    for name, told in ceremonies.told.items():
+        found = read_json(package, report, f"ceremonies/{name}.json")
+        differ = sorted(each for each in {*told, *found} if told.get(each) != found.get(each))
+        report.check(found == told, "transcripts of ceremonies", ", ".join(differ), "is not what is recorded")
+    return {f"ceremonies/{name}.json" for name in ceremonies.told}
+
+
+def check_names(package: Package, report: Report, expected: set[str]) -> None:
+    """Every file that a package has is here, and none of which nothing tells: whatever the manifest lists."""
+    for name in sorted({*package.names} ^ expected):
+        report.at(name)
+        told = "is missing" if name in expected else "belongs to no part of a package, or to none of these records"
+        report.check(False, "files of a package", "", told)
 
 
 # ---- 7. Checkpoints (C2SP tlog-checkpoint, signed-note, tlog-cosignature) and receipts -------------------------------
@@ -808,10 +960,16 @@ def note_verifies(body: bytes, signature: bytes, key: bytes) -> bool:
     return True
 
 
-def check_checkpoints(package: Package, report: Report, origin: Any, leaves: list[bytes], keys: list[Key]) -> int:
-    """Each checkpoint is of this tree at its size, and signed by a key that is known. The largest tree so signed."""
+def check_checkpoints(
+    package: Package, report: Report, origin: Any, leaves: list[bytes], keys: list[Key], made: set[tuple[int, str]]
+) -> int:
+    """Each checkpoint is of this tree at its size, and signed by a key that is known; each that was ``made`` by these
+    records is here. The largest tree so signed.
+    """
     reached, notes = 0, [report.attempt(_read_note, line) for line in package.read(NOTES).splitlines()]
     known = roots(leaves, {note[1] for note in notes if note})
+    missing = sorted(made - {(note[1], note[2].hex()) for note in notes if note})
+    report.check(not missing, "checkpoints that were made", "note", f"of these sizes and roots none is here: {missing}")
     for number, (name, size, root, body, signatures) in enumerate(filter(None, notes), 1):
         right = name == origin and known.get(size) == root
         said = f"line {number}: is not of the first {size} records of this ledger"
@@ -876,44 +1034,49 @@ def verify_package(
     ledger, selection = part_of(manifest, "ledger"), part_of(manifest, "selection")
     leaves, held, aged = report.attempt(check_tree, package, report, manifest) or ([], [], set())
     records = Records(package, report, len(leaves), held, aged)
-    uses, keys, in_force = walk(report, ledger, records, leaves)
+    uses, keys, in_force, ceremonies = walk(report, ledger, records, leaves)
     report.attempt(check_aged, report, records)
     report.attempt(check_exports, report, records, leaves)
-    report.attempt(check_octets, package, report, records)
-    is_period = selection.get("since") is not None or selection.get("until") is not None
-    report.attempt(lambda: check_keys(package, report, keys, is_period=is_period))
-    report.attempt(check_in_force, package, report, in_force)
-    report.attempt(check_transcripts, package, report, records)
+    report.attempt(check_octets, package, report, records, uses)
+    certificates = report.attempt(check_keys, package, report, keys, selection) or set()
+    lists = report.attempt(check_lists, package, report, keys, certificates) or set()
+    texts = report.attempt(check_in_force, package, report, in_force, selection) or set()
+    transcripts = report.attempt(check_transcripts, package, report, ceremonies) or set()
+    check_names(package, report, ALWAYS | certificates | lists | texts | transcripts)
     check_receipts(report, leaves, receipts)
     own = [each.get("public_key") for each in keys.told.values() if each.get("purpose") == "audit-checkpoint"]
     report.at(NOTES)
-    known = vkeys or report.attempt(lambda: [vkey_of(str(ledger.get("origin")), point) for point in own if point]) or []
-    reached = report.attempt(check_checkpoints, package, report, ledger.get("origin"), leaves, known) or 0
+    origin, made = ledger.get("origin"), uses.checkpoints
+    known = vkeys or report.attempt(lambda: [vkey_of(str(origin), point) for point in own if point]) or []
+    reached = report.attempt(check_checkpoints, package, report, origin, leaves, known, made) or 0
     if vkeys:
         report.check(reached > 0, "a checkpoint by a key that you hold", "note", "there is none")
     return report, {
-        "origin": ledger.get("origin"),
+        "origin": origin,
         "records": len(held),
         "tree_size": len(leaves),
+        "asked_for": ", ".join(f"{name} {told}" for name, told in selection.items() if told) or "everything",
         "is_whole": records.is_whole,
         "under_checkpoint": reached,
         "key_from_elsewhere": bool(vkeys),
+        "manifest_from_elsewhere": manifest_sha256 is not None,
         "signatures": report.checked["signatures (ECDSA P-256)"],
         "open_intents": sorted(uses.open),
     }
 
 
-def walk(report: Report, ledger: Json, records: Records, leaves: list[bytes]) -> tuple[Uses, Keys, dict[str, int]]:
+def walk(
+    report: Report, ledger: Json, records: Records, leaves: list[bytes]
+) -> tuple[Uses, Keys, dict[str, Json], Ceremonies]:
     """Sections 3 to 5, over the records in their order."""
-    uses, keys, in_force = Uses(report, records), Keys(report, records.is_whole), dict[str, int]()
+    uses, keys, in_force = Uses(report, records), Keys(report, records.is_everything), dict[str, Json]()
     taken, statements = Taken(report, records, uses), Statements(report, ledger.get("origin"))
-    ceremonies = Ceremonies(report)
+    ceremonies = Ceremonies(report, records.is_everything)
     for index in records.where:
         report.at(RECORDS, index)
         record = report.attempt(check_record, report, ledger, index, records.octets(index), leaves[index]) or {}
         kind, act = record.get("kind"), record.get("body")
-        for digest in report.attempt(_digests, record.get("in_force", {})) or ():
-            in_force.setdefault(digest, index)
+        report.attempt(see_in_force, in_force, index, record)
         if kind == "intent":
             uses.open.add(index)
             report.attempt(keys.use, record)
@@ -927,16 +1090,12 @@ def walk(report: Report, ledger: Json, records: Records, leaves: list[bytes]) ->
             report.attempt(records.export, index, act)
         elif kind == "administrative":
             report.attempt(statements.administer, record, act)
+            report.attempt(ceremonies.tell, index, act)
             report.attempt(ceremonies.administer, act)
             report.attempt(taken.restore, act)
             report.attempt(records.age, act)
             report.attempt(keys.administer, act)
-    return uses, keys, in_force
-
-
-def _digests(told: Json) -> list[str]:
-    """Everything that an ``in_force`` names."""
-    return [str(value) for name, value in (told | told.get("policies", {})).items() if name != "policies"]
+    return uses, keys, in_force, ceremonies
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -981,6 +1140,8 @@ def show(report: Report, facts: Json) -> None:
         print(f"WRONG: {', '.join(filter(None, where))}: {each['sentence']}")
     if not facts.get("key_from_elsewhere") or facts["under_checkpoint"] < facts["tree_size"]:
         print("note: no key that you hold from elsewhere vouches for every record (--checkpoint-key)")
+    if not facts.get("manifest_from_elsewhere"):
+        print("note: who exported and when, summaries and schema: their digest alone holds them (--manifest-sha256)")
     print(f"NOT WHOLE: {len(report.wrong)} things are wrong" if report.wrong else "WHOLE")
 
 

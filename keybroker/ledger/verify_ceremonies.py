@@ -2,8 +2,10 @@
 
 SEC G5.13, G5.24. Recomputed from the records alone: that a ceremony began once with the plan whose digest it names,
 held keys that no other held, began and concluded its steps in turn, and ended or was aborted once; that entries are
-canonical and follow each other; and that an act on a key by a ceremony's word was by one that was open and held that
-key, and by its last entry. Who signed an entry is told by the transcript (``keybroker ceremony verify``).
+canonical, follow each other and have a signature of each whom they name, of nobody else, and of somebody; and that an
+act on a key by a ceremony's word was by one that was open and held that key, and by its last entry. Whether the names
+are those of the plan and the signatures verify is told by the transcript (``keybroker ceremony verify``) and by an
+evidence package (verify_evidence.py).
 """
 
 from __future__ import annotations
@@ -174,7 +176,11 @@ class Ceremonies:
         )
         found = tuple(entry.get(each) for each in ("ceremony", "number", "step", "previous", "plan_sha256"))
         expect(found == expected, index, f"an entry {expected}", str(found))
-        signatures = _canonical(act.get("signatures"))
+        people, signed = entry.get("people"), act.get("signatures")
+        signers = [*signed] if isinstance(signed, dict) else []
+        fits = isinstance(people, list) and sorted(map(str, people)) == sorted(signers) != []
+        expect(fits, index, f"signatures of the entry's people, {people}", str(signers))
+        signatures = _canonical(signed)
         self._steps[name, number] = replace(row, entry=text, signatures=signatures, leaf_index=index)
         self._previous[name] = digest
 

@@ -159,6 +159,23 @@ def test_a_ceremony_to_its_end_verifies_and_frees_its_keys(book: Book) -> None:
     verify(book.journal.ledger, AT)
 
 
+@pytest.mark.parametrize(
+    ("people", "signed"),
+    [(("admin-1",), ()), (("admin-1", "witness-1"), ("admin-1",)), (("admin-1",), ("admin-1", "thief")), ((), ())],
+)
+def test_verifying_finds_a_step_that_not_exactly_those_signed_whom_it_names(
+    book: Book, people: tuple[str, ...], signed: tuple[str, ...]
+) -> None:
+    plan_file = a_plan_of("one")
+    book.open(plan_file, Side.HERE, AT)
+    step = own_steps(plan_file.plan, Side.HERE)[0]
+    book.begin("one", step, {}, AT)
+    entry = replace(an_entry(book, plan_file, step), people=people)
+    book.conclude(step, entry, dict.fromkeys(signed, b"signed"), AT)
+    with pytest.raises(LedgerBroken, match="signatures of the entry's people"):
+        verify(book.journal.ledger, AT)
+
+
 TABLES = {
     "another plan": update(tables.ceremony).values(plan="kind"),
     "another state": update(tables.ceremony).values(state="done"),

@@ -144,14 +144,15 @@ def open_ceremony(journal: Journal, *labels: KeyLabel) -> None:
     opened: dict[str, Json] = {"act": BEGIN, "ceremony": name, "ceremony_kind": "tests", "keys": [*labels]}
     opened |= {"plan": _PLAN, "plan_sha256": _ENTRY.plan_sha256, "side": _ENTRY.side}
     begun: dict[str, Json] = {"act": BEGIN_STEP, "ceremony": name, "given": {}, "number": 1, "step": _ENTRY.step}
-    concluded: dict[str, Json] = {"act": CONCLUDE_STEP, "ceremony": name, "entry": text, "number": 1, "signatures": {}}
+    signed = dict.fromkeys(_ENTRY.people, "c2lnbmVk")
+    concluded: dict[str, Json] = {"act": CONCLUDE_STEP, "ceremony": name, "entry": text, "number": 1}
 
     def work(turn: Turn) -> None:
         row = {"name": name, "kind": "tests", "side": _ENTRY.side, "plan": _PLAN}
         ceremonies.write_ceremony(turn.connection, row, _record(turn, opened), labels)
         ceremonies.write_begun(turn.connection, name, 1, _ENTRY.step, {}, _record(turn, begun))
-        index = _record(turn, concluded | {"entry_sha256": _ENTRY.sha256})
-        ceremonies.write_concluded(turn.connection, name, 1, text, {}, index)
+        index = _record(turn, concluded | {"entry_sha256": _ENTRY.sha256, "signatures": {**signed}})
+        ceremonies.write_concluded(turn.connection, name, 1, text, signed, index)
 
     def _record(turn: Turn, told: dict[str, Json]) -> int:
         return record_act(turn, journal, ACTOR, AT, told).leaf_index

@@ -79,7 +79,8 @@ def fill(directory: Path, *, other: str = "") -> None:
         for end in (claims.fail, claims.succeed):
             (intent,) = claims.taken(journal, asked)
             end(journal, intent)
-        take_in_revocation_list(journal, ACTOR, lists.an_arl(), (chains.TEST_ROOT,), AT)
+        for der in (lists.an_arl(), lists.a_list()):
+            take_in_revocation_list(journal, ACTOR, der, (chains.TEST_ROOT,), AT)
         kept.check()
         kept.quarantine()
         kept.restore()
@@ -100,13 +101,11 @@ def _enrol_key(journal: Journal, kept: Kept) -> None:
 
 
 def _hold_ceremony(journal: Journal) -> None:
-    """Its first step is signed as people sign; then it is aborted."""
-    admin = TestPerson(name="admin-1")
+    """Its first step is signed as people sign, by everybody; then it is aborted."""
     plan = a_plan(CeremonyKind.GENERATE, a_key(KeyPurpose.COS_PARTY_TLS, "tls")).plan
-    digest = sha256(admin.certificate).hexdigest()
-    people = tuple(
-        each.model_copy(update={"signing_sha256": digest} if each.name == admin.name else {}) for each in plan.people
-    )
+    crew = {each.name: TestPerson(name=each.name) for each in plan.people}
+    digests = {name: sha256(person.certificate).hexdigest() for name, person in crew.items()}
+    people = tuple(each.model_copy(update={"signing_sha256": digests[each.name]}) for each in plan.people)
     span = {"valid_from": AT - timedelta(hours=1), "valid_until": AT + timedelta(hours=1), "people": people}
     plan_file = written(plan.model_copy(update=span))
     book, name = Book(journal=journal, actor=ACTOR), plan.name
@@ -121,10 +120,10 @@ def _hold_ceremony(journal: Journal) -> None:
         number=1,
         step=first.name.value,
         at=AT,
-        people=(admin.name,),
+        people=(*crew,),
         facts={"said": "what the test wants"},
     )
-    book.conclude(first, entry, {admin.name: admin.sign(entry.octets)}, AT)
+    book.conclude(first, entry, {name: person.sign(entry.octets) for name, person in crew.items()}, AT)
     book.abort(name, "as the test wants it", AT)
 
 

@@ -19,6 +19,7 @@ from typing import Any
 from keybroker.ledger.canonical_json import encode
 from keybroker.ledger.export_files import write_tar
 from keybroker.ledger.merkle import Frontier, leaf_hash
+from tests import lists
 from tests.ledger import every_table, exported
 
 MANIFEST = "manifest.json"
@@ -236,9 +237,79 @@ def alter_a_key(scene: Scene, directory: Path, draw: random.Random) -> Tampered:
     package = _copy(scene, directory)
     told = json.loads((package / "keys.json").read_bytes())
     key = draw.choice(told["keys"])
-    field = draw.choice(["state", "public_key"])
-    key[field] = "retired" if field == "state" else "04" + "ab" * 64
+    field, other = draw.choice(
+        [
+            ("state", "retired"),
+            ("public_key", "04" + "ab" * 64),
+            ("purpose", "dco-pre-command"),
+            ("party", "supplier-b"),
+            ("provenance", "unwrapped"),
+            ("eui", "90-B3-D5-1F-30-01-00-00"),
+            ("certificates", ["certificates/another.0.der"]),
+        ]
+    )
+    key[field] = other
     return _sealed(f"alter {field} of {key['label']}", package, "keys.json", [encode(told)])
+
+
+def leave_keys_out(scene: Scene, directory: Path, draw: random.Random) -> Tampered:
+    """One, or all."""
+    package = _copy(scene, directory)
+    told = json.loads((package / "keys.json").read_bytes())
+    left = draw.choice([told["keys"][1:], told["keys"][:-1], []])
+    return _sealed(f"leave {len(left)} keys", package, "keys.json", [encode({"keys": left})])
+
+
+def exchange_a_revocation_list(scene: Scene, directory: Path, draw: random.Random) -> Tampered:
+    """One octet of it is another, or all of it is an older one that the same CA signed."""
+    package = _copy(scene, directory)
+    name = draw.choice([name for name in _names(package) if name.startswith("revocation_lists/")])
+    flipped, at = _flip((package / name).read_bytes(), draw)
+    octets, told = draw.choice([(flipped, f"flip byte {at}"), (lists.an_arl(number=77), "another list")])
+    return _sealed(f"{told} of {name}", package, name, [octets])
+
+
+def alter_a_transcript(scene: Scene, directory: Path, draw: random.Random) -> Tampered:
+    """A plan of somebody's choice, a step less, another end."""
+    package = _copy(scene, directory)
+    name = draw.choice([name for name in _names(package) if name.startswith("ceremonies/")])
+    told = json.loads((package / name).read_bytes())
+    field, other = draw.choice(
+        [
+            ("plan", told["plan"].replace("as the test wants it", "as somebody else wants it")),
+            ("keys", []),
+            ("steps", told["steps"][1:]),
+            ("state", "done"),
+            ("ended", None),
+        ]
+    )
+    return _sealed(f"alter {field} of {name}", package, name, [encode(told | {field: other})])
+
+
+def alter_when_it_was_in_force(scene: Scene, directory: Path, draw: random.Random) -> Tampered:
+    package = _copy(scene, directory)
+    told = json.loads((package / "in_force.json").read_bytes())
+    each, field = draw.choice(told["in_force"]), draw.choice(["first", "last", "kind", "purposes", "out"])
+    other = {"first": each["first"] + 1, "last": each["last"] - 1, "kind": "profiles", "purposes": ["other"]}
+    if field == "out":
+        told["in_force"].remove(each)
+    else:
+        each[field] = other[field]
+    return _sealed(f"alter {field} of {each['sha256']}", package, "in_force.json", [encode(told)])
+
+
+def remove_a_file_and_seal(scene: Scene, directory: Path, draw: random.Random) -> Tampered:
+    package = _copy(scene, directory)
+    name = draw.choice([name for name in _names(package) if not name.startswith("manifest.")])
+    (package / name).unlink()
+    exported.seal(package)
+    return Tampered(told=f"remove {name}, and seal", package=package, places=frozenset({name}))
+
+
+def add_a_file_and_seal(scene: Scene, directory: Path, draw: random.Random) -> Tampered:
+    tampered = add_a_file(scene, directory, draw)
+    exported.seal(tampered.package)
+    return tampered
 
 
 def alter_what_was_in_force(scene: Scene, directory: Path, draw: random.Random) -> Tampered:
@@ -261,6 +332,38 @@ def alter_anything_and_seal(scene: Scene, directory: Path, draw: random.Random) 
     return Tampered(told=f"{tampered.told}, and seal", package=tampered.package, places=frozenset({MANIFEST}))
 
 
+def alter_who_exported(scene: Scene, directory: Path, draw: random.Random) -> Tampered:
+    """No record in the package tells it: that it was made is recorded behind what it holds."""
+    package = _copy(scene, directory)
+    manifest = json.loads((package / MANIFEST).read_bytes())
+    field = draw.choice(sorted(manifest["exported"]))
+    manifest["exported"][field] = "another"
+    (package / MANIFEST).write_bytes(encode(manifest))
+    exported.seal(package)
+    return Tampered(told=f"alter {field} of the export", package=package, places=frozenset({MANIFEST}))
+
+
+def leave_octets_out(scene: Scene, directory: Path, draw: random.Random) -> Tampered:
+    """As if they had been erased: no record tells which are kept still. Without the digest it is counted."""
+    package = _copy(scene, directory)
+    lines = _lines(package, "octets.ndjson")
+    left = draw.sample(lines, draw.randrange(len(lines)))
+    tampered = _sealed(f"leave octets of {len(left)} uses", package, "octets.ndjson", left)
+    return Tampered(told=tampered.told, package=package, places=frozenset({MANIFEST}))
+
+
+def leave_a_text_out(scene: Scene, directory: Path, draw: random.Random) -> Tampered:
+    """As if it had never been kept. Without the digest it is counted."""
+    package = _copy(scene, directory)
+    name = draw.choice([name for name in _names(package) if name.startswith("in_force/")])
+    told = json.loads((package / "in_force.json").read_bytes())
+    for each in told["in_force"]:
+        each["text"] = each["text"] and each["sha256"] != Path(name).name
+    (package / name).unlink()
+    tampered = _sealed(f"leave {name} out", package, "in_force.json", [encode(told)])
+    return Tampered(told=tampered.told, package=package, places=frozenset({MANIFEST}))
+
+
 def _edit_manifest(package: Path, *, records: int | None = None, root: str | None = None) -> None:
     manifest = json.loads((package / MANIFEST).read_bytes())
     if records is not None:
@@ -279,16 +382,23 @@ def rewrite_a_record(scene: Scene, directory: Path, draw: random.Random) -> Tamp
     records = [json.loads(line) for line in _lines(package, "records.ndjson")]
     index = draw.choice([at for at, each in enumerate(records) if each["kind"] in ("refusal", "start", "read", "stop")])
     records[index]["worker"] = "another.1"
-    return _rewritten(f"rewrite record {index} and the tree", package, [encode(each) for each in records])
+    return rewritten(f"rewrite record {index} and the tree", package, [encode(each) for each in records])
 
 
 def forget_the_end(scene: Scene, directory: Path, draw: random.Random) -> Tampered:
+    """The end of a ceremony: its transcript is open again, and what was in force was named last before."""
     package = _copy(scene, directory)
     octets = [line[:-1] for line in _lines(package, "records.ndjson")]
-    return _rewritten("forget the last record", package, octets[:-1])
+    (transcript,) = (package / "ceremonies").iterdir()
+    transcript.write_bytes(encode(json.loads(transcript.read_bytes()) | {"ended": None, "state": "open"}))
+    in_force = json.loads((package / "in_force.json").read_bytes())
+    for each in in_force["in_force"]:
+        each["last"] = min(each["last"], len(octets) - 2)
+    (package / "in_force.json").write_bytes(encode(in_force))
+    return rewritten("forget the last record", package, octets[:-1])
 
 
-def _rewritten(told: str, package: Path, octets: list[bytes]) -> Tampered:
+def rewritten(told: str, package: Path, octets: list[bytes]) -> Tampered:
     """The checkpoints go with it: the forger has no key that could sign others."""
     leaves, frontier = [leaf_hash(each) for each in octets], Frontier()
     frontier.extend(leaves)
@@ -306,7 +416,7 @@ def replace_a_value(scene: Scene, directory: Path, draw: random.Random) -> Path:
     if draw.random() < 0.7:
         records = [json.loads(line) for line in _lines(package, "records.ndjson")]
         _replace(draw.choice(records), draw)
-        return _rewritten("", package, [encode(each) for each in records]).package
+        return rewritten("", package, [encode(each) for each in records]).package
     name = draw.choice([name for name in _names(package) if name.endswith("json")])
     lines = [json.loads(line) for line in _lines(package, name)] if name != "record.schema.json" else [{"a": 1}]
     if lines:
@@ -346,10 +456,22 @@ SEALED: tuple[Tamper, ...] = (
     alter_octets,
     alter_a_certificate,
     alter_a_key,
+    leave_keys_out,
+    exchange_a_revocation_list,
+    alter_a_transcript,
+    alter_when_it_was_in_force,
     alter_what_was_in_force,
+    remove_a_file_and_seal,
+    add_a_file_and_seal,
     alter_a_checkpoint,
 )
-WITH_THE_DIGEST: tuple[Tamper, ...] = (alter_anything_and_seal,)
+WITH_THE_DIGEST: tuple[Tamper, ...] = (
+    alter_anything_and_seal,
+    alter_who_exported,
+    leave_octets_out,
+    leave_a_text_out,
+)
+"""What nothing but the manifest's digest holds (docs/evidence-package.md says so)."""
 REWRITTEN: tuple[Tamper, ...] = (rewrite_a_record, forget_the_end)
 
 

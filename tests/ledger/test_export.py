@@ -8,23 +8,29 @@ import sqlite3
 import tarfile
 from collections.abc import Callable
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
+from keybroker.ceremony.plan import CeremonyKind
+from keybroker.ceremony.steps import RENOUNCE, procedure
 from keybroker.config.packaged import packaged_for_verifiers
 from keybroker.errors import ConfigurationInvalid, LedgerUnavailable
 from keybroker.ledger import export_files
-from keybroker.ledger.canonical_json import Json
+from keybroker.ledger.canonical_json import Json, encode
 from keybroker.ledger.export import Beside
 from keybroker.ledger.export_choosing import Selection
 from keybroker.ledger.export_files import appearing, packed, release
 from keybroker.ledger.model import Entry, RecordKind
-from keybroker.terms import PartyName
-from tests.ledger import books, exported
+from keybroker.terms import KeyPurpose, PartyName
+from tests import lists
+from tests.ceremony.plans import a_key, a_plan
+from tests.ledger import books, exported, tampering, test_kept
 from tests.ledger.exported import PARTY, verify
+from tests.ledger.tamper_many import verifier
 from tests.situations import AT
 
 
@@ -45,6 +51,12 @@ def whole(ledger: Path) -> Path:
 
 def files(package: Path) -> dict[str, bytes]:
     return {path.relative_to(package).as_posix(): path.read_bytes() for path in package.rglob("*") if path.is_file()}
+
+
+def found_in(package: Path, manifest_sha256: str | None = None) -> Any:
+    """The verifier's report, made in this process."""
+    report, _ = verifier().verify(package, manifest_sha256=manifest_sha256, vkeys=[], receipts=[])
+    return report
 
 
 def records(package: Path) -> list[dict[str, Any]]:
@@ -98,6 +110,99 @@ def test_leaves_nothing_of_a_package_that_is_not_made(
         with appearing(target) as scratch:
             happens(scratch, target)
     assert [path.name for path in tmp_path.iterdir()] == left
+
+
+# ---- refusals, by the verifier
+
+
+def _leave_out_all(act: dict[str, Any]) -> None:
+    act["signatures"] = {}
+
+
+def _leave_out_one(act: dict[str, Any]) -> None:
+    del act["signatures"]["witness-1"]
+
+
+def _name_nobody(act: dict[str, Any]) -> None:
+    """As if the step needed nobody: the entry says so too."""
+    entry = json.loads(act["entry"]) | {"people": []}
+    act.update(entry=encode(entry).decode(), entry_sha256=sha256(encode(entry)).hexdigest(), signatures={})
+
+
+@pytest.mark.parametrize("change", [_leave_out_all, _leave_out_one, _name_nobody])
+def test_a_step_that_not_everybody_signed_who_must_is_found(
+    whole: Path, tmp_path: Path, change: Callable[[dict[str, Any]], None]
+) -> None:
+    told = records(whole)
+    (index,) = (at for at, each in enumerate(told) if each.get("body", {}).get("act") == "ConcludeCeremonyStep")
+    change(told[index]["body"])
+    package = tampering.rewritten("", _copied(whole, tmp_path), [encode(each) for each in told]).package
+    wrong = verify(package, expect=3)["wrong"]
+    assert (index, "signatures") in {(each["record"], each["field"]) for each in wrong}
+
+
+@pytest.mark.parametrize("selection", [Selection(key="enrolled"), Selection(party=PARTY)])
+def test_what_the_records_of_a_selection_tell_must_be_in_its_package(
+    ledger: Path, tmp_path: Path, selection: Selection
+) -> None:
+    part = tmp_path / "part"
+    exported.package(ledger, part, selection)
+    told = json.loads((part / "keys.json").read_bytes())["keys"]
+    for name, octets in (
+        ("keys.json", encode({"keys": []})),
+        ("keys.json", encode({"keys": [{**each, "party": "supplier-b"} for each in told]})),
+        ("in_force.json", encode({"in_force": []})),
+    ):
+        whole = (part / name).read_bytes()
+        (part / name).write_bytes(octets)
+        exported.seal(part)
+        assert name in {each["file"] for each in found_in(part).wrong}
+        (part / name).write_bytes(whole)
+
+
+def test_a_revocation_list_that_its_ca_did_not_sign_is_found_though_a_record_names_it(
+    whole: Path, tmp_path: Path
+) -> None:
+    told, copy = records(whole), _copied(whole, tmp_path)
+    act = next(each["body"] for each in reversed(told) if each.get("body", {}).get("act") == "TakeInRevocationList")
+    name = f"revocation_lists/{act['issuer']}.crl"
+    (copy / name).write_bytes(lists.sign(lists.compose(), scalar=5))
+    act["sha256"] = sha256((copy / name).read_bytes()).hexdigest()
+    report = found_in(tampering.rewritten("", copy, [encode(each) for each in told]).package)
+    assert [(each["file"], each["field"]) for each in report.wrong] == [(name, "signature")]
+
+
+def test_a_checkpoint_that_was_made_and_is_not_in_the_package_is_found(tmp_path: Path) -> None:
+    test_kept.unpack("v10.sql", tmp_path)
+    own = Beside(find_text=_any_text, files=packaged_for_verifiers())
+    for name, beside, missing in (("without", exported.BESIDE, True), ("with", own, False)):
+        exported.package(tmp_path, tmp_path / name, beside=beside)
+        wrong = {each["file"] for each in found_in(tmp_path / name).wrong}
+        assert ("checkpoints.ndjson" in wrong) is missing
+
+
+def test_what_may_have_been_erased_is_counted_and_what_nobody_records_only_the_digest_holds(
+    whole: Path, tmp_path: Path
+) -> None:
+    copy = _copied(whole, tmp_path)
+    (copy / "octets.ndjson").write_bytes(b"")
+    (copy / "summary.txt").write_bytes(b"another")
+    exported.seal(copy)
+    told = sha256((whole / "manifest.json").read_bytes()).hexdigest()
+    report = found_in(copy)
+    intents = sum(1 for each in records(whole) if each["kind"] == "intent")
+    assert report.wrong == []
+    assert report.remarks["uses whose octets are not here: erased, aged out, or never kept"] == intents
+    assert [each["file"] for each in found_in(copy, told).wrong] == ["manifest.json"]
+
+
+@pytest.mark.parametrize("kind", CeremonyKind)
+def test_the_verifier_knows_who_signs_each_step(kind: CeremonyKind) -> None:
+    module, plan = verifier(), a_plan(kind, a_key(KeyPurpose.RECOVERY_COMMAND, "recovery")).plan
+    for step in (*procedure(plan), RENOUNCE):
+        assert {*module.SIGNED_BY.get(step.name.value, module.TWO)} & {each.role for each in plan.people} == {
+            each.role for each in plan.people if each.role in step.signed_by
+        }, step.name
 
 
 # ---- what it holds

@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.ledger import exported, tamper_many, tampering
-from tests.ledger.tampering import REWRITTEN, Scene, Tamper
+from tests.ledger.tampering import REWRITTEN, SEALED, WITH_THE_DIGEST, Scene, Tamper
 
 COUNT, SEED = 100, 20260301
 
@@ -26,6 +26,18 @@ def test_a_hundred_tamperings_at_random_are_each_found_and_said_where(scene: Sce
     done = list(tamper_many.results(scene, tmp_path, COUNT, SEED))
     assert [each for each in done if not each.found or not each.where] == []
     assert len(done) == COUNT
+
+
+def test_each_that_agrees_with_its_manifest_is_found_by_the_records_or_by_the_manifests_digest(
+    scene: Scene, tmp_path: Path
+) -> None:
+    draw, module = random.Random(SEED), tamper_many.verifier()  # noqa: S311 - to be repeated, not to be secret
+    for tamper in (*SEALED, *WITH_THE_DIGEST):
+        (tmp_path / tamper.__name__).mkdir()
+        tampered = tamper(scene, tmp_path / tamper.__name__, draw)
+        result = tamper_many.look(module, scene, tamper, tampered)
+        assert result.found, result
+        assert result.where, result
 
 
 @pytest.mark.parametrize("tamper", REWRITTEN, ids=lambda tamper: tamper.__name__)
