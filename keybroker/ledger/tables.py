@@ -248,7 +248,9 @@ person_act = Table(
     Column("person", String(128), nullable=False),
     Column("at", LEAF, nullable=False),
 )
-"""Which person acted, by order, on which key, module, node or configuration (SEC G3.23). ``at`` is in seconds."""
+"""Which person acted, by order, on which key, module, node or configuration (SEC G3.23); of acts in a ceremony
+``key_transition`` and ``ceremony_step`` tell. ``at`` is in seconds.
+"""
 
 restore = Table(
     "restore",

@@ -17,7 +17,9 @@ P = TypeVar("P", bound=Said)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonAct:
-    """A person acted by order. ``subject`` is ``key:<label>``, ``configuration``, ``evidence``, ``ledger`` or
+    """A person acted: by order, or by signing for the step of a ceremony that did it.
+
+    ``subject`` is ``key:<label>`` (then ``:second`` of a second order), ``configuration``, ``evidence``, ``ledger`` or
     ``ledger:second``. Gates look at ``module:<serial>``, ``node:<identity>`` and ``system:<party/system>`` too: no act
     of this version is on one of these alone.
     """

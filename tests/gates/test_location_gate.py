@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from keybroker.gates.located import why_not_in_united_kingdom
 from keybroker.gates.uk_location import uk_location
+from keybroker.keys.standing import read_standing
 from keybroker.statement.standing import PersonAct, Standing
 from keybroker.statement.statement import Statement
-from keybroker.terms import Finding, SystemName
+from keybroker.terms import Finding, KeyLabel, SystemName
 from tests import evidence
 from tests.gates.looks import (
     DAY,
@@ -25,6 +27,8 @@ from tests.gates.looks import (
     live,
     named,
 )
+from tests.keys.made_in_ceremony import make_in_ceremony
+from tests.ledger import books
 from tests.situations import AT, a_caller, a_decision
 
 MODULE = ("module", evidence.MODULE.serial)
@@ -184,6 +188,22 @@ def test_refuses_once_somebody_acted_who_is_not_shown_to_be_in_the_united_kingdo
     abroad = a_standing(*held(), a_location("person", "bob", country="IN"), acts=acted(subject))
     check_refused(found_by(abroad), "PERSON_ABROAD")
     assert found_by(a_standing(*held(), a_location("person", "bob"), acts=acted(subject))).passed
+
+
+@pytest.mark.clause("G3.23", "G3.24", shows="refusal")
+def test_refuses_once_a_ceremony_acted_on_the_key_whose_people_are_not_shown_to_be_there(tmp_path: Path) -> None:
+    with books.a_book(tmp_path) as journal:
+        make_in_ceremony(journal, KeyLabel("supplier-a"), performers=("alice", "bob"), others=("carol",))
+        with journal.ledger.read() as connection:
+            acts = read_standing(connection).acts
+    unknown = found_by(a_standing(*held(), acts=acts))
+    check_refused(unknown, "PERSON_NOT_LOCATED")
+    assert "bob (of module" in unknown.expected
+    check_refused(found_by(a_standing(*held(), a_location("person", "bob", country="FR"), acts=acts)), "PERSON_ABROAD")
+    # Carol signed for other steps alone; and whoever acted before a thing was stated anew is asked for no more.
+    assert found_by(a_standing(*held(), a_location("person", "bob"), acts=acts)).passed
+    anew = a_location(*MODULE, ago=timedelta(seconds=-1))
+    assert found_by(a_standing(*held(), anew, acts=acts)).passed
 
 
 @pytest.mark.parametrize(
