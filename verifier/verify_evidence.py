@@ -103,10 +103,17 @@ class Package:
             self.names = sorted(path.relative_to(place).as_posix() for path in place.rglob("*") if not path.is_dir())
         else:
             try:
-                self.names = [member.name for member in self.tar.getmembers()]
+                self.names = [self._plain(member, place.stat().st_size) for member in self.tar.getmembers()]
             except tarfile.TarError:
                 self.tar.close()
                 raise
+
+    @staticmethod
+    def _plain(member: tarfile.TarInfo, most: int) -> str:
+        """Its name, where it is a file as long as it says: no link, and no hole of any size (``issparse``)."""
+        if not member.isreg() or member.issparse() or member.size > most:
+            raise tarfile.ReadError(f"{member.name} is no plain file")
+        return member.name
 
     def open(self, name: str) -> BinaryIO:
         """An empty file where it is not there or no plain file: ``check_files`` says so."""

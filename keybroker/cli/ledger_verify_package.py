@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tarfile
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,9 +41,7 @@ def verify_package(package: Path, held: Held, *, as_json: bool) -> None:
     if verified.returncode:
         print(verified.stdout, end="")
         raise typer.Exit(ExitStatus.FAULT)
-    # Nothing of a package is written to a disk before it was found to be what a tar of plain files is.
-    with _as_directory(package) as directory:
-        again = rejudge_package(directory)
+    again = rejudge_package(package)
     if as_json:
         show_json({**json.loads(verified.stdout), "rejudged": told(again)})
     else:
@@ -64,13 +59,3 @@ def _verified(package: Path, held: Held, *, as_json: bool) -> subprocess.Complet
     if done.returncode not in (0, ExitStatus.FAULT):
         raise typer.BadParameter(done.stderr.strip().rpartition("error: ")[2] or f"it ended with {done.returncode}")
     return done
-
-
-@contextmanager
-def _as_directory(package: Path) -> Iterator[Path]:
-    if package.is_dir():
-        yield package
-        return
-    with tempfile.TemporaryDirectory() as name, tarfile.open(package, "r:") as archive:
-        archive.extractall(name, filter="data")
-        yield Path(name)

@@ -5,9 +5,13 @@ docs/evidence-package.md. The package is known to be whole; a chain is not looke
 
 from __future__ import annotations
 
+import tarfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from shutil import copyfileobj
+from tempfile import TemporaryDirectory
 
 from keybroker.config.rejudging import read_texts
 from keybroker.errors import ConfigurationInvalid
@@ -18,12 +22,37 @@ from keybroker.ledger.rejudging import Grounds, Rejudged, rejudge
 from keybroker.terms import DeploymentKind, PartyName
 
 
-def rejudge_package(directory: Path) -> Rejudged:
-    """Raises: ConfigurationInvalid for what is no evidence package; LedgerBroken as ``rejudge``."""
+def rejudge_package(place: Path) -> Rejudged:
+    """Of a directory or a tar file. Raises: ConfigurationInvalid for what is no evidence package; LedgerBroken as
+    ``rejudge``."""
     try:
-        return rejudge(_records(directory), _octets(directory).get, _grounds(directory))
-    except (OSError, ValueError) as error:
-        raise ConfigurationInvalid("expected an evidence package, found another", where=str(directory)) from error
+        with _as_directory(place) as directory:
+            return rejudge(_records(directory), _octets(directory).get, _grounds(directory))
+    except (OSError, ValueError, tarfile.TarError) as error:
+        raise ConfigurationInvalid("expected an evidence package, found another", where=str(place)) from error
+
+
+@contextmanager
+def _as_directory(place: Path) -> Iterator[Path]:
+    if place.is_dir():
+        yield place
+        return
+    with TemporaryDirectory() as name, tarfile.open(place, "r:") as archive:
+        _unpack(archive, Path(name), most=place.stat().st_size)
+        yield Path(name)
+
+
+def _unpack(archive: tarfile.TarFile, directory: Path, *, most: int) -> None:
+    """Plain files under names within the directory, of at most so many octets together. Raises: ValueError."""
+    # Not by extractall: its filters let links pass, and Python 3.11.3 has none.
+    for member in archive:
+        path, most = PurePosixPath(member.name), most - member.size
+        octets = archive.extractfile(member) if member.isreg() and not member.issparse() else None
+        if octets is None or path.is_absolute() or ".." in path.parts or most < 0:
+            raise ValueError(f"expected an archive of plain files, found {member.name}")
+        (directory / path).parent.mkdir(parents=True, exist_ok=True)
+        with (directory / path).open("xb") as file:
+            copyfileobj(octets, file)
 
 
 def _grounds(directory: Path) -> Grounds:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+import tarfile
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from keybroker.config.rejudging_package import rejudge_package
 from keybroker.errors import ConfigurationInvalid
+from keybroker.ledger.export_files import packed
 from keybroker.ledger.rejudging import DECODER
 from tests.ledger import exported
 
@@ -27,6 +31,44 @@ def test_lists_the_uses_of_keys_of_which_no_record_tells(package: Path) -> None:
     # A use that failed used no key.
     assert "failed" not in {each.state for each in found.refused}
     assert found.policies_missing == {}
+
+
+def _member(name: str, kind: bytes = tarfile.REGTYPE, size: int = 0) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname, info.size = kind, "manifest.json" if kind == tarfile.SYMTYPE else "", size
+    return info
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        _member("../beside"),
+        _member("in_force/../../beside"),
+        _member("/beside"),
+        _member("link", tarfile.SYMTYPE),
+        _member("link", tarfile.LNKTYPE),
+        _member("pipe", tarfile.FIFOTYPE),
+        _member("directory", tarfile.DIRTYPE),
+        _member("vast", size=2**40),
+    ],
+    ids=lambda member: f"{member.name} {member.type!r}",
+)
+def test_unpacks_nothing_but_plain_files_within(package: Path, tmp_path: Path, member: tarfile.TarInfo) -> None:
+    archive = packed(Path(shutil.copytree(package, tmp_path / "package")), tmp_path / "package.tar")
+    before, elsewhere = sorted(tmp_path.parent.rglob("*")), sorted(Path(tempfile.gettempdir()).glob("beside"))
+    with tarfile.open(archive, "a:") as tar:
+        tar.addfile(member)
+    with pytest.raises(ConfigurationInvalid, match="expected an evidence package"):
+        rejudge_package(archive)
+    assert (sorted(tmp_path.parent.rglob("*")), sorted(Path(tempfile.gettempdir()).glob("beside"))) == (
+        before,
+        elsewhere,
+    )
+
+
+def test_a_tar_file_says_what_its_directory_does(package: Path, tmp_path: Path) -> None:
+    archive = packed(Path(shutil.copytree(package, tmp_path / "package")), tmp_path / "package.tar")
+    assert rejudge_package(archive) == rejudge_package(package)
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "leaves.txt", "records.ndjson", "octets.ndjson"])
