@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import typer
 
 from keybroker.cli import module_list, module_uses
+from keybroker.cli.acting import acting
 from keybroker.cli.exit_status import ExitStatus
 from keybroker.cli.options import Config, Json
+from keybroker.cli.orders import OrderFile, PersonCertificate, PersonKey, find_order, ordered
 from keybroker.cli.output import console, show_facts, show_findings, show_json, show_table
 from keybroker.cli.token import opened_token
-from keybroker.config import read_configuration
+from keybroker.config import Configuration, read_configuration
 from keybroker.config.latch import find_latch, unlatch
 from keybroker.hsm.check import ModuleReport, check_module
 from keybroker.hsm.sign_switch import SignSwitch
+from keybroker.keys.unlatching import order_unlatching
+from keybroker.ledger.model import Receipt
+from keybroker.ledger.module_form import unlatching
 from keybroker.terms import Finding
 
 
@@ -41,15 +48,41 @@ def check(config: Config, as_json: Json = False) -> None:
         raise typer.Exit(ExitStatus.REFUSED)
 
 
-def unlatch_module(config: Config, as_json: Json = False) -> None:
-    """After a wrong PIN: take the latch away, so that the broker tries the token again."""
+def unlatch_module(
+    config: Config,
+    order: OrderFile = None,
+    person: PersonCertificate = None,
+    person_key: PersonKey = None,
+    as_json: Json = False,
+) -> None:
+    """After a wrong PIN: take the latch away, so that the broker tries the token again.
+
+    By order of a person, where the module holds a key that stays in the United Kingdom (SEC G3.23). Needs the ledger
+    alone: neither the broker nor the token.
+    """
     configuration = read_configuration(config)
-    why = find_latch(configuration.data_directory)
-    unlatch(configuration.data_directory)
+    why, receipt = find_latch(configuration.data_directory), None
+    if why is not None:
+        receipt = _ordered(configuration, order, person, person_key)
+        unlatch(configuration.data_directory)
+    record = None if receipt is None else receipt.leaf_index
     if as_json:
-        show_json({"was_latched": why is not None, "because": why})
+        show_json({"was_latched": why is not None, "because": why, "record": record})
+    elif why is None:
+        console().print("it was not latched")
     else:
-        console().print("it was not latched" if why is None else f"unlatched; it was latched because: {why}")
+        by = "" if record is None else f" by order (record {record})"
+        console().print(f"unlatched{by}; it was latched because: {why}")
+
+
+def _ordered(
+    configuration: Configuration, order: Path | None, person: Path | None, person_key: Path | None
+) -> Receipt | None:
+    """The record of who has the module tried again; None where nobody needs to order that, and nobody did."""
+    serial = configuration.file.module.token_serial
+    with acting(configuration, "operator") as (journal, actor):
+        given = ordered(configuration, find_order(configuration, unlatching(serial), order, person, person_key))
+        return order_unlatching(journal, actor, serial, given, configuration.policies, configuration.clock.now())
 
 
 def _show(report: ModuleReport) -> None:

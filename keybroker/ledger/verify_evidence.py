@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from keybroker.errors import LedgerBroken
-from keybroker.ledger import restore_form, upkeep_form
+from keybroker.ledger import module_form, restore_form, upkeep_form
 from keybroker.ledger.canonical_json import Json
 from keybroker.ledger.restore_form import whole_second_after
 from keybroker.ledger.review_form import REVIEW
@@ -113,6 +113,8 @@ class Evidence:
                 self._restore(index, act, at)
             case upkeep_form.RETAIN:
                 self._order(index, act, at, upkeep_form.SUBJECT)
+            case module_form.UNLATCH:
+                self._order(index, act, at, module_form.module_subject(act.get("module")))
             case name if name == REVIEW:
                 self._review(index, act, at)
             case _:

@@ -20,8 +20,8 @@ class PersonAct:
     """A person acted: by order, or by signing for the step of a ceremony that did it.
 
     ``subject`` is ``key:<label>`` (then ``:second`` of a second order), ``configuration``, ``evidence``, ``ledger`` or
-    ``ledger:second``. Gates look at ``module:<serial>``, ``node:<identity>`` and ``system:<party/system>`` too: no act
-    of this version is on one of these alone.
+    ``ledger:second``, or ``module:<serial>``, which was unlatched. Gates look at ``node:<identity>`` and
+    ``system:<party/system>`` too: no act of this version is on one of these alone.
     """
 
     person: str

@@ -17,8 +17,15 @@ from typing import Any
 
 import pytest
 
+from keybroker.cli.acting import acting
 from keybroker.cli.dev.deployment import Deployment
-from keybroker.config.latch import find_latch, unlatch
+from keybroker.cli.dev.evidence import read_attests, take_in
+from keybroker.cli.dev.statements import ADMINISTRATORS, OFFICER, common
+from keybroker.config import read_configuration, reading
+from keybroker.config.latch import find_latch, latch, unlatch
+from keybroker.keys.standing import read_standing
+from keybroker.statement.kind import StatementKind
+from keybroker.statement.payloads import Location
 from tests.cli import command
 from tests.cli.command import run, run_here
 
@@ -101,6 +108,45 @@ def test_a_wrong_pin_on_the_command_line_latches_and_the_right_one_is_not_tried_
     assert run_json("module", "check", env=env, expect=78)["error"]["reason"] == "PIN_WRONG"
     assert run_json("module", "unlatch", env=env)["was_latched"] is True
     assert command.run_json("module", "check", env=env)["passed"] is True
+
+
+@pytest.mark.clause("G3.23", "G3.24", shows="refusal")
+@pytest.mark.clause("G3.23", "G3.24", shows="acceptance")
+def test_a_module_is_unlatched_by_order_of_a_person_in_the_united_kingdom_alone(
+    env: dict[str, str], deployment: Deployment
+) -> None:
+    """Its key is a Supplier's. The broker never ran here: the ledger alone is asked."""
+    data, abroad = deployment.directory / "data", ADMINISTRATORS[1]
+    latch(data, "the PIN was wrong")
+    say_abroad(deployment, abroad)
+    nobody = dict.fromkeys(command.ordering(deployment), "")
+    elsewhere = command.ordering(deployment, abroad)
+    for who, told in ((nobody, "keybroker evidence order --act UnlatchModule --target"), (elsewhere, f"{abroad} may")):
+        refused = run_json("module", "unlatch", env=env | who, expect=1)["error"]
+        assert (refused["reason"], told in refused["sentence"]) == ("PERSON_MAY_NOT_ACT", True)
+        assert find_latch(data) == "the PIN was wrong"
+        body = last_body(env)
+        assert (body["act"], body["reason"]) == ("UnlatchModule", "PERSON_MAY_NOT_ACT")
+    done = run_json("module", "unlatch", env=env)
+    assert (done["was_latched"], find_latch(data)) == (True, None)
+    body, configuration = last_body(env), read_configuration(deployment.config_path)
+    serial = configuration.file.module.token_serial
+    assert (body["module"], body["order"]["attester"]) == (serial, ADMINISTRATORS[0])
+    with reading(configuration) as ledger, ledger.read() as connection:
+        acts = [(each.person, each.subject) for each in read_standing(connection).acts]
+    assert acts[-1] == (ADMINISTRATORS[0], f"module:{serial}")
+    assert run_json("ledger", "verify", env=env)["whole"] is True
+    assert run_json("module", "unlatch", env=env | nobody) == {"was_latched": False, "because": None, "record": None}
+
+
+def say_abroad(deployment: Deployment, person: str) -> None:
+    configuration = read_configuration(deployment.config_path)
+    at = configuration.clock.now()
+    said = {"of": "person", "subject": person, "party": "operator", "country": "FR", "site": "office", "people": []}
+    stated = Location.model_validate(common(configuration.ledger_origin, at, StatementKind.LOCATION) | said)
+    officer = read_attests(deployment.directory / "evidence", OFFICER)
+    with acting(configuration, "operator") as (journal, actor):
+        take_in(journal, actor, stated, officer, configuration.people, at)
 
 
 @pytest.mark.parametrize(

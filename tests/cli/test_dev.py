@@ -71,6 +71,9 @@ def test_what_is_in_a_brokers_way_is_said_at_once(tmp_path: Path) -> None:
     latch(deployment.directory / "data", "a wrong PIN")
     latched = run_json("dev", "up", deployment.directory, expect=3, how=run_here)["error"]
     assert "keybroker module unlatch" in latched["sentence"]
+    # No key of this one stays in the United Kingdom: nobody orders that the module is tried again.
+    told = run_json("module", "unlatch", "--config", deployment.config_path, how=run_here)
+    assert told == {"was_latched": True, "because": "a wrong PIN", "record": None}
     with socket.create_server(("127.0.0.1", deployment.port)):
         taken = run_json("dev", "up", deployment.directory, expect=3, how=run_here)["error"]
     assert (latched["reason"], taken["reason"]) == ("BROKER_NOT_READY", "BROKER_NOT_READY")

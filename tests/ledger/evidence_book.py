@@ -8,9 +8,12 @@ from keybroker.errors import StatementRefused
 from keybroker.keys.acts import OrderKey
 from keybroker.keys.attesters import Enrolment, Withdrawal, enrol_attester, withdraw_attester
 from keybroker.keys.evidence import add_statement
+from keybroker.keys.orders import Ordered
 from keybroker.keys.reload import Reload, record_reload, told_reload
 from keybroker.keys.thresholds import take_in_notification
+from keybroker.keys.unlatching import order_unlatching
 from keybroker.ledger.journal import Entry, Journal, RecordKind
+from keybroker.ledger.module_form import unlatching
 from keybroker.statement.kind import StatementKind
 from keybroker.statement.payloads import ThresholdNotification
 from keybroker.terms import KeyLabel, KeyPurpose, PartyName
@@ -38,6 +41,7 @@ def write(journal: Journal) -> None:
     come_and_go(kept)
     notify_again(kept)
     reload(kept)
+    unlatch(kept)
     journal.write([Entry(kind=RecordKind.READ, party=party, body={"spare": 1})], at=AT)
     kept.restore()
     journal.write([Entry(kind=RecordKind.READ, party=party, body={"spare": 2})], at=AT)
@@ -59,6 +63,13 @@ def notify_again(kept: Kept) -> None:
     said = ThresholdNotification.model_validate(kept.common(StatementKind.THRESHOLD_NOTIFICATION) | told)
     with pytest.raises(StatementRefused):
         take_in_notification(kept.journal, ACTOR, attests(USERS_OFFICER).state(said), AT)
+
+
+def unlatch(kept: Kept) -> None:
+    """A person has the module tried again."""
+    ordered = Ordered(order=kept.order(unlatching(evidence.MODULE.serial), SECOND), people=PEOPLE)
+    policies = situations.packaged_policies()
+    order_unlatching(kept.journal, ACTOR, evidence.MODULE.serial, ordered, policies, AT)
 
 
 def reload(kept: Kept) -> None:

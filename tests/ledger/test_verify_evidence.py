@@ -286,6 +286,11 @@ RECORDS: dict[str, tuple[Change, str]] = {
         lambda bodies: spare(1, **acts(bodies, "OrderKey")[0])(bodies),
         "a statement that was never used",
     ),
+    "an unlatching of another module": (of_act("UnlatchModule", module="x"), "the order of UnlatchModule"),
+    "an unlatching that was not ordered": (
+        lambda bodies: acts(bodies, "UnlatchModule")[0].pop("order"),
+        "of which no record tells",
+    ),
     "a reload by another": (of_act("Reload", person=SECOND), "an order that was taken in"),
     "a reload by an order that never came": (of_act("Reload", order="00" * 32), "an order that was taken in"),
     "a reload of another configuration": (of_act("Reload", configuration="00" * 32), "the order of Reload"),

@@ -55,9 +55,16 @@ def _check_nothing_in_the_way(deployment: Deployment) -> None:
         raise BrokerNotReady(f"expected a free port, found {deployment.target} taken; stop what listens there")
     why = find_latch(deployment.directory / "data")
     if why is not None:
+        person = deployment.operator_environment
+        options = {
+            "--config": str(deployment.config_path),
+            "--person": person["KEYBROKER_PERSON"],
+            "--person-key": person["KEYBROKER_PERSON_KEY"],
+        }
+        told = " ".join(f"{name} {quote(value)}" for name, value in options.items())
         raise BrokerNotReady(
             f"the module is latched, so no worker would start: {why};"
-            f" when the PIN is right: keybroker module unlatch --config {quote(str(deployment.config_path))}"
+            f" when the PIN is right: keybroker module unlatch {told}"
         )
 
 
