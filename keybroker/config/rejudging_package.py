@@ -64,9 +64,16 @@ def _grounds(directory: Path) -> Grounds:
                 deployment=DeploymentKind(deployment),
                 policies=texts.policies,
                 callers=texts.callers,
+                is_whole=_is_whole(directory),
             )
         case _:
             raise ValueError("a manifest without a ledger")
+
+
+def _is_whole(directory: Path) -> bool:
+    """Is no record left out that the ledger still has?"""
+    with (directory / "leaves.txt").open() as leaves:
+        return not any(line.endswith(" -\n") for line in leaves)
 
 
 def _texts(directory: Path) -> Iterator[bytes]:

@@ -22,6 +22,7 @@ from keybroker.content.use import UseKind
 from keybroker.errors import ContentMalformed, LedgerBroken
 from keybroker.ledger import canonical_json, record
 from keybroker.ledger.canonical_json import Json
+from keybroker.ledger.life_form import LIFE
 from keybroker.ledger.model import RecordKind, StoredRecord
 from keybroker.ledger.rejudged_key import Chain, chain_is_known, key_at, session_of
 from keybroker.ledger.rejudging_form import NEEDS, Need
@@ -55,6 +56,7 @@ class Grounds:
 
     ``policies`` by SHA-256 of their files (32 octets); ``callers`` the caller table by identity, for each
     configuration by its SHA-256 (32); ``chains`` by label, the chain enrolled last; ``anchors`` to verify them.
+    ``is_whole``: the records are all that there are, not those of a period, a key or a party.
     """
 
     origin: str
@@ -63,6 +65,7 @@ class Grounds:
     callers: Mapping[bytes, Mapping[str, Caller]] = field(default_factory=dict)
     chains: Mapping[str, Chain] = field(default_factory=dict)
     anchors: tuple[Anchor, ...] = ()
+    is_whole: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +101,7 @@ class _Seen:
     """What is remembered between records."""
 
     lives: Lives = field(default_factory=Lives)
+    begun_elsewhere: set[str] = field(default_factory=set)
     enrolled: dict[str, int] = field(default_factory=dict)
     sessions: dict[str, SessionFacts] = field(default_factory=dict)
     refused: dict[int, list[WouldRefuse]] = field(default_factory=dict)
@@ -121,7 +125,7 @@ def rejudge(records: Iterable[StoredRecord], octets: Callable[[int], bytes | Non
         body = canonical_json.decode(stored.octets)
         match body["kind"]:
             case RecordKind.ADMINISTRATIVE:
-                _administer(seen, stored.leaf_index, body)
+                _administer(seen, stored.leaf_index, body, grounds)
             case RecordKind.INTENT:
                 _judge(seen, stored.leaf_index, body, octets(stored.leaf_index), grounds)
             case RecordKind.OUTCOME | RecordKind.CLOSED:
@@ -138,17 +142,27 @@ def rejudge(records: Iterable[StoredRecord], octets: Callable[[int], bytes | Non
     )
 
 
-def _administer(seen: _Seen, index: int, body: Body) -> None:
-    seen.lives.administer(index, body)
-    act = body["body"]
-    if not isinstance(act, dict):
+def _administer(seen: _Seen, index: int, body: Body, grounds: Grounds) -> None:
+    act = _part(body, "body")
+    if not grounds.is_whole and (unknown := _goes_on_from_elsewhere(seen, act)):
+        seen.begun_elsewhere |= unknown
         return
+    seen.lives.administer(index, body)
     label = str(act.get("key"))
     match act.get("act"):
         case "EnrolCertificate":
             seen.enrolled[label] = index
         case "BeginSession":
             seen.sessions[label] = session_of(act, moment_of(index, body))
+
+
+def _goes_on_from_elsewhere(seen: _Seen, act: Mapping[str, Json]) -> set[str]:
+    """The keys that an act of a key's life moves, where one on which it rests began in records that are not here."""
+    begins = None in LIFE.get(str(act.get("act")), {None: None})
+    moved = {str(act[each]) for each in ("key", "successor") if each in act}
+    rests_on = (moved if not begins else set()) | ({str(act["parent"])} if "parent" in act else set())
+    here = all(seen.lives.key(each) is not None and each not in seen.begun_elsewhere for each in rests_on)
+    return set() if here else moved
 
 
 def _end(seen: _Seen, body: Body) -> None:
@@ -201,6 +215,9 @@ def _by_rules(seen: _Seen, index: int, body: Body, content: Content, grounds: Gr
     label = str(body["key"])
     enrolled, chain = seen.enrolled.get(label), grounds.chains.get(label)
     row = seen.lives.key(label)
+    if label in seen.begun_elsewhere or (row is None and not grounds.is_whole):
+        seen.not_judged["every rule", Need.LIFE] += 1
+        return
     if row is None or row.public_key != body["public_key"]:
         found = "none" if row is None else str(row.public_key)
         yield _by_decoder(f"a key {label} with the public key {body['public_key']} on record", found, "G5.13, G5.24")

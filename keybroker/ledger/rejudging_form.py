@@ -26,6 +26,8 @@ class Need(StrEnum):
     """Whom the key speaks for: told by the record that ordered it, or else by its certificate."""
     LISTS = "lists"
     """The revocation lists that were held: the ledger keeps the current ones alone."""
+    LIFE = "life"
+    """Every act on the key from the first on: a selection of records may not hold them."""
     EVIDENCE = "evidence"
     """Other keys of the register, a session's facts, or statements as they were held together."""
 

@@ -171,6 +171,18 @@ def test_finds_nothing_among_good_uses_and_says_what_it_could_not_judge(journal:
     assert found.rules_not_judged == {"key-certificate-not-on-a-revocation-list": ("lists", 3)}
 
 
+def test_of_a_selection_a_key_that_began_elsewhere_is_not_judged_and_one_that_began_here_is(journal: Journal) -> None:
+    first = sign(journal, "before")
+    act_on_key(journal, ACTOR, SuspendKey(label=LABEL, because="lost"), AT)
+    index = sign(journal, "after")
+    records = audit.read_records(journal.ledger, 0, 100)
+    part = replace(GROUNDS, is_whole=False)
+    found = rejudge(records[first:], lambda _: MESSAGE, part)
+    assert (found.judged, found.refused) == (0, ())
+    assert found.rules_not_judged == {"every rule": ("life", 2)}
+    assert rules(rejudge(records, lambda _: MESSAGE, part), index) == ["key-state-active"]
+
+
 def test_names_what_was_erased_and_policies_that_are_not_at_hand(journal: Journal) -> None:
     kept = sign(journal, "kept", books.a_permit(2))
     erased = sign(journal, "erased", books.a_permit(3))
