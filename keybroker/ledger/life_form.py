@@ -105,7 +105,6 @@ WITHOUT_ORDER = frozenset(
     {
         "KeyGenerated",
         "LabelKey",
-        "DistributeKey",
         "InstallKey",
         "BeginEnrolment",
         "BeginSession",
@@ -113,7 +112,7 @@ WITHOUT_ORDER = frozenset(
         "SessionKeyDestroyed",
     }
 )
-"""What follows from an act that was ordered, or says what was done and changes nothing about what may be done."""
+"""What follows from an act that was ordered. So do the label and the place of a key: they are told as it is made."""
 
 ORDERED_BY_TWO_AT_WILL = frozenset(LIFE) - IN_A_CEREMONY - TWO_PEOPLE - WITHOUT_ORDER
 """Of which a policy may say that two people order them."""

@@ -36,6 +36,7 @@ OrderedByTwo = Literal[
     "RetireKey",
     "RevokeCertificate",
     "AddCopy",
+    "DistributeKey",
 ]
 """Acts that a policy may have two people order. The others always need two or a ceremony, or follow from an order."""
 

@@ -11,7 +11,16 @@ import pytest
 
 from keybroker.config.packaged import packaged_policies
 from keybroker.errors import KeybrokerError, PersonMayNotAct, StatementRefused
-from keybroker.keys.administration import OrderKey, RetireKey, SuspendKey, administer, needs_order, told_act
+from keybroker.keys.administration import (
+    KeyGenerated,
+    OrderKey,
+    RetireKey,
+    SuspendKey,
+    administer,
+    needs_order,
+    told_act,
+)
+from keybroker.keys.life_acts import DistributeKey, InstallKey, LabelKey
 from keybroker.keys.orders import Ordered
 from keybroker.keys.reload import Reload, check_reload_ordered, record_reload, told_reload
 from keybroker.ledger.record import order_target
@@ -19,7 +28,7 @@ from keybroker.policy.file import read_policies
 from keybroker.policy.model import Policy
 from keybroker.statement.flaw import Flaw
 from keybroker.statement.kind import StatementKind
-from keybroker.terms import KeyLabel, KeyPurpose, PartyName
+from keybroker.terms import KeyLabel, KeyPurpose, PartyName, Provenance
 from tests.keys.standing_book import (
     ACTOR,
     ALICE,
@@ -29,6 +38,7 @@ from tests.keys.standing_book import (
     StandingBook,
     a_standing_book,
 )
+from tests.situations import a_point
 from tests.statement.attested import AT, Attests, a_location, an_order
 
 LABEL = KeyLabel("supplier-a")
@@ -135,6 +145,22 @@ def test_an_act_by_order_holds_the_order_and_remembers_who_acted(book: StandingB
 def test_acts_on_keys_in_scope_of_g3_23_alone_need_an_order(purpose: KeyPurpose) -> None:
     wanted = OrderKey(label=LABEL, purpose=purpose, party=PartyName("supplier-a"))
     assert needs_order(wanted, purpose) is (POLICIES[purpose].location == "united-kingdom")
+
+
+@pytest.mark.clause("G3.23", "G3.24", shows="refusal")
+def test_refuses_to_hand_out_of_a_key_in_scope_what_nobody_ordered_and_takes_what_its_making_tells(
+    book: StandingBook,
+) -> None:
+    administer(book.journal, ACTOR, WANTED, AT, by(order_for(TOLD)))
+    made = KeyGenerated(label=LABEL, public_key=a_point(7), provenance=Provenance.GENERATED)
+    labelled, installed = LabelKey(label=LABEL, module="1", identifier=b"i" * 20), InstallKey(label=LABEL, module="1")
+    for act in (made, labelled, installed):
+        administer(book.journal, ACTOR, act, AT)
+    handed_out = DistributeKey(label=LABEL, what="certificate request", to="smki", sha256=bytes(32))
+    with pytest.raises(PersonMayNotAct, match=order_target(told_act(handed_out))):
+        administer(book.journal, ACTOR, handed_out, AT)
+    administer(book.journal, ACTOR, handed_out, AT, by(order_for(told_act(handed_out))))
+    assert [(act.person, act.subject) for act in book.standing().acts] == [("alice", f"key:{LABEL}")] * 2
 
 
 # ---- a reload

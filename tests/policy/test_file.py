@@ -6,13 +6,16 @@ import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from keybroker.content.message_codes import MESSAGE_CODES
 from keybroker.content.model import Criticality
 from keybroker.errors import ConfigurationInvalid
+from keybroker.ledger.life_form import ORDERED_BY_TWO_AT_WILL
 from keybroker.policy.file import read_policies, read_policy
+from keybroker.policy.file_form import OrderedByTwo
 from keybroker.policy.obligations import OBLIGATIONS
 from keybroker.policy.rule import CLAUSE
 from keybroker.policy.settings import DatedStandard
@@ -275,3 +278,7 @@ def test_reads_in_which_roles_an_act_is_ordered() -> None:
     life = read_policy(octets, name="supplier-pre-command").settings.life
     assert life is not None
     assert life.roles == {"RetireKey": {"key-manager", "deputy"}}
+
+
+def test_two_people_may_be_asked_for_every_act_that_one_orders_and_for_no_other() -> None:
+    assert set(get_args(OrderedByTwo)) == ORDERED_BY_TWO_AT_WILL
