@@ -61,6 +61,10 @@ def fixed_places(label: str, module: ModuleIdentity, node: Node, standing: Stand
             of="node",
             subject=node.identity,
             site=node.site,
-            acted_on=frozenset({f"node:{node.identity}", "configuration"}),
+            acted_on=frozenset({f"node:{node.identity}", *_OF_THE_NODE}),
         ),
     )
+
+
+_OF_THE_NODE = ("configuration", "ledger", "ledger:second")
+"""Whoever orders a reload, a retention or a restore maintains the broker on this node (``PersonAct.subject``)."""

@@ -11,7 +11,10 @@ import pytest
 
 from keybroker.gates.located import why_not_in_united_kingdom
 from keybroker.gates.uk_location import uk_location
+from keybroker.keys.reload import SUBJECT as CONFIGURATION
+from keybroker.keys.restore import SUBJECTS as RESTORE
 from keybroker.keys.standing import read_standing
+from keybroker.ledger.upkeep_form import SUBJECT as RETENTION
 from keybroker.statement.standing import PersonAct, Standing
 from keybroker.statement.statement import Statement
 from keybroker.terms import Finding, KeyLabel, SystemName
@@ -41,7 +44,9 @@ SUBJECTS_OF_ACTS = (
     f"module:{evidence.MODULE.serial}",
     f"node:{evidence.NODE.identity}",
     "key:supplier-a",
-    "configuration",
+    "key:supplier-a:second",
+    CONFIGURATION,
+    *sorted({RETENTION, *RESTORE}),
     "system:supplier-a/head-end",
 )
 
