@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,12 +15,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from keybroker.content.contents import Content
 from keybroker.errors import CheckNotShown, EvidenceSpent
-from keybroker.ledger.model import Concluded, GivenAgain, RequestIdentity
+from keybroker.ledger.canonical_json import decode
+from keybroker.ledger.model import Concluded, GivenAgain, RecordKind, RequestIdentity
 from keybroker.policy.model import KeyRegister
 from keybroker.signing import Ask, Line, Outcome, explain, sign_batch
 from keybroker.terms import ContentKind, DeploymentKind, KeyLabel, Operation, RequestId
-from tests import situations
-from tests.evidence import FixedSurroundings
+from tests import messages, situations
+from tests.evidence import ADMINISTRATORS, FixedSurroundings
 from tests.fakes import FakeModule
 from tests.gates.checks import a_check, a_pre_command
 from tests.ledger import books
@@ -142,3 +144,18 @@ def test_explain_says_that_a_check_was_spent(stage: Stage) -> None:
     with pytest.raises(EvidenceSpent) as refusal:
         explain(stage.line, an_ask("e-2", content, check), AT)
     assert refusal.value.findings[0].rule == "policy-in-force"
+
+
+@pytest.mark.clause("G3.25(a)", shows="acceptance")
+def test_the_record_of_a_use_without_a_check_names_who_switched_it_off_and_why(stage: Stage) -> None:
+    """6.15.1 is 'possibly' supply sensitive; of it two people say so."""
+    assert isinstance(stage.asked("r-1", a_pre_command(messages.SUPPLIER_BY_SUPPLIER)), Concluded)
+    journal = stage.line.journal
+    stored = [journal.find(index) for index in range(journal.head(AT).tree_size)]
+    (intent,) = (decode(each.octets) for each in stored if each is not None and each.kind == RecordKind.INTENT)
+    findings = intent["findings"]
+    assert isinstance(findings, list)
+    (found,) = (str(each[2]) for each in findings if isinstance(each, list) and each[0] == "supply-sensitive-check")
+    said = r'6\.15\.1: variant-not-sensitive [0-9a-f]{16} by %s until \S+, because "no effect on supply"'
+    both = "; ".join(said % name for name in ADMINISTRATORS)
+    assert re.fullmatch(f"6\\.15\\.1 possibly; switched off by {both}", found), found
