@@ -13,15 +13,19 @@ from hypothesis import strategies as st
 
 from keybroker.ceremony.judging import check_plan, judge_plan
 from keybroker.ceremony.judging_approvals import demanded_approvals
+from keybroker.ceremony.judging_people import judge_people
 from keybroker.ceremony.plan import CeremonyKind, Plan, PlanFile, Quorum, Role, Side, read_plan
 from keybroker.ceremony.plan_writing import plan_text
 from keybroker.ceremony.scene import Scene
 from keybroker.cli.ceremony_hall import scene_of
 from keybroker.config import read_configuration
 from keybroker.errors import ConfigurationInvalid, NotPermitted
+from keybroker.statement.payloads import Location
+from keybroker.statement.standing import Standing
 from keybroker.terms import DeploymentKind, KeyPurpose, KeyState
 from tests.ceremony.plans import a_key, a_plan, written
 from tests.deployments import prepare_rehearsal
+from tests.situations import packaged_policies
 
 pytestmark = pytest.mark.hsm
 
@@ -187,6 +191,44 @@ def test_a_lapsed_clearance_is_found_with_its_clause(judged: tuple[PlanFile, Sce
     later = replace(scene, at=scene.at + timedelta(days=380))
     found = [each for each in judge_plan(plan_file, later) if not each.passed and each.clause.startswith("G4")]
     assert found
+
+
+ABROAD, NOWHERE = "admin-1", "witness-1"
+
+
+def scattered(standing: Standing) -> Standing:
+    """One of two people is stated to be abroad, of the other nobody states where he is."""
+    moved = []
+    for each in standing.statements:
+        said = each.payload
+        if not isinstance(said, Location) or said.subject not in (ABROAD, NOWHERE):
+            moved.append(each)
+        elif said.subject == ABROAD:
+            moved.append(replace(each, payload=said.model_copy(update={"country": "FR"})))
+    return replace(standing, statements=tuple(moved))
+
+
+@pytest.mark.clause("G3.23", "G3.24", shows="refusal")
+@pytest.mark.clause("G3.23", "G3.24", shows="acceptance")
+def test_people_of_a_ceremony_on_a_key_in_scope_are_in_the_united_kingdom_and_on_another_wherever_they_are(
+    judged: tuple[PlanFile, Scene],
+) -> None:
+    plan_file, scene = judged
+    people = tuple(each for each in plan_file.plan.people if each.name in (ABROAD, NOWHERE))
+    away = replace(scene, standing=scattered(scene.standing), policies=packaged_policies())
+
+    def refusals(purpose: KeyPurpose, scene: Scene) -> list[tuple[str, str, str]]:
+        plan = a_plan(CeremonyKind.GENERATE, a_key(purpose, "new")).plan.model_copy(update={"people": people})
+        findings = judge_people(plan, scene)
+        return [(each.clause, each.reason, each.expected) for each in findings if not each.passed]
+
+    expected = "location evidence in force that {} is in the United Kingdom, by another attester"
+    assert refusals(KeyPurpose.SUPPLIER_PRE_COMMAND, away) == [
+        ("G3.23", "PERSON_NOT_IN_UNITED_KINGDOM", expected.format(ABROAD)),
+        ("G3.23", "PERSON_LOCATION_NOT_SHOWN", expected.format(NOWHERE)),
+    ]
+    assert refusals(KeyPurpose.ACCESS_CONTROL_BROKER_COMMAND, away) == []
+    assert refusals(KeyPurpose.SUPPLIER_PRE_COMMAND, replace(away, standing=scene.standing)) == []
 
 
 @pytest.mark.clause("G2.22I(a)(i)", "G2.22I(a)(ii)", shows="refusal")
