@@ -62,6 +62,7 @@ def _show(evidence: ModuleEvidence, at: datetime) -> None:
             "members": ", ".join(module.members),
             "token": f"{module.manufacturer} {module.model}, firmware {module.firmware_version},"
             f" hardware {module.hardware_version}",
+            "library": module.library,
             "validation": "none"
             if said is None
             else f"{said.standard} Level {said.level}, certificate {said.certificate}, {said.status},"

@@ -27,6 +27,7 @@ _FACTS = (
     ("serial", "MODULE_SERIAL_DIFFERS"),
     ("firmware_version", "MODULE_FIRMWARE_DIFFERS"),
     ("hardware_version", "MODULE_HARDWARE_DIFFERS"),
+    ("library", "MODULE_LIBRARY_DIFFERS"),
 )
 
 
@@ -61,10 +62,10 @@ def agreeing_evidence(
 
 
 def difference(stated: ModuleNames, module: ModuleIdentity) -> Shortfall | None:
-    """The first fact in which the statement and the module's own report differ."""
+    """The first fact in which the statement and the module's own report differ. The library's is stated or not."""
     for fact, reason in _FACTS:
         said, reported = getattr(stated, fact), getattr(module, fact)
-        if said != reported:
+        if said is not None and said != reported:
             return _differs(fact.replace("_", " "), said, reported, reason)
     if module.serial not in stated.members:
         return _differs("serial among the members", ", ".join(stated.members), module.serial, "MODULE_SERIAL_DIFFERS")

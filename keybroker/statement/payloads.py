@@ -32,7 +32,8 @@ Standard = Literal["FIPS 140-2", "FIPS 140-3"]
 
 class ModuleNames(Table):
     """What C_GetInfo and C_GetTokenInfo report of the module. ``serial`` is the slot's own; ``members`` are the serials
-    of every module behind an HA slot, and repeat ``serial`` where there is but one.
+    of every module behind an HA slot, and repeat ``serial`` where there is but one. ``library``: maker, description and
+    version by C_GetInfo, as ``keybroker module check`` joins them, for whoever wants them compared.
     """
 
     manufacturer: Reference
@@ -41,6 +42,7 @@ class ModuleNames(Table):
     members: Annotated[list[Serial], Field(min_length=1, max_length=32)]
     firmware_version: Version
     hardware_version: Version
+    library: Reference | None = None
 
     @model_validator(mode="after")
     def _members_once(self) -> Self:

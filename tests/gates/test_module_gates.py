@@ -79,6 +79,8 @@ EITHER_GATE: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = 
     ("MODULE_SERIAL_DIFFERS", named(serial="GROUP-1", members=["FAKE-0001", "FAKE-0002"]), {}, {}),
     ("MODULE_FIRMWARE_DIFFERS", {}, {"firmware_version": "7.5"}, {}),
     ("MODULE_HARDWARE_DIFFERS", {}, {"hardware_version": "2.1"}, {}),
+    ("MODULE_LIBRARY_DIFFERS", named(library="Example Modules Cryptoki 2.9"), {}, {}),
+    ("MODULE_LIBRARY_DIFFERS", named(library=evidence.MODULE.library), {"library": "Example Modules Cryptoki 3.1"}, {}),
     ("MODULE_MODEL_DIFFERS", {}, {"model": "EM-4"}, {}),
     ("MODULE_MANUFACTURER_DIFFERS", {}, {"manufacturer": "Example"}, {}),
     ("MODULE_EVIDENCE_MISSING", {}, {"serial": "FAKE-0002", "model": "EM-4"}, {}),
@@ -208,6 +210,18 @@ def test_accepts_a_module_that_stands_before_others() -> None:
     names = named(members=["FAKE-0001", "FAKE-0002"])
     look = a_look(live(ACB), "validated-module", a_standing(a_validation(**names)))
     assert validated_module(look).finding.passed
+
+
+@pytest.mark.clause("G2.44", "G2.45", "G3.22", shows="acceptance")
+@pytest.mark.parametrize("stated", [{"library": evidence.MODULE.library}, {"library": None}, {}])
+def test_compares_the_library_only_where_it_is_stated(stated: dict[str, Any]) -> None:
+    module = evidence.MODULE if stated.get("library") else replace(evidence.MODULE, library="another 9.9")
+    held = a_standing(a_validation(**named(**stated)), a_classification(**named(**stated)))
+    for look_at, purpose, gate in (
+        (validated_module, ACB, "validated-module"),
+        (classified_module, SUPPLIER, "information-classification-module"),
+    ):
+        assert look_at(a_look(live(purpose), gate, held, module=module)).finding.passed
 
 
 def test_what_holds_for_the_batch_is_looked_for_once_per_purpose() -> None:
