@@ -88,12 +88,13 @@ def mutate(package: str, sample: int | None, seed: int, *, again: Sequence[str])
     if None in ended.values():
         raise SystemExit(f"mutate: mutmut ended before it had tried what was drawn of {package}: {PLACE / 'log'}")
     left = sorted(name for name, status in ended.items() if status == SURVIVED or status in UNTESTED)
-    later = ask_again(left, again)
-    changes = {name: change_of(name) for name in left if name not in later}
+    changes = {name: change_of(name) for name in left}
     words = [name for name, changed in changes.items() if ended[name] == SURVIVED and only_words(changed)]
+    later = ask_again([name for name in left if name not in words], again)
     for name, changed in changes.items():
-        how = "survived" if ended[name] == SURVIVED else "no test touches it"
-        tell(name, changed, f"{how}, words for people" if name in words else how)
+        if name not in later:
+            how = "survived" if ended[name] == SURVIVED else "no test touches it"
+            tell(name, changed, f"{how}, words for people" if name in words else how)
     remaining = [status for name, status in ended.items() if name not in later]
     counted = Mutated(
         package=package,
