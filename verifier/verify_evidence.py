@@ -522,7 +522,7 @@ class Keys:
             self.told[act["key"]] |= {name: act[name] for name in (*TOLD, "chain", "parent") if name in act}
         if act["act"] == "BeginSession":  # SEC G2.44A(d): a session's key is of the party of the key that began it
             parent = self.told.get(act["parent"], {})
-            of_parent = {name: parent[name] for name in ("eui", "party") if name in parent}
+            of_parent: Json = {name: parent[name] for name in ("eui", "party") if name in parent}
             self.told[act["key"]] |= {"provenance": "generated", "purpose": "s1sp-smets1", **of_parent}
         if act["act"] == "KeyImported":
             self.told[act["key"]]["provenance"] = "unwrapped"
@@ -824,13 +824,14 @@ def check_keys(package: Package, report: Report, keys: Keys, selection: Json) ->
         label, chain = row["label"], [package.read(name) for name in row["certificates"]]
         said, digests = keys.told.get(label, {}), [hashlib.sha256(der).hexdigest() for der in chain]
         told = {name: said.get(name, None if keys.is_everything else row[name]) for name in TOLD}
-        told |= {"label": label, "certificates": [f"{CERTIFICATES}{label}.{n}.der" for n in range(len(chain))]}
+        own = [f"{CERTIFICATES}{label}.{number}.der" for number in range(len(chain))]
+        told |= {"label": label, "certificates": own}
         told |= {"state": row["state"]} if is_period else {}
         report.at(KEYS)
         report.check(row == told, "keys", label, f"the records tell {told}, found {row}")
         same = is_period or digests == said.get("chain", [])
         report.check(same, "keys", label, f"the records tell the chain {said.get('chain')}, found {digests}")
-        names |= {*told["certificates"]}
+        names |= set(own)
         for name, der, issuer in zip(row["certificates"], chain, [*chain, b""][1:], strict=True):
             report.at(name)
             right = der is not chain[0] or point_of(der) == row["public_key"]
