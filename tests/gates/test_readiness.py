@@ -26,7 +26,7 @@ from tests.content import test_prepayment
 from tests.content.test_smets1 import ADD_CREDIT, APDU, GET, instruction, response
 from tests.gates.checks import a_pre_command
 from tests.gates.looks import a_classification, a_standing, a_validation
-from tests.gates.test_anomaly_threshold import SMETS1, with_mac
+from tests.gates.test_anomaly_threshold import SMETS1, notified, on, with_mac
 from tests.gates.test_gates import PUT_BACK, STRANGE_CLOCK, UNWITNESSED, gates_of
 from tests.situations import (
     AT,
@@ -190,6 +190,16 @@ def test_a_key_whose_policy_limits_its_uses_shows_every_gate_then_and_no_other_k
 
 
 IN_PARTS = [purpose for purpose in KeyPurpose if "split-key" in gates_of(purpose)]
+
+
+@pytest.mark.parametrize(
+    ("purpose", "user"),
+    [(KeyPurpose.SUPPLIER_PRE_COMMAND, str(a_key().eui)), (KeyPurpose.ACCESS_CONTROL_BROKER_COMMAND, None)],
+)
+def test_thresholds_open_for_whoever_must_set_them_alone(purpose: KeyPurpose, user: str | None) -> None:
+    for whose, shut in ((user, False), ("90-B3-D5-1F-AA-99-00-00", True)):
+        told = told_of(purpose, a_standing(notified(on(), user=whose)))
+        assert ("anomaly-threshold" in told) is shut
 
 
 @pytest.mark.parametrize("purpose", IN_PARTS)
