@@ -49,11 +49,14 @@ def make_wrapping_pair(token: Token, name: str) -> bytes:
 
 def wrapping_pair(token: Token, name: str) -> bytes | None:
     """The public half of the pair of this name, None where none stands: for a ceremony that goes on. Raises:
-    ModuleDisagrees where half of one stands, or more than one; ModuleFault."""
+    ModuleDisagrees where more than one stands; ModuleFault."""
     with token.exclusively() as connection:
         wrapping = connection.wrapping()
-        if _standing(wrapping, name):
+        if wrapping.find({_O.CLASS: CKO_PRIVATE_KEY, _O.LABEL: pair_label(name).encode()}):
             return _spki(wrapping, name)
+        # Whoever died while the module made the pair may have left its public half; nobody was told of that.
+        for handle in _standing(wrapping, name):
+            wrapping.destroy(handle)
         check_shows(connection, name)
         return None
 
