@@ -22,7 +22,7 @@ from keybroker.hsm.trusted_keys import Recipient, make_trusted, read_recipient, 
 from keybroker.hsm.unwrapping import unwrap_key
 from keybroker.hsm.wrap_mechanism import WrapMechanism
 from keybroker.hsm.wrapping import clear_wrapping_keys, wrap_key
-from keybroker.hsm.wrapping_pair import destroy_wrapping_pair, make_wrapping_pair, wrapping_pair
+from keybroker.hsm.wrapping_pair import destroy_wrapping_pair, find_pair, make_wrapping_pair, wrapping_pair
 from keybroker.ledger.model import Failure, Signature
 from keybroker.terms import KeyLabel, KeyPurpose
 from tests.hsm.intents import a_registered_key, an_intent
@@ -113,6 +113,19 @@ def test_refuses_to_wrap_what_is_not_there_or_is_there_twice(transfer: Transfer,
         connection.generate_pair(label, template(policy, transfer.source.profile.keeping), lambda _: b"twin")
     with pytest.raises(ModuleDisagrees, match="found 2 and 2 halves"):
         wrap_key(transfer.source, KeyLabel(label), policy, recipient_spki=spki, officer=officer)
+
+
+def test_half_a_pair_that_a_death_left_is_taken_away_and_made_anew(transfer: Transfer, label: str) -> None:
+    made = make_wrapping_pair(transfer.source, label)
+    with transfer.source.exclusively() as connection:
+        wrapping = connection.wrapping()
+        _, private = find_pair(wrapping, label)
+        wrapping.destroy(private)
+    assert wrapping_pair(transfer.source, label) is None
+    anew = make_wrapping_pair(transfer.source, label)
+    assert anew != made
+    assert wrapping_pair(transfer.source, label) == anew
+    destroy_wrapping_pair(transfer.source, label)
 
 
 def test_a_hash_that_the_module_does_not_do_is_refused_before_anything_is_made(
