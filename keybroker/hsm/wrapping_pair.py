@@ -54,10 +54,10 @@ def wrapping_pair(token: Token, name: str) -> bytes | None:
         wrapping = connection.wrapping()
         if wrapping.find({_O.CLASS: CKO_PRIVATE_KEY, _O.LABEL: pair_label(name).encode()}):
             return _spki(wrapping, name)
+        check_shows(connection, name)
         # Whoever died while the module made the pair may have left its public half; nobody was told of that.
         for handle in _standing(wrapping, name):
             wrapping.destroy(handle)
-        check_shows(connection, name)
         return None
 
 
