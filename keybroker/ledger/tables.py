@@ -10,7 +10,9 @@ from sqlalchemy import Column, Index, Integer, LargeBinary, String, Table, Text,
 
 from keybroker.ledger.table_base import LEAF
 from keybroker.ledger.table_base import metadata as metadata
-from keybroker.ledger.tables_upkeep import upkeep as upkeep  # one of them, in a file of its own
+from keybroker.ledger.tables_checkpoint import checkpoint as checkpoint  # these, in files of their own
+from keybroker.ledger.tables_checkpoint import cosignature as cosignature
+from keybroker.ledger.tables_upkeep import upkeep as upkeep
 
 record = Table(
     "record",
@@ -375,28 +377,3 @@ ledger_review = Table(
     Column("at", LEAF, nullable=False),
 )
 """Reviews of the audit log (SEC G2.26): up to which record, by whom, when (in seconds)."""
-checkpoint = Table(
-    "checkpoint",
-    metadata,
-    Column("intent_index", LEAF, primary_key=True, autoincrement=False),
-    Column("tree_size", LEAF, nullable=False),
-    Column("note", LargeBinary, nullable=False),
-    Column("at", LEAF, nullable=False),
-    Index("checkpoint_size", "tree_size"),
-)
-"""Checkpoints of this ledger that its own key signed (C2SP tlog-checkpoint), by the leaf index of the intent to sign.
-
-``note`` is the signed note with that one signature; ``at`` (seconds) is the outcome's. Written with the outcome.
-"""
-
-cosignature = Table(
-    "cosignature",
-    metadata,
-    Column("tree_size", LEAF, primary_key=True, autoincrement=False),
-    Column("witness", String(255), primary_key=True),
-    Column("line", LargeBinary, nullable=False),
-    Column("at", LEAF, nullable=False),
-)
-"""What witnesses cosigned: the signature line under the checkpoint of that size, by the witness's key name. ``at``
-(seconds) is when it came.
-"""

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from tests.ledger import exported, tampering, tampering_rows
-from tests.ledger.tampering import NAIVE, REWRITTEN, SEALED, WITH_THE_DIGEST, Scene, Tamper, Tampered, digest_of
+from tests.ledger import exported, tampering_rows, tampering_sealed
+from tests.ledger.tampering import NAIVE, REWRITTEN, Scene, Tamper, Tampered, digest_of
+from tests.ledger.tampering_sealed import SEALED, WITH_THE_DIGEST
 
 PACKAGES: tuple[Tamper, ...] = (*NAIVE, *NAIVE, *SEALED, *WITH_THE_DIGEST, *REWRITTEN)
 """With each of these the draw is fair; what nobody sealed comes twice as often."""
@@ -48,7 +49,11 @@ def verifier() -> ModuleType:
 def look(module: ModuleType, scene: Scene, tamper: Tamper, tampered: Tampered) -> Result:
     """What the verifier says: with the exporter's digest, or a checkpoint's key, where it takes one."""
     told = scene.manifest_sha256 if tamper in WITH_THE_DIGEST else None
-    keys = [module.read_vkey(exported.vkey())] if tamper in REWRITTEN or tamper is tampering.alter_a_checkpoint else []
+    keys = (
+        [module.read_vkey(exported.vkey())]
+        if tamper in REWRITTEN or tamper is tampering_sealed.alter_a_checkpoint
+        else []
+    )
     try:
         report, _ = module.verify(tampered.package, manifest_sha256=told, vkeys=keys, receipts=[])
     except tarfile.TarError as error:

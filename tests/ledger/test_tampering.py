@@ -12,7 +12,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.ledger import exported, tamper_many, tampering
-from tests.ledger.tampering import REWRITTEN, SEALED, WITH_THE_DIGEST, Scene, Tamper
+from tests.ledger.tampering import REWRITTEN, Scene, Tamper
+from tests.ledger.tampering_sealed import SEALED, WITH_THE_DIGEST
 
 COUNT, SEED = 100, 20260301
 

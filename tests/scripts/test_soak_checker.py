@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import ast
 import asyncio
-import base64
-import hashlib
 import json
 import random
 import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -23,60 +19,13 @@ from scripts.soak_parts import checker, checker_ledger, checker_uses
 from scripts.soak_parts.client import SORTS, Client
 from scripts.soak_parts.judging import checkpoint_key, export_whole, files_that_tell_a_pin, package_is_whole
 from scripts.soak_parts.scene import MOST, Scene, make_scene
+from tests.scripts import planted
+from tests.scripts.planted import Left
 from tests.server.broker import running, wait_until
 
 pytestmark = pytest.mark.hsm
 
-Record = dict[str, Any]
 NOTHING = dict.fromkeys(checker_ledger.KINDS, 0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Left:
-    """What a run left behind, to be spoilt: a copy of each test's own."""
-
-    ledger: Path
-    uses: Path
-    replies: Path
-    checkpoints: Path
-    since: int
-
-    def found(self) -> dict[str, int]:
-        findings, _ = checker.check(
-            self.ledger, self.uses, [self.replies], since=self.since, checkpoints=self.checkpoints
-        )
-        return findings.counts
-
-    def records(self) -> list[Record]:
-        with closing(sqlite3.connect(self.ledger)) as connection:
-            rows = connection.execute("SELECT octets FROM record ORDER BY leaf_index").fetchall()
-        return [json.loads(row[0]) for row in rows]
-
-    def rewrite(self, records: list[Record]) -> None:
-        """These instead of those, with hashes and head that fit: as somebody would who may write the whole file, while
-        nobody looks at what is published."""
-        self.checkpoints.write_text("")
-        octets = [
-            json.dumps(each, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode() for each in records
-        ]
-        leaves = [hashlib.sha256(b"\0" + each).digest() for each in octets]
-        rows = [(n, leaves[n], records[n]["kind"], "", octets[n]) for n in range(len(records))]
-        with closing(sqlite3.connect(self.ledger)) as connection, connection:
-            connection.execute("DELETE FROM record")
-            connection.executemany("INSERT INTO record VALUES (?, ?, ?, ?, ?)", rows)
-            connection.execute("UPDATE head SET tree_size = ?, root_hash = ?", (len(leaves), root(leaves)))
-
-    def write(self, statement: str, *values: object) -> None:
-        with closing(sqlite3.connect(self.ledger)) as connection, connection:
-            connection.execute(statement, values)
-
-
-def root(leaves: list[bytes]) -> bytes:
-    """RFC 9162 section 2.1.1, as it stands there."""
-    if len(leaves) == 1:
-        return leaves[0]
-    k = 1 << (len(leaves) - 1).bit_length() - 1
-    return hashlib.sha256(b"\1" + root(leaves[:k]) + root(leaves[k:])).digest()
 
 
 @pytest.fixture(scope="module")
@@ -136,230 +85,34 @@ def test_shares_no_code_with_what_it_judges() -> None:
         }
 
 
-def _reply(left: Left, number: int) -> Record:
-    reply: Record = json.loads(left.replies.read_text().splitlines()[number])
-    return reply
-
-
-def _hold(left: Left, reply: Record) -> None:
-    with left.replies.open("a") as file:
-        file.write(json.dumps(reply) + "\n")
-
-
-def _intent(records: list[Record], **wanted: Any) -> int:
-    """The last one that has these fields."""
-    return max(n for n, each in enumerate(records) if each["kind"] == "intent" and wanted.items() <= each.items())
-
-
-def hold_what_the_ledger_lacks(left: Left) -> None:
-    _hold(left, {**_reply(left, 0), "request_id": "elsewhere", "leaf_index": 10**6})
-
-
-def hold_another_signature_for_the_same_check(left: Left) -> None:
-    """As if the statement had been used twice: the second signature is under another name."""
-    _hold(left, {**_reply(left, -1), "request_id": "elsewhere", "signature": _reply(left, -2)["signature"]})
-
-
-def hold_a_signature_over_other_octets(left: Left) -> None:
-    octets = bytearray.fromhex(_reply(left, 0)["octets"])
-    octets[-1] ^= 1
-    _hold(left, {**_reply(left, 0), "request_id": "elsewhere", "octets": octets.hex()})
-
-
-def cut_the_last_records(left: Left) -> None:
-    """An old database with a head that fits it."""
-    left.rewrite(left.records()[: left.since + 30])
-
-
-def cut_what_a_checkpoint_covered(left: Left) -> None:
-    """Nobody holds a signature, and the module's account is gone: the checkpoint tells it all the same."""
-    shown = left.checkpoints.read_text()
-    left.replies.write_text("")
-    left.uses.write_text("")
-    left.rewrite(left.records()[: left.since])
-    left.checkpoints.write_text(shown)
-
-
-def _uses(left: Left, digest: str) -> list[str]:
-    """The account's lines of a digest; the others stay behind."""
-    lines = left.uses.read_text().splitlines(keepends=True)
-    left.uses.write_text("".join(line for line in lines if digest not in line))
-    return [line for line in lines if digest in line]
-
-
-def _note(left: Left, *lines: str) -> None:
-    with left.uses.open("a") as file:
-        file.writelines(lines)
-
-
-def use_without_an_intent(left: Left) -> None:
-    _note(left, f"asked {'ab' * 32}\n", f"failed {'ab' * 32} 0005\n")
-
-
-def use_twice_for_one_intent(left: Left) -> None:
-    digest = _last(left)["digest"]
-    _note(left, f"asked {digest}\n", f"failed {digest} 0005\n")
-
-
-def forget_a_use(left: Left) -> None:
-    _uses(left, _last(left)["digest"])
-
-
-def forget_that_it_was_asked_for(left: Left) -> None:
-    _, made = _uses(left, _last(left)["digest"])
-    _note(left, made)
-
-
-def make_another_signature(left: Left) -> None:
-    asked, _ = _uses(left, (digest := _last(left)["digest"]))
-    _note(left, asked, f"made {digest} {'ab' * 64}\n")
-
-
-def _last(left: Left) -> Record:
-    """The intent of the last signature that a client holds."""
-    records = left.records()
-    intent: Record = records[records[_reply(left, -1)["leaf_index"]]["intent"]]
-    return intent
-
-
-def _end_otherwise(left: Left, kind: str) -> str:
-    """The last outcome is unknown, or its intent closed; no client holds anything. Answers the intent's digest."""
-    records, digest = left.records(), _last(left)["digest"]
-    index = _reply(left, -1)["leaf_index"]
-    ended = {name: value for name, value in records[index].items() if name != "signature"}
-    records[index] = {**ended, "kind": kind, "state": "unknown"}
-    left.rewrite(records)
-    left.replies.write_text("")
-    return str(digest)
-
-
-def never_come_to_the_module_and_be_unknown(left: Left) -> None:
-    _uses(left, _end_otherwise(left, "outcome"))
-
-
-def be_used_once_more_and_unknown(left: Left) -> None:
-    digest = _end_otherwise(left, "outcome")
-    _note(left, f"asked {digest}\n", f"failed {digest} 0005\n")
-
-
-def be_cut_short_and_unknown(left: Left) -> None:
-    """A use was cut short, so somebody died: then nobody was there to write an outcome."""
-    asked, _ = _uses(left, _end_otherwise(left, "outcome"))
-    _note(left, asked)
-
-
-def be_used_twice_and_closed(left: Left) -> None:
-    digest = _end_otherwise(left, "closed")
-    _note(left, f"asked {digest}\n", f"failed {digest} 0005\n")
-
-
-def say_that_a_used_key_was_not_used(left: Left) -> None:
-    records = left.records()
-    outcome = _reply(left, -1)["leaf_index"]
-    records[outcome] = {**records[outcome], "state": "failed", "reason": "MODULE_BUSY", "sentence": "no room"}
-    del records[outcome]["signature"]
-    left.rewrite(records)
-
-
-def spend_a_statement_twice(left: Left) -> None:
-    records = left.records()
-    spent = next(n for n, each in enumerate(records) if each.get("evidence"))
-    again = {**records[spent], "request_id": "elsewhere", "digest": "cd" * 32}
-    closing_record = {
-        "v": 1,
-        "kind": "closed",
-        "at": again["at"],
-        "party": "",
-        "intent": len(records),
-        "state": "unknown",
-    }
-    left.rewrite([*records, again, closing_record])
-
-
-def exceed_a_threshold(left: Left) -> None:
-    records = left.records()
-    counted = next(n for n, each in enumerate(records) if each.get("counted"))
-    name, period, _, most = records[counted]["counted"][0]
-    records[counted]["counted"] = [[name, period, most + 1, most]]
-    left.rewrite(records)
-
-
-def count_too_little(left: Left) -> None:
-    """Each of them says that it is the first: together they may be more than may be."""
-    records = left.records()
-    for record in records:
-        record.get("counted", [])[:] = [[name, period, 1, most] for name, period, _, most in record.get("counted", [])]
-    left.rewrite(records)
-
-
-def put_another_signature(left: Left) -> None:
-    records = left.records()
-    first, second = [n for n, each in enumerate(records) if each.get("signature")][-2:]
-    records[first]["signature"], records[second]["signature"] = (
-        records[second]["signature"],
-        records[first]["signature"],
-    )
-    left.rewrite(records)
-
-
-def show_another_ledger(left: Left) -> None:
-    """As of a forked view: of the same size, with another root."""
-    origin, size, _, *rest = json.loads(left.checkpoints.read_text()).split("\n")
-    shown = "\n".join([origin, size, base64.b64encode(bytes(32)).decode(), *rest])
-    with left.checkpoints.open("a") as file:
-        file.write(json.dumps(shown) + "\n")
-
-
-def cut_a_row(left: Left) -> None:
-    left.write("DELETE FROM record WHERE leaf_index = 20")
-
-
-def change_an_octet(left: Left) -> None:
-    left.write("UPDATE record SET octets = CAST(octets || ' ' AS BLOB) WHERE leaf_index = 21")
-
-
-def swap_two_rows(left: Left) -> None:
-    for old, new in ((20, -1), (21, 20), (-1, 21)):
-        left.write("UPDATE record SET leaf_index = ? WHERE leaf_index = ?", new, old)
-
-
-def change_the_head(left: Left) -> None:
-    left.write("UPDATE head SET tree_size = tree_size - 1")
-
-
-def end_an_intent_twice(left: Left) -> None:
-    records = left.records()
-    left.rewrite([*records, {**next(each for each in reversed(records) if each["kind"] == "outcome")}])
-
-
 @pytest.mark.parametrize(
     ("plant", "kinds"),
     [
-        (hold_what_the_ledger_lacks, {"lost"}),
-        (hold_another_signature_for_the_same_check, {"lost", "doubled"}),
-        (hold_a_signature_over_other_octets, {"lost"}),
-        (cut_the_last_records, {"lost", "unrecorded"}),
-        (cut_what_a_checkpoint_covered, {"broken"}),
-        (use_without_an_intent, {"unrecorded"}),
-        (use_twice_for_one_intent, {"unrecorded"}),
-        (forget_a_use, {"broken"}),
-        (forget_that_it_was_asked_for, {"broken"}),
-        (make_another_signature, {"broken"}),
-        (never_come_to_the_module_and_be_unknown, {"broken"}),
-        (be_used_once_more_and_unknown, {"unrecorded"}),
-        (be_cut_short_and_unknown, {"broken"}),
-        (be_used_twice_and_closed, {"unrecorded"}),
-        (say_that_a_used_key_was_not_used, {"lost", "unrecorded"}),
-        (spend_a_statement_twice, {"doubled", "broken"}),
-        (exceed_a_threshold, {"exceeded"}),
-        (count_too_little, {"broken"}),
-        (put_another_signature, {"lost", "broken"}),
-        (show_another_ledger, {"broken"}),
-        (cut_a_row, {"broken", "lost"}),
-        (change_an_octet, {"broken"}),
-        (swap_two_rows, {"broken"}),
-        (change_the_head, {"broken"}),
-        (end_an_intent_twice, {"broken"}),
+        (planted.hold_what_the_ledger_lacks, {"lost"}),
+        (planted.hold_another_signature_for_the_same_check, {"lost", "doubled"}),
+        (planted.hold_a_signature_over_other_octets, {"lost"}),
+        (planted.cut_the_last_records, {"lost", "unrecorded"}),
+        (planted.cut_what_a_checkpoint_covered, {"broken"}),
+        (planted.use_without_an_intent, {"unrecorded"}),
+        (planted.use_twice_for_one_intent, {"unrecorded"}),
+        (planted.forget_a_use, {"broken"}),
+        (planted.forget_that_it_was_asked_for, {"broken"}),
+        (planted.make_another_signature, {"broken"}),
+        (planted.never_come_to_the_module_and_be_unknown, {"broken"}),
+        (planted.be_used_once_more_and_unknown, {"unrecorded"}),
+        (planted.be_cut_short_and_unknown, {"broken"}),
+        (planted.be_used_twice_and_closed, {"unrecorded"}),
+        (planted.say_that_a_used_key_was_not_used, {"lost", "unrecorded"}),
+        (planted.spend_a_statement_twice, {"doubled", "broken"}),
+        (planted.exceed_a_threshold, {"exceeded"}),
+        (planted.count_too_little, {"broken"}),
+        (planted.put_another_signature, {"lost", "broken"}),
+        (planted.show_another_ledger, {"broken"}),
+        (planted.cut_a_row, {"broken", "lost"}),
+        (planted.change_an_octet, {"broken"}),
+        (planted.swap_two_rows, {"broken"}),
+        (planted.change_the_head, {"broken"}),
+        (planted.end_an_intent_twice, {"broken"}),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
@@ -370,9 +123,9 @@ def test_finds_what_is_planted(left: Left, plant: Callable[[Left], None], kinds:
 
 @pytest.mark.parametrize("lines", [(), ("asked",), ("asked", "made"), ("stopped",)], ids=lambda lines: " ".join(lines))
 def test_an_intent_whose_worker_died_came_to_the_module_or_did_not(left: Left, lines: tuple[str, ...]) -> None:
-    digest = _end_otherwise(left, "closed")
-    _uses(left, digest)
-    _note(left, *(f"{word} {digest}{'' if word == 'asked' else ' 05'}\n" for word in lines))
+    digest = planted.end_otherwise(left, "closed")
+    planted.uses_of(left, digest)
+    planted.note_uses(left, *(f"{word} {digest}{'' if word == 'asked' else ' 05'}\n" for word in lines))
     assert left.found() == NOTHING
 
 
@@ -380,9 +133,9 @@ def test_an_intent_whose_worker_died_came_to_the_module_or_did_not(left: Left, l
     "lines", [("asked", "made"), ("asked", "failed"), ("stopped",)], ids=lambda lines: " ".join(lines)
 )
 def test_an_unknown_outcome_is_of_one_call_that_came_back(left: Left, lines: tuple[str, ...]) -> None:
-    digest = _end_otherwise(left, "outcome")
-    _uses(left, digest)
-    _note(left, *(f"{word} {digest}{'' if word == 'asked' else ' 05'}\n" for word in lines))
+    digest = planted.end_otherwise(left, "outcome")
+    planted.uses_of(left, digest)
+    planted.note_uses(left, *(f"{word} {digest}{'' if word == 'asked' else ' 05'}\n" for word in lines))
     assert left.found() == NOTHING
 
 
@@ -390,7 +143,7 @@ def test_tells_between_what_bounds_the_uses_must_be(left: Left) -> None:
     """One number, where no worker died."""
     uses, least, most = bounds(left)
     assert uses == least == most >= 40
-    _end_otherwise(left, "closed")
+    planted.end_otherwise(left, "closed")
     assert bounds(left) == (uses, uses - 1, uses)
 
 
