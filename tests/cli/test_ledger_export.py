@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tarfile
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -105,9 +106,9 @@ def test_unpacks_no_archive_that_could_write_elsewhere(deployment: Deployment, t
         info.type, info.linkname = tarfile.SYMTYPE, "/etc/hostname"
     with tarfile.open(tmp_path / "package.tar", "a:") as archive:
         archive.addfile(info)
-    before = sorted(tmp_path.parent.rglob("*"))
     assert run_here("ledger", "verify", tmp_path / "package.tar").returncode == 3
-    assert sorted(tmp_path.parent.rglob("*")) == before
+    places = (tmp_path, tmp_path.parent, Path(tempfile.gettempdir()), Path("/"))
+    assert [each / "beside" for each in places if (each / "beside").exists()] == []
 
 
 def test_lists_the_uses_in_a_package_that_today_would_be_refused(tmp_path: Path) -> None:
